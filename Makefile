@@ -1,0 +1,132 @@
+# The whole build, non-recursive. Useful variables:
+#   B=dir         build folder (default build)
+#   CC=clang-14   another compiler
+#   SAN=1         AddressSanitizer and UndefinedBehaviorSanitizer; SAN=thread ThreadSanitizer
+#   O=-O0         another optimisation level
+#   V=1           show commands
+# Targets: all (default), lib, tests, examples, fuzz, check, lint, install, clean.
+
+B       ?= build
+CC      ?= cc
+O       ?= -O3
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+PKGS := libpcre2-8 libutf8proc jansson libcrypto
+CLI_PKGS := libcurl libedit
+PKG_CONFIG ?= pkg-config
+
+# Exactness: every fused step is an explicit fma, and nothing may be reassociated.
+EXACT := -ffp-contract=off -fno-fast-math
+WARN  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+         -Wpointer-arith -Wvla -Wwrite-strings -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-maybe-uninitialized
+CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -Iinclude -Isrc $(O) -g $(EXACT) $(WARN) -fopenmp \
+              -fvisibility=hidden -fPIC -DGLASS_VERSION='"$(VERSION)"' $(CFLAGS)
+LDFLAGS_ALL := -fopenmp $(LDFLAGS)
+ifeq ($(SAN),1)
+CFLAGS_ALL += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=address,undefined
+endif
+ifeq ($(SAN),thread)
+CFLAGS_ALL += -fsanitize=thread
+LDFLAGS_ALL += -fsanitize=thread
+endif
+ifeq ($(SAN),fuzz)
+CFLAGS_ALL += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_ALL += -fsanitize=fuzzer-no-link,address,undefined
+endif
+CFLAGS_ALL += $(shell $(PKG_CONFIG) --cflags $(PKGS))
+LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
+CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CLI_PKGS))
+CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
+
+# Rooms of the library, in the order in which they may see each other (docs/architecture).
+ROOMS := base math math/c format text model
+ifneq ($(filter x86_64,$(ARCH)),)
+ROOMS += math/x86
+endif
+ifneq ($(filter aarch64,$(ARCH)),)
+ROOMS += math/arm
+endif
+LIB_SRC := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
+CLI_SRC := $(sort $(wildcard src/store/*.c src/cli/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
+TEST_SRC := $(sort $(wildcard tests/base/test_*.c tests/math/test_*.c tests/format/test_*.c \
+              tests/text/test_*.c tests/model/test_*.c tests/cli/test_*.c))
+TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c bench/*.c))
+TOOL_BIN := $(TOOL_SRC:%.c=$(B)/%)
+EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
+FUZZ_BIN := $(patsubst %.c,$(B)/%,$(sort $(wildcard fuzz/fuzz_*.c)))
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+endif
+
+.PHONY: all lib tests tools examples fuzz check lint install clean
+all: $(B)/glass lib tools
+lib: $(B)/libglass.a $(B)/libglass.so
+tests: $(TEST_BIN) tools examples
+tools: $(TOOL_BIN)
+examples: $(EXAMPLE_BIN)
+fuzz: $(FUZZ_BIN)
+
+# Instruction sets by file name; everything else runs on the architecture's baseline.
+$(B)/%_avx2.o:       ISA := -mavx2 -mfma -mf16c
+$(B)/%_avx512.o:     ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+$(B)/%_avx512vnni.o: ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mprefer-vector-width=512
+$(B)/%_dotprod.o:    ISA := -march=armv8.2-a+dotprod
+
+$(B)/src/cli/%.o $(B)/src/store/%.o: EXTRA = $(CLI_CFLAGS)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXTRA) $(ISA) -MMD -MP -c -o $@ $<
+
+# The archive that tests and the program link with: every internal name visible.
+$(B)/libglass-internal.a: $(LIB_OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+# The archive for users: one object whose only global names are glass_*.
+$(B)/libglass.a: $(LIB_OBJ)
+	@echo "  AR  $@"
+	$(Q)$(CC) -r -nostdlib -o $(B)/libglass.o $^ && \
+	    $(or $(OBJCOPY),objcopy) --localize-hidden $(B)/libglass.o && \
+	    rm -f $@ && $(AR) rcs $@ $(B)/libglass.o
+
+$(B)/libglass.so: $(LIB_OBJ)
+	@echo "  LD  $@"
+	$(Q)$(CC) -shared -Wl,-soname,libglass.so.0 -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
+
+$(B)/glass: $(CLI_OBJ) $(B)/libglass-internal.a
+	@echo "  LD  $@"
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libglass-internal.a
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS) -lcmocka -lmpfr -lgmp
+$(B)/bench/%: $(B)/bench/%.o $(B)/libglass-internal.a
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
+$(B)/examples/%: examples/%.c $(B)/libglass.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -Iinclude -O2 $(WARN) -o $@ $< $(B)/libglass.a $(LDFLAGS_ALL) $(LIBS)
+# SAN=fuzz CC=clang-14 make fuzz
+$(B)/fuzz/%: $(B)/fuzz/%.o $(B)/libglass-internal.a
+	$(Q)$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
+
+check: all tests
+	tests/run.sh $(B)
+
+lint:
+	tests/lint.sh
+
+clean:
+	rm -rf $(B)
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/%.d) $(TOOL_SRC:%.c=$(B)/%.d)

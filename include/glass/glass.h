@@ -1,0 +1,13 @@
+/* glass.h - the whole public API. */
+#ifndef GLASS_GLASS_H
+#define GLASS_GLASS_H
+
+#include "glass/dtype.h"
+#include "glass/model.h"
+#include "glass/sampler.h"
+#include "glass/session.h"
+#include "glass/status.h"
+#include "glass/template.h"
+#include "glass/tokenizer.h"
+
+#endif

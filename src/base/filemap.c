@@ -1,0 +1,46 @@
+/* filemap.c - mapping files. */
+#include "base/filemap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+glass_status filemap_open(struct filemap *out, const char *path) {
+    *out = (struct filemap){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno("%s: cannot open", path);
+    struct stat st;
+    glass_status status = GLASS_OK;
+    if (fstat(fd, &st) != 0) {
+        status = fail_errno("%s: cannot examine", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        status = fail(GLASS_BAD_INPUT, "%s: not a regular file", path);
+    } else if (st.st_size > 0) {
+        void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED) {
+            status = fail_errno("%s: cannot map %lld bytes", path, (long long)st.st_size);
+        } else {
+            out->data = data;
+            out->size = (size_t)st.st_size;
+        }
+    }
+    close(fd);
+    return status;
+}
+
+void filemap_will_need(const struct filemap *map) {
+    if (map->data != NULL) madvise((void *)(uintptr_t)map->data, map->size, MADV_WILLNEED);
+}
+
+glass_status filemap_lock(const struct filemap *map) {
+    if (map->data == NULL || mlock(map->data, map->size) == 0) return GLASS_OK;
+    return fail_errno("cannot lock %zu bytes in memory (raise the limit: ulimit -l unlimited)",
+                      map->size);
+}
+
+void filemap_close(struct filemap *map) {
+    if (map->data != NULL) munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (struct filemap){0};
+}

@@ -1,0 +1,20 @@
+/* filemap.h - a file mapped read-only. */
+#ifndef BASE_FILEMAP_H
+#define BASE_FILEMAP_H
+
+#include "base/fail.h"
+
+struct filemap {
+    const uint8_t *data; /* NULL for an empty file */
+    size_t size;
+};
+
+/* Maps a regular file. Pages are shared with every process that maps it. */
+glass_status filemap_open(struct filemap *out, const char *path);
+/* Tells the kernel that all of it will be read soon. */
+void filemap_will_need(const struct filemap *map);
+/* Pins it in memory; GLASS_SYSTEM says which limit forbids it. */
+glass_status filemap_lock(const struct filemap *map);
+void filemap_close(struct filemap *map);
+
+#endif

@@ -1,0 +1,58 @@
+/* hash.c - SHA-256 by libcrypto, which uses the CPU's SHA instructions. */
+#include "base/hash.h"
+
+#include "base/mem.h"
+
+#include <openssl/evp.h>
+
+struct sha256 {
+    EVP_MD_CTX *context;
+};
+
+static glass_status crypto_failed(void) {
+    return fail(GLASS_SYSTEM, "SHA-256 failed inside libcrypto");
+}
+
+glass_status sha256_create(struct sha256 **out) {
+    TRY(mem_alloc_zero(out, 1, sizeof **out));
+    (*out)->context = EVP_MD_CTX_new();
+    if ((*out)->context == NULL ||
+        EVP_DigestInit_ex((*out)->context, EVP_sha256(), NULL) != 1) {
+        sha256_free(*out);
+        *out = NULL;
+        return crypto_failed();
+    }
+    return GLASS_OK;
+}
+
+glass_status sha256_update(struct sha256 *hash, const void *bytes, size_t n_bytes) {
+    if (EVP_DigestUpdate(hash->context, bytes, n_bytes) != 1) return crypto_failed();
+    return GLASS_OK;
+}
+
+glass_status sha256_finish(struct sha256 *hash, uint8_t digest[32]) {
+    int done = EVP_DigestFinal_ex(hash->context, digest, NULL);
+    sha256_free(hash);
+    return done == 1 ? GLASS_OK : crypto_failed();
+}
+
+void sha256_free(struct sha256 *hash) {
+    if (hash == NULL) return;
+    EVP_MD_CTX_free(hash->context);
+    mem_free(hash);
+}
+
+glass_status sha256_bytes(uint8_t digest[32], const void *bytes, size_t n_bytes) {
+    if (EVP_Digest(bytes, n_bytes, digest, NULL, EVP_sha256(), NULL) != 1)
+        return crypto_failed();
+    return GLASS_OK;
+}
+
+void sha256_hex(char text[65], const uint8_t digest[32]) {
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 32; i++) {
+        text[2 * i] = digits[digest[i] >> 4];
+        text[2 * i + 1] = digits[digest[i] & 15];
+    }
+    text[64] = '\0';
+}

@@ -1,0 +1,20 @@
+/* hash.h - SHA-256 (FIPS 180-4), through OpenSSL's libcrypto. */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/fail.h"
+
+struct sha256; /* a running hash */
+
+glass_status sha256_create(struct sha256 **out);
+glass_status sha256_update(struct sha256 *hash, const void *bytes, size_t n_bytes);
+/* Gives the digest of everything so far and frees the hash. */
+glass_status sha256_finish(struct sha256 *hash, uint8_t digest[32]);
+void sha256_free(struct sha256 *hash);
+
+/* In one call. */
+glass_status sha256_bytes(uint8_t digest[32], const void *bytes, size_t n_bytes);
+/* Lower-case hexadecimal, NUL-terminated. */
+void sha256_hex(char text[65], const uint8_t digest[32]);
+
+#endif

@@ -1,0 +1,109 @@
+/* path.c - folders, and files written whole or not at all. */
+#include "base/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The specification says that a relative XDG path is to be ignored. */
+static const char *absolute_env(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] == '/' ? value : NULL;
+}
+
+static glass_status xdg(struct buf *out, const char *variable, const char *under_home) {
+    buf_clear(out);
+    const char *base = absolute_env(variable);
+    if (base != NULL) return buf_printf(out, "%s/glass", base);
+    const char *home = absolute_env("HOME");
+    if (home == NULL)
+        return fail(GLASS_SYSTEM, "no home folder: set HOME or %s to an absolute path",
+                    variable);
+    return buf_printf(out, "%s/%s/glass", home, under_home);
+}
+
+glass_status path_data(struct buf *out) {
+    buf_clear(out);
+    const char *home = getenv("GLASS_HOME");
+    if (home != NULL && home[0] != '\0') return buf_text(out, home);
+    return xdg(out, "XDG_DATA_HOME", ".local/share");
+}
+
+glass_status path_state(struct buf *out) {
+    return xdg(out, "XDG_STATE_HOME", ".local/state");
+}
+
+glass_status path_make(const char *folder) {
+    char *copy;
+    TRY(mem_copy_text(&copy, folder, strlen(folder)));
+    glass_status status = GLASS_OK;
+    for (char *p = copy + 1; status == GLASS_OK; p++) {
+        if (*p != '/' && *p != '\0') continue;
+        char keep = *p;
+        *p = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+            status = fail_errno("%s: cannot make the folder", copy);
+        *p = keep;
+        if (keep == '\0') break;
+    }
+    mem_free(copy);
+    return status;
+}
+
+static glass_status write_all(int fd, const char *path, const char *bytes, size_t n_bytes) {
+    while (n_bytes > 0) {
+        ssize_t n = write(fd, bytes, n_bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno("%s: cannot write", path);
+        bytes += n;
+        n_bytes -= (size_t)n;
+    }
+    if (fsync(fd) != 0) return fail_errno("%s: cannot flush", path);
+    return GLASS_OK;
+}
+
+glass_status path_write_whole(const char *path, const void *bytes, size_t n_bytes) {
+    struct buf temporary = {0};
+    glass_status status = buf_printf(&temporary, "%s.part-%ld", path, (long)getpid());
+    if (status != GLASS_OK) return status;
+    int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        status = fail_errno("%s: cannot create", temporary.data);
+    } else {
+        status = write_all(fd, temporary.data, bytes, n_bytes);
+        close(fd);
+        if (status == GLASS_OK && rename(temporary.data, path) != 0)
+            status = fail_errno("%s: cannot rename to %s", temporary.data, path);
+        if (status != GLASS_OK) unlink(temporary.data);
+    }
+    buf_free(&temporary);
+    return status;
+}
+
+glass_status path_read_whole(struct buf *out, const char *path, size_t limit) {
+    buf_clear(out);
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) return fail_errno("%s: cannot open", path);
+    glass_status status = GLASS_OK;
+    for (;;) {
+        status = buf_reserve(out, 65536);
+        if (status != GLASS_OK) break;
+        size_t n = fread(out->data + out->len, 1, 65536, file);
+        out->len += n;
+        out->data[out->len] = '\0';
+        if (out->len > limit) {
+            status = fail(GLASS_BAD_INPUT, "%s: larger than the %zu bytes allowed here", path,
+                          limit);
+            break;
+        }
+        if (n == 0) {
+            if (ferror(file)) status = fail_errno("%s: cannot read", path);
+            break;
+        }
+    }
+    fclose(file);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* path.h - the places where Glass keeps things (XDG Base Directory Specification). */
+#ifndef BASE_PATH_H
+#define BASE_PATH_H
+
+#include "base/buf.h"
+
+/* $GLASS_HOME, else $XDG_DATA_HOME/glass, else ~/.local/share/glass: models live in models/. */
+glass_status path_data(struct buf *out);
+/* $XDG_STATE_HOME/glass, else ~/.local/state/glass: history, saved chats. */
+glass_status path_state(struct buf *out);
+/* Makes a folder and its parents (mode 0700 for new ones). */
+glass_status path_make(const char *folder);
+/* Writes bytes to path so that a reader sees the old file or the new one, never a part:
+ * beside it, flushed, renamed. */
+glass_status path_write_whole(const char *path, const void *bytes, size_t n_bytes);
+/* Reads a whole file of at most limit bytes. */
+glass_status path_read_whole(struct buf *out, const char *path, size_t limit);
+
+#endif

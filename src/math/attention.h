@@ -1,0 +1,56 @@
+/* attention.h - the key/value cache of one layer and attention over it, for a team.
+ *
+ * Order (arithmetic.md, "Attention"): s_j = dot(q, k_j) * scale; m = max over visible keys;
+ * p_j = exp(s_j - m); z = sum16(p) by absolute key index; o = (product over visible keys
+ * ascending, blocks at absolute multiples of 256) / z. Key index = absolute position, so
+ * nothing depends on how tokens were cut into calls.
+ *
+ * The cache's type is storage only: values are rounded once when stored (f16: to nearest
+ * even; q8_0: per 32 values, d = f16(max|x|/127), q = round-half-even(x/d as arithmetic.md
+ * defines it)) and widen exactly when read. */
+#ifndef MATH_ATTENTION_H
+#define MATH_ATTENTION_H
+
+#include "base/team.h"
+#include "glass/dtype.h"
+
+struct attn_cache {
+    glass_dtype dtype;                    /* GLASS_F32, GLASS_F16, GLASS_Q8_0 */
+    int64_t n_ctx, n_head_kv, head_dim;
+    void *k, *v;                          /* borrowed, attn_cache_bytes each, 64-aligned */
+};
+
+/* GLASS_USAGE if the type or head_dim cannot be stored (q8_0 wants head_dim % 32 == 0). */
+glass_status attn_cache_check(glass_dtype dtype, int64_t head_dim);
+/* Bytes of the K store, and of the V store, of one layer. */
+size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
+                        int64_t head_dim);
+
+/* One run of rows that attend over one cache: a session's part of a batch. */
+struct attn_segment {
+    const struct attn_cache *cache;
+    int64_t pos;      /* absolute position of its first row */
+    int64_t row, n;   /* its rows in q, k, v and o */
+};
+
+struct attn_shape {
+    int64_t n_head;   /* query heads; n_head % n_head_kv == 0 */
+    float scale;
+    int64_t window;   /* 0: all keys up to the query; else keys in (p - window, p] */
+};
+
+/* All members: stores rows of k and v (each row n_head_kv * head_dim floats, strides in
+ * floats) at positions pos … pos+n-1. Ends with a barrier. */
+void attn_store(const struct member *me, const struct attn_segment *segments,
+                int64_t n_segments, const float *k, int64_t k_stride, const float *v,
+                int64_t v_stride);
+/* Scratch bytes that each member needs for contexts of n_ctx. */
+size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
+                          int64_t n_head_kv);
+/* All members: o rows (n_head * head_dim) from q rows. Uses the team's queue and does not end
+ * with a barrier. */
+void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
+              int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
+              const struct attn_shape *shape, void *scratch);
+
+#endif
