@@ -6,7 +6,8 @@
  *
  *   list_vec.def    functions and vectors: exp, norms, softmax, rotary, …
  *   list_float.def  products with F32, F16 and BF16 weights, and attention
- *   list_quant.def  products with quantised weights, activation rounding, widening
+ *   list_q32.def    quantised weights in blocks of 32: activation rounding, products, widening
+ *   list_qk.def     the same in blocks of 256
  *
  * The table is filled once, before the first use, and is constant afterwards. */
 #ifndef MATH_KERNELS_H
