@@ -13,7 +13,7 @@
 #ifndef MATH_KERNELS_H
 #define MATH_KERNELS_H
 
-#include "glass/dtype.h"
+#include "math/gemm.h"
 
 struct math_kernels {
 #define KERNEL(name, result, parameters) result(*name) parameters;
