@@ -26,6 +26,10 @@ glass_status attn_cache_check(glass_dtype dtype, int64_t head_dim);
 size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
                         int64_t head_dim);
 
+/* One key's row of one head: where it is, and its bytes (for saving sessions). */
+void *attn_cache_row(const struct attn_cache *cache, void *store, int64_t head, int64_t key);
+size_t attn_cache_row_bytes(const struct attn_cache *cache);
+
 /* One run of rows that attend over one cache: a session's part of a batch. */
 struct attn_segment {
     const struct attn_cache *cache;
@@ -51,6 +55,6 @@ size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
  * with a barrier. */
 void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
               int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
-              const struct attn_shape *shape, void *scratch);
+              const struct attn_shape *shape, void *scratch, void *gemm_scratch);
 
 #endif
