@@ -19,7 +19,8 @@ enum {
 };
 /* Flags of decode. */
 enum {
-    GLASS_SHOW_SPECIAL = 1 /* control tokens appear as their text instead of nothing */
+    GLASS_SHOW_SPECIAL = 1, /* control tokens appear as their text instead of nothing */
+    GLASS_CONTINUE = 2      /* the ids go on from earlier text: their first space is real */
 };
 
 /* A byte range [begin, end) of a text in which control tokens are never recognised: text

@@ -1,0 +1,282 @@
+/* tok_merge.c - merging a word's symbols until no merge applies.
+ *
+ * Both kinds of vocabulary merge the neighbours of best priority first, the leftmost of
+ * equals. Byte-level BPE starts from bytes and knows merges as pairs of ids; SentencePiece
+ * starts from characters and may make any piece of the vocabulary. Short words search a small
+ * array for the best pair; long ones keep a heap, O(n log n). */
+#include "base/utf8.h"
+#include "text/tokenizer.h"
+
+#include <string.h>
+
+enum { SHORT_WORD = 40 };
+
+struct tok_symbol {
+    int32_t id;     /* -1: a character without a token */
+    uint32_t begin; /* its bytes in the word; it ends where the next begins */
+    uint32_t prev, next;
+    uint32_t rank;  /* of merging with the next one, TOK_NONE if it cannot */
+    int32_t joined; /* the id that gives */
+};
+
+struct merger {
+    const glass_tokenizer *t;
+    const char *word; /* spm: spaces as U+2581 */
+};
+
+static inline void rate_bpe(const glass_tokenizer *t, int32_t left, int32_t right,
+                            uint32_t *rank, int32_t *joined) {
+    const struct tok_pair *pair = tok_pairs_find(&t->pairs, left, right);
+    *rank = pair == NULL ? TOK_NONE : pair->rank;
+    *joined = pair == NULL ? -1 : (int32_t)pair->id;
+}
+
+static inline void rate_spm(const glass_tokenizer *t, const char *text, size_t n_bytes,
+                            uint32_t *rank, int32_t *joined) {
+    *joined = tok_table_find(t, text, n_bytes);
+    *rank = *joined < 0 ? TOK_NONE : t->priority[*joined];
+}
+
+/* Short words: arrays without gaps. */
+struct row {
+    uint32_t n;
+    int32_t id[SHORT_WORD + 1];
+    uint32_t begin[SHORT_WORD + 1]; /* begin[n] is the word's end */
+    uint32_t rank[SHORT_WORD + 1];
+    int32_t joined[SHORT_WORD + 1];
+};
+
+static inline void rate_row(const struct merger *m, bool spm, struct row *row, uint32_t i) {
+    if (spm)
+        rate_spm(m->t, m->word + row->begin[i], row->begin[i + 2] - row->begin[i],
+                 &row->rank[i], &row->joined[i]);
+    else
+        rate_bpe(m->t, row->id[i], row->id[i + 1], &row->rank[i], &row->joined[i]);
+}
+
+static inline void merge_row(const struct merger *m, bool spm, struct row *row) {
+    for (uint32_t i = 0; i + 1 < row->n; i++) rate_row(m, spm, row, i);
+    while (row->n > 1) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i + 1 < row->n; i++)
+            if (row->rank[i] < row->rank[best]) best = i;
+        if (row->rank[best] == TOK_NONE) return;
+        row->id[best] = row->joined[best];
+        row->n--;
+        for (uint32_t i = best + 1; i < row->n; i++) {
+            row->id[i] = row->id[i + 1];
+            row->begin[i] = row->begin[i + 1];
+            row->rank[i] = row->rank[i + 1];
+            row->joined[i] = row->joined[i + 1];
+        }
+        row->begin[row->n] = row->begin[row->n + 1];
+        if (best > 0) rate_row(m, spm, row, best - 1);
+        if (best + 1 < row->n) rate_row(m, spm, row, best);
+    }
+}
+
+/* Long words: a linked list of symbols and a binary heap of rank << 32 | symbol. An entry is
+ * stale once its symbol's rank is another. */
+static void heap_push(uint64_t *heap, size_t *n, uint64_t entry) {
+    size_t i = (*n)++;
+    while (i > 0 && heap[(i - 1) / 2] > entry) {
+        heap[i] = heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    heap[i] = entry;
+}
+
+static void heap_sink(uint64_t *heap, size_t n, size_t i) {
+    uint64_t entry = heap[i];
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= n) break;
+        if (child + 1 < n && heap[child + 1] < heap[child]) child++;
+        if (heap[child] >= entry) break;
+        heap[i] = heap[child];
+        i = child;
+    }
+    heap[i] = entry;
+}
+
+static uint64_t heap_pop(uint64_t *heap, size_t *n) {
+    uint64_t best = heap[0];
+    heap[0] = heap[--*n];
+    if (*n > 0) heap_sink(heap, *n, 0);
+    return best;
+}
+
+/* symbols[n] is a sentinel at the word's end. */
+static void rate_symbol(const struct merger *m, bool spm, struct tok_symbol *symbols,
+                        uint32_t i, uint32_t n) {
+    struct tok_symbol *s = &symbols[i];
+    s->rank = TOK_NONE;
+    if (s->next == n) return;
+    const struct tok_symbol *right = &symbols[s->next];
+    if (spm)
+        rate_spm(m->t, m->word + s->begin, symbols[right->next].begin - s->begin, &s->rank,
+                 &s->joined);
+    else
+        rate_bpe(m->t, s->id, right->id, &s->rank, &s->joined);
+}
+
+static void merge_long(const struct merger *m, bool spm, struct tok_symbol *symbols,
+                       uint64_t *heap, uint32_t n) {
+    size_t n_heap = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        symbols[i].prev = i - 1;
+        symbols[i].next = i + 1;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        rate_symbol(m, spm, symbols, i, n);
+        if (symbols[i].rank != TOK_NONE) heap[n_heap++] = (uint64_t)symbols[i].rank << 32 | i;
+    }
+    for (size_t i = n_heap / 2; i-- > 0;) heap_sink(heap, n_heap, i);
+    while (n_heap > 0) {
+        uint64_t entry = heap_pop(heap, &n_heap);
+        uint32_t i = (uint32_t)entry;
+        struct tok_symbol *left = &symbols[i];
+        if (left->rank != (uint32_t)(entry >> 32)) continue;
+        struct tok_symbol *right = &symbols[left->next];
+        left->id = left->joined;
+        left->next = right->next;
+        right->rank = TOK_NONE;
+        if (left->next < n) symbols[left->next].prev = i;
+        rate_symbol(m, spm, symbols, i, n);
+        if (left->rank != TOK_NONE)
+            heap_push(heap, &n_heap, (uint64_t)left->rank << 32 | i);
+        if (i == 0) continue;
+        uint32_t before = left->prev;
+        rate_symbol(m, spm, symbols, before, n);
+        if (symbols[before].rank != TOK_NONE)
+            heap_push(heap, &n_heap, (uint64_t)symbols[before].rank << 32 | before);
+    }
+}
+
+/* Every merge takes one entry off the heap and puts on at most two. */
+static glass_status long_memory(struct tok_work *w, size_t n) {
+    if (n <= w->n_symbols) return GLASS_OK;
+    mem_free(w->symbols);
+    mem_free(w->heap);
+    w->symbols = NULL;
+    w->heap = NULL;
+    w->n_symbols = 0;
+    size_t room = n + n / 4;
+    TRY(mem_alloc(&w->symbols, room + 1, sizeof *w->symbols));
+    TRY(mem_alloc(&w->heap, 2 * room + 2, sizeof *w->heap));
+    w->n_symbols = room;
+    return GLASS_OK;
+}
+
+glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes) {
+    const glass_tokenizer *t = w->t;
+    struct merger m = {t, word};
+    TRY(tok_ids_reserve(w->ids, (int64_t)n_bytes));
+    if (n_bytes <= SHORT_WORD) {
+        struct row row;
+        row.n = 0;
+        for (size_t i = 0; i < n_bytes; i++) {
+            row.id[row.n] = t->byte_ids[(unsigned char)word[i]];
+            row.n += row.id[row.n] >= 0;
+        }
+        merge_row(&m, false, &row);
+        memcpy(w->ids->data + w->ids->len, row.id, row.n * sizeof *row.id);
+        w->ids->len += row.n;
+        return GLASS_OK;
+    }
+    TRY(long_memory(w, n_bytes));
+    uint32_t n = 0;
+    for (size_t i = 0; i < n_bytes; i++) {
+        w->symbols[n].id = t->byte_ids[(unsigned char)word[i]];
+        n += w->symbols[n].id >= 0;
+    }
+    merge_long(&m, false, w->symbols, w->heap, n);
+    for (uint32_t i = 0; i < n; i = w->symbols[i].next)
+        w->ids->data[w->ids->len++] = w->symbols[i].id;
+    return GLASS_OK;
+}
+
+/* The token of one character, -1 if it has none of its own. */
+static int32_t character_id(const glass_tokenizer *t, const char *text, size_t n_bytes) {
+    int32_t id = tok_table_find(t, text, n_bytes);
+    return id >= 0 && t->priority[id] == TOK_NONE ? -1 : id;
+}
+
+/* A symbol that is no token becomes byte tokens, or, in a vocabulary without them, one
+ * unknown token for a whole run. */
+static void put_symbol(struct tok_work *w, int32_t id, const char *text, size_t n_bytes) {
+    const glass_tokenizer *t = w->t;
+    struct tok_ids *ids = w->ids;
+    if (id >= 0) {
+        ids->data[ids->len++] = id;
+    } else if (t->has_bytes) {
+        for (size_t i = 0; i < n_bytes; i++)
+            ids->data[ids->len++] = t->byte_ids[(unsigned char)text[i]];
+    } else if (ids->len == 0 || ids->data[ids->len - 1] != t->unk) {
+        ids->data[ids->len++] = t->unk;
+    }
+}
+
+/* U+2581 stands for the space in SentencePiece vocabularies. */
+static size_t escape_spaces(char *out, const char *word, size_t n_bytes, bool lead) {
+    size_t n = 0;
+    for (size_t i = lead ? 0 : 1; i <= n_bytes; i++) {
+        if (i == 0 || word[i - 1] == ' ') {
+            memcpy(out + n, "\xe2\x96\x81", 3);
+            n += 3;
+        } else {
+            out[n++] = word[i - 1];
+        }
+    }
+    return n;
+}
+
+static glass_status merge_spm_short(struct tok_work *w, const char *text, size_t n_bytes) {
+    struct merger m = {w->t, text};
+    struct row row;
+    row.n = 0;
+    for (size_t at = 0; at < n_bytes;) {
+        uint32_t c;
+        size_t used = utf8_decode(&c, text + at, n_bytes - at);
+        row.id[row.n] = character_id(w->t, text + at, used);
+        row.begin[row.n++] = (uint32_t)at;
+        at += used;
+    }
+    row.begin[row.n] = (uint32_t)n_bytes;
+    merge_row(&m, true, &row);
+    for (uint32_t i = 0; i < row.n; i++)
+        put_symbol(w, row.id[i], text + row.begin[i], row.begin[i + 1] - row.begin[i]);
+    return GLASS_OK;
+}
+
+glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes) {
+    bool lead = w->lead_space;
+    w->lead_space = false;
+    size_t room = 3 * (n_bytes + 1);
+    TRY(tok_ids_reserve(w->ids, (int64_t)room));
+    if (n_bytes < SHORT_WORD) {
+        char text[3 * SHORT_WORD];
+        return merge_spm_short(w, text, escape_spaces(text, word, n_bytes, lead));
+    }
+    if (room > w->n_escaped) {
+        TRY(mem_resize(&w->escaped, room, 1));
+        w->n_escaped = room;
+    }
+    size_t n_text = escape_spaces(w->escaped, word, n_bytes, lead);
+    TRY(long_memory(w, n_bytes + 1));
+    uint32_t n = 0;
+    for (size_t at = 0; at < n_text;) {
+        uint32_t c;
+        size_t used = utf8_decode(&c, w->escaped + at, n_text - at);
+        w->symbols[n].id = character_id(w->t, w->escaped + at, used);
+        w->symbols[n++].begin = (uint32_t)at;
+        at += used;
+    }
+    w->symbols[n].begin = (uint32_t)n_text;
+    struct merger m = {w->t, w->escaped};
+    merge_long(&m, true, w->symbols, w->heap, n);
+    for (uint32_t i = 0; i < n; i = w->symbols[i].next)
+        put_symbol(w, w->symbols[i].id, w->escaped + w->symbols[i].begin,
+                   w->symbols[w->symbols[i].next].begin - w->symbols[i].begin);
+    return GLASS_OK;
+}

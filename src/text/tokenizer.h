@@ -1,0 +1,223 @@
+/* tokenizer.h - the tokenizer's insides, shared by the text room's tok_*.c.
+ *
+ *   tok_gguf.c tok_json.c tok_model.c   files      -> struct tok_source
+ *   tokenizer.c                         tok_source -> glass_tokenizer; encode and decode
+ *   tok_table.c                         pieces by text, merges by pair of ids
+ *   tok_special.c                       control and user-defined tokens in a text
+ *   tok_pre.c tok_scan.c                text -> words (pre-tokenizers of byte-level BPE)
+ *   tok_cut.c                           text -> words (SentencePiece: where no merge crosses)
+ *   tok_word.c tok_merge.c              word -> ids, by cache or by merging
+ *   tok_stream.c                        ids -> text, piece by piece
+ *
+ * A "word" is a stretch of text that merges never leave. */
+#ifndef TEXT_TOKENIZER_H
+#define TEXT_TOKENIZER_H
+
+#include "base/mem.h"
+#include "format/gguf.h"
+#include "glass/tokenizer.h"
+
+/* The largest text that one call encodes and the largest vocabulary. Positions inside a text
+ * are 32 bits, and pieces are at most TOK_PIECE_LIMIT bytes. */
+enum {
+    TOK_VOCAB_LIMIT = 1 << 24,
+    TOK_PIECE_LIMIT = 1 << 16
+};
+#define TOK_TEXT_LIMIT ((size_t)UINT32_MAX / 4)
+
+/* Token types with GGUF's numbers (tokenizer.ggml.token_type). */
+enum tok_type {
+    TOK_UNDEFINED = 0,
+    TOK_NORMAL = 1,
+    TOK_UNKNOWN = 2,
+    TOK_CONTROL = 3,
+    TOK_USER = 4, /* user-defined: always recognised in text, before anything else */
+    TOK_UNUSED = 5,
+    TOK_BYTE = 6
+};
+
+/* No merge; also the priority of pieces that merging may not make. */
+#define TOK_NONE UINT32_MAX
+
+struct tok_piece {
+    uint32_t at, len; /* in tokenizer->text */
+};
+
+/* Open addressing; the high half of the hash sits beside the id, so that a wrong slot costs
+ * no look at the piece. */
+struct tok_slot {
+    uint32_t tag;
+    int32_t id; /* -1 = free */
+};
+struct tok_table {
+    struct tok_slot *slots;
+    uint32_t mask;
+};
+
+/* Merges: (left id, right id) -> (priority, id of both together). */
+struct tok_pair {
+    uint64_t key; /* left << 32 | right; all ones = free */
+    uint32_t rank, id;
+};
+struct tok_pairs {
+    struct tok_pair *slots;
+    uint32_t mask;
+};
+
+/* Control and user-defined tokens, sorted by their bytes. */
+struct tok_specials {
+    int32_t *ids;
+    int64_t n;
+    bool has_user;       /* some are of type TOK_USER */
+    int only_first;      /* all begin with this byte, -1 if they differ */
+    uint64_t pairs[1024]; /* bit b0 << 8 | b1: some begin with these two bytes */
+};
+
+/* Which characters stand side by side inside some piece of a SentencePiece vocabulary: a
+ * merge cannot cross any other pair. Exact for ASCII, hashed (never wrongly "no") beyond. */
+enum { TOK_CUT_BITS = 18 };
+struct tok_cut {
+    uint64_t ascii[128][2];
+    uint64_t hashed[(1u << TOK_CUT_BITS) / 64];
+};
+
+struct tok_pre; /* a pre-tokenizer, tok_pre.h */
+
+struct glass_tokenizer {
+    bool spm;             /* SentencePiece-BPE; else byte-level BPE */
+    bool add_space;       /* spm: a space in front of text that starts or follows a special */
+    bool whole_words;     /* bpe: a word that is a token is that token, whatever the merges */
+    bool nfc;             /* text is brought to NFC first (tokenizer.json only) */
+    bool add_bos, add_eos;
+    int32_t bos, eos, unk;
+    int32_t n_vocab;
+    uint32_t longest;         /* bytes of the longest piece */
+    const char *text;         /* all pieces; borrowed from gguf or owned_text */
+    struct tok_piece *pieces; /* (n_vocab) */
+    uint8_t *types;           /* (n_vocab) enum tok_type */
+    uint8_t *ends;            /* (n_vocab) 1 = ends an answer */
+    uint32_t *priority;       /* spm: (n_vocab) smaller merges first, TOK_NONE never */
+    struct tok_table table;
+    struct tok_pairs pairs;   /* bpe */
+    struct tok_specials specials;
+    struct tok_cut *cut;      /* spm */
+    struct tok_pre *pre;      /* bpe */
+    int32_t byte_ids[256];    /* -1 = the vocabulary has no token for the byte */
+    bool has_bytes;
+    struct gguf *gguf;        /* owned, or NULL when borrowed */
+    char *owned_text;
+};
+
+/* What a file says, before it is checked. Arrays are borrowed until tok_build returns, but
+ * text and pieces pass to the tokenizer. */
+struct tok_source {
+    const char *name; /* the file, for messages */
+    bool spm;
+    const char *text;
+    struct tok_piece *pieces; /* given */
+    int64_t n_vocab;
+    uint8_t *types;           /* given; NULL = all normal */
+    float *scores;            /* spm; borrowed */
+    /* Merge i is "left right" at merges[i] of merge_text, split at the first space after the
+     * first byte. */
+    const char *merge_text;
+    const struct tok_piece *merges;
+    int64_t n_merges;
+    /* Instead of pre: Split patterns of a tokenizer.json (PCRE2 syntax), in order. */
+    const char *pre;
+    const char *const *patterns;
+    int n_patterns;
+    int64_t bos, eos, eot, eom, unk; /* -1 = none */
+    int add_bos, add_eos;            /* -1 = the kind's default */
+    bool add_space, whole_words, nfc;
+};
+
+/* Checks and indexes. On failure *out is NULL and pieces and types still are the source's. */
+glass_status tok_build(glass_tokenizer **out, struct tok_source *source);
+void tok_source_clear(struct tok_source *source);
+
+/* The tokenizer of a GGUF file, which must stay open as long as the tokenizer. */
+glass_status tok_create_gguf(glass_tokenizer **out, const struct gguf *g);
+/* A tokenizer.json (byte-level BPE) or a SentencePiece .model in memory. name is for
+ * messages. */
+glass_status tok_create_json(glass_tokenizer **out, const char *json, size_t n_bytes,
+                             const char *name);
+glass_status tok_create_model(glass_tokenizer **out, const char *bytes, size_t n_bytes,
+                              const char *name);
+
+/* tok_table.c */
+glass_status tok_table_build(glass_tokenizer *t, const char *name);
+int32_t tok_table_find(const glass_tokenizer *t, const char *text, size_t n_bytes);
+glass_status tok_pairs_build(glass_tokenizer *t, const struct tok_source *source);
+
+static inline uint64_t tok_mix(uint64_t x) {
+    x *= 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
+    return x ^ x >> 32;
+}
+
+/* NULL if these two never merge. */
+static inline const struct tok_pair *tok_pairs_find(const struct tok_pairs *pairs,
+                                                    int32_t left, int32_t right) {
+    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    for (uint32_t i = (uint32_t)tok_mix(key) & pairs->mask;; i = (i + 1) & pairs->mask) {
+        if (pairs->slots[i].key == key) return &pairs->slots[i];
+        if (pairs->slots[i].key == UINT64_MAX) return NULL;
+    }
+}
+
+/* tok_special.c */
+glass_status tok_specials_build(glass_tokenizer *t);
+/* The first token at or after *at of text[0..end): its id, with its place in [*at, *next); -1
+ * if there is none. Control tokens count only if `control`, and never across a plain span. */
+int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at, size_t end,
+                          size_t *next, bool control, const glass_span *plain,
+                          int64_t n_plain);
+
+/* Ids that are being written. */
+struct tok_ids {
+    int32_t *data;
+    int64_t len, cap;
+};
+glass_status tok_ids_reserve(struct tok_ids *ids, int64_t n_more);
+
+/* One encode call's memory: the word cache and what merging long words needs. */
+struct tok_entry {
+    uint64_t key[3]; /* the word, zeros behind it */
+    uint8_t n_bytes, n_ids;
+    int32_t ids[9];
+};
+enum { TOK_CACHED_BYTES = 24, TOK_CACHED_IDS = 9 };
+struct tok_work {
+    const glass_tokenizer *t;
+    struct tok_ids *ids;
+    struct tok_entry *cache; /* NULL for short texts */
+    int cache_bits;
+    struct tok_symbol *symbols; /* long words */
+    uint64_t *heap;
+    size_t n_symbols;
+    char *escaped; /* a word as the vocabulary spells it */
+    size_t n_escaped;
+    void *match; /* tok_pre's */
+    bool lead_space; /* spm: the next word begins with the space that was added */
+};
+
+/* tok_word.c: appends the ids of one word. text_end is where reading may go no further. */
+glass_status tok_word(struct tok_work *w, const char *word, size_t n_bytes,
+                      const char *text_end);
+/* tok_merge.c: the same without the cache. */
+glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes);
+glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes);
+
+/* tok_cut.c */
+glass_status tok_cut_build(glass_tokenizer *t);
+/* The end of the word that starts at text[0], n > 0. */
+size_t tok_cut_next(const struct tok_cut *cut, const char *text, size_t n);
+
+/* Byte-level BPE spells bytes as printable characters: the byte of a character, -1 if it is
+ * none of them; the character of a byte. */
+int tok_byte_of(uint32_t c);
+uint32_t tok_char_of(uint8_t byte);
+/* "<0x41>" -> 0x41, else -1. */
+int tok_hex_byte(const char *piece, size_t n_bytes);
+
+#endif
