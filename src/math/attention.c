@@ -1,248 +1,571 @@
-/* attention.c - the cache and attention in the order of arithmetic.md, for a team.
+/* attention.c - the key/value cache and attention's driver: what is stored where, and who
+ * computes which rows when. The arithmetic is in the kernels (list_attn.def).
  *
- * K and V are rows of head_dim numbers, one row per key, heads apart:
- *   F32: (n_head_kv, n_ctx, head_dim) floats;  F16: the same in halves;
- *   Q8_0: rows of head_dim/32 blocks {f16 d, int8 q[32]} as in GGUF.
- * Work is handed out per (row, kv head): a head's keys are widened in tiles of 256 and
- * serve all query heads of the group. */
+ * Prompts: the team's items are (segment, kv head, run of rows); an item's scores, exponents
+ * and weighted sums are made by one member. A kv head's group of query heads is a run of rows
+ * like any other, so keys and values are read once for the group.
+ * Generation: when there are fewer items than would keep the team busy and contexts are long,
+ * members split one head: scores by blocks of keys, weighted sums by features. Both are
+ * different outputs, so the bits are the same. */
 #include "math/attention.h"
 
 #include "base/fail.h"
+#include "base/mem.h"
+#include "math/half.h"
 #include "math/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
-enum { TILE = 256 /* keys; also arithmetic.md's block of a product over keys */ };
+enum {
+    ROWS_MAX = 96,           /* rows of an item, or one position's group if that is larger */
+    ROWS_MIN = 12,           /* even where contexts are so long that scores leave the cache */
+    SCORES = 256 * 1024,     /* floats: what an item's scores should fit into */
+    ROW_PAD = 16,            /* floats between rows of scores, against cache set conflicts */
+    SPLIT_MIN_KEYS = 512     /* shorter contexts are not worth two barriers */
+};
 
-static size_t row_bytes(glass_dtype dtype, int64_t head_dim) {
-    return (size_t)(head_dim / glass_dtype_block(dtype)) * glass_dtype_block_bytes(dtype);
+static int64_t round_up(int64_t n, int64_t unit) {
+    return (n + unit - 1) / unit * unit;
 }
 
+static int64_t min_i64(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* ---- the cache ---- */
+
 glass_status attn_cache_check(glass_dtype dtype, int64_t head_dim) {
-    if (dtype != GLASS_F32 && dtype != GLASS_F16 && dtype != GLASS_Q8_0)
-        return fail(GLASS_USAGE, "a cache in %s: f32, f16 and q8_0 are possible",
-                    glass_dtype_name(dtype) ? glass_dtype_name(dtype) : "that type");
-    if (head_dim % glass_dtype_block(dtype) != 0)
+    if (dtype != GLASS_F32 && dtype != GLASS_F16 && dtype != GLASS_Q8_0) {
+        const char *name = glass_dtype_name(dtype);
+        return fail(GLASS_USAGE, "the key/value cache cannot be %s; F32, F16 and Q8_0 can",
+                    name == NULL ? "of that type" : name);
+    }
+    int64_t unit = dtype == GLASS_Q8_0 ? 32 : 2;
+    if (head_dim <= 0 || head_dim % unit != 0)
         return fail(GLASS_USAGE,
-                    "a q8_0 cache needs heads of a multiple of 32 numbers, and this model's "
-                    "have %lld: use f16",
-                    (long long)head_dim);
+                    "a key/value cache of type %s wants heads of a multiple of %d features, "
+                    "not %lld",
+                    glass_dtype_name(dtype), (int)unit, (long long)head_dim);
     return GLASS_OK;
+}
+
+/* Bytes of one K tile (16 keys of one head), and of one V panel. */
+static size_t tile_bytes(const struct attn_cache *cache) {
+    if (cache->dtype == GLASS_Q8_0) return (size_t)(cache->head_dim / 32) * ATTN_Q8_BYTES;
+    return (size_t)cache->head_dim * ATTN_TILE * (cache->dtype == GLASS_F16 ? 2 : 4);
+}
+
+static size_t panel_bytes(const struct attn_cache *cache) {
+    size_t n_tiles = (size_t)(round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE);
+    if (cache->dtype == GLASS_Q8_0) return n_tiles * ATTN_Q8_BYTES;
+    return n_tiles * ATTN_TILE * ATTN_TILE * (cache->dtype == GLASS_F16 ? 2 : 4);
+}
+
+/* Features of one V panel. */
+static int64_t panel_dims(const struct attn_cache *cache) {
+    return cache->dtype == GLASS_Q8_0 ? 32 : ATTN_TILE;
+}
+
+static uint8_t *k_tile(const struct attn_cache *cache, int64_t head, int64_t pos) {
+    int64_t n_tiles = round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE;
+    return (uint8_t *)cache->k + (size_t)(head * n_tiles + pos / ATTN_TILE) * tile_bytes(cache);
+}
+
+/* Where key pos's tile of 16 keys starts in a head's panel. */
+static uint8_t *v_tile(const struct attn_cache *cache, int64_t head, int64_t panel,
+                       int64_t pos) {
+    int64_t n_panels = round_up(cache->head_dim, panel_dims(cache)) / panel_dims(cache);
+    size_t panel_size = panel_bytes(cache);
+    size_t per_tile =
+        panel_size / (size_t)(round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE);
+    return (uint8_t *)cache->v + (size_t)(head * n_panels + panel) * panel_size +
+           (size_t)(pos / ATTN_TILE) * per_tile;
 }
 
 size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
                         int64_t head_dim) {
-    return (size_t)(n_ctx * n_head_kv) * row_bytes(dtype, head_dim);
+    /* K and V differ where head_dim is no multiple of 16; both take the larger. */
+    size_t n = 0;
+    if (n_ctx < 0 || n_ctx > INT64_MAX - ATTN_TILE || head_dim > INT64_MAX - ATTN_TILE)
+        return SIZE_MAX;
+    bool fits = mem_mul(&n, (size_t)round_up(n_ctx, ATTN_TILE),
+                        (size_t)round_up(head_dim, ATTN_TILE)) &&
+                mem_mul(&n, n, (size_t)n_head_kv) &&
+                mem_mul(&n, n, dtype == GLASS_F32 ? 4 : 2);
+    if (!fits) return SIZE_MAX;
+    return dtype == GLASS_Q8_0 ? n / 2 / 32 * 34 : n;
 }
 
-void *attn_cache_row(const struct attn_cache *c, void *store, int64_t head, int64_t key) {
-    return (char *)store + (size_t)(head * c->n_ctx + key) * row_bytes(c->dtype, c->head_dim);
+/* A value, or a q8_0 block of 32, of one key: addresses of its parts in the two stores. */
+struct q8_place {
+    uint8_t *d;        /* f16 */
+    int8_t *q;         /* 32 of them, `step` apart */
+    int64_t step;
+};
+
+static struct q8_place k_block(const struct attn_cache *cache, int64_t head, int64_t pos,
+                               int64_t block) {
+    uint8_t *at = k_tile(cache, head, pos) + (size_t)block * ATTN_Q8_BYTES;
+    int64_t lane = pos % ATTN_TILE;
+    return (struct q8_place){at + 2 * lane, (int8_t *)at + 32 + lane, ATTN_TILE};
 }
 
-size_t attn_cache_row_bytes(const struct attn_cache *c) {
-    return row_bytes(c->dtype, c->head_dim);
+static struct q8_place v_block(const struct attn_cache *cache, int64_t head, int64_t pos,
+                               int64_t block) {
+    uint8_t *at = v_tile(cache, head, block, pos);
+    int64_t lane = pos % ATTN_TILE;
+    return (struct q8_place){at + 2 * lane, (int8_t *)at + 32 + lane * 32, 1};
 }
 
-/* One head's row into the cache. Q8_0: d = f16(max|x| / 127), q = round-half-even(x / d's
- * reciprocal); where d is zero or not finite, or the reciprocal overflows, q = 0. */
-static void store_row(const struct attn_cache *c, void *out, const float *x) {
-    const struct math_kernels *m = math_kernels();
-    if (c->dtype == GLASS_F32) {
-        memcpy(out, x, (size_t)c->head_dim * sizeof *x);
-    } else if (c->dtype == GLASS_F16) {
-        m->round_f16(out, x, c->head_dim);
-    } else {
-        for (int64_t b = 0; b < c->head_dim / 32; b++) {
-            char *block = (char *)out + 34 * b;
-            float most = 0, wide;
-            for (int i = 0; i < 32; i++)
-                most = fabsf(x[32 * b + i]) > most ? fabsf(x[32 * b + i]) : most;
-            float d = most / 127.0F;
-            m->round_f16(block, &d, 1);
-            m->widen_f16(&wide, block, 1);
-            float inverse = wide > 0 ? 1.0F / wide : 0;
-            for (int i = 0; i < 32; i++) {
-                float scaled = x[32 * b + i] * inverse;
-                scaled = scaled > 127 ? 127 : scaled;
-                scaled = scaled < -127 ? -127 : scaled;
-                /* Comparisons with NaN are false: it becomes 0. */
-                int q = scaled == scaled ? (int)(scaled + 0x1.8p23F - 0x1.8p23F) : 0;
-                block[2 + i] = (char)(signed char)q;
-            }
+static void q8_put(struct q8_place to, const void *d, const int8_t *q) {
+    memcpy(to.d, d, 2);
+    for (int64_t i = 0; i < 32; i++) to.q[i * to.step] = q[i];
+}
+
+static uint8_t *k_value(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t d) {
+    size_t bytes = cache->dtype == GLASS_F16 ? 2 : 4;
+    return k_tile(cache, head, pos) + (size_t)(d * ATTN_TILE + pos % ATTN_TILE) * bytes;
+}
+
+static uint8_t *v_value(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t d) {
+    size_t bytes = cache->dtype == GLASS_F16 ? 2 : 4;
+    return v_tile(cache, head, d / ATTN_TILE, pos) +
+           (size_t)(pos % ATTN_TILE * ATTN_TILE + d % ATTN_TILE) * bytes;
+}
+
+size_t attn_row_bytes(glass_dtype dtype, int64_t n_head_kv, int64_t head_dim) {
+    size_t n = (size_t)(n_head_kv * head_dim);
+    return dtype == GLASS_Q8_0 ? n / 32 * 34 : dtype == GLASS_F16 ? n * 2 : n * 4;
+}
+
+/* Copies rows between the cache and their exported form. */
+static void move_q8_0(const struct attn_cache *cache, uint8_t *k, uint8_t *v, int64_t pos,
+                      int64_t n, bool in) {
+    int64_t n_blocks = cache->head_dim / 32;
+    for (int64_t i = 0; i < n * cache->n_head_kv * n_blocks; i++, k += 34, v += 34) {
+        int64_t at = pos + i / n_blocks / cache->n_head_kv;
+        int64_t head = i / n_blocks % cache->n_head_kv, block = i % n_blocks;
+        struct q8_place kp = k_block(cache, head, at, block);
+        struct q8_place vp = v_block(cache, head, at, block);
+        if (in) {
+            q8_put(kp, k, (int8_t *)k + 2);
+            q8_put(vp, v, (int8_t *)v + 2);
+            continue;
+        }
+        memcpy(k, kp.d, 2);
+        memcpy(v, vp.d, 2);
+        for (int64_t j = 0; j < 32; j++) {
+            k[2 + j] = (uint8_t)kp.q[j * kp.step];
+            v[2 + j] = (uint8_t)vp.q[j * vp.step];
         }
     }
+}
+
+static void move_rows(const struct attn_cache *cache, uint8_t *k, uint8_t *v, int64_t pos,
+                      int64_t n, bool in) {
+    if (cache->dtype == GLASS_Q8_0) {
+        move_q8_0(cache, k, v, pos, n, in);
+        return;
+    }
+    size_t bytes = cache->dtype == GLASS_F16 ? 2 : 4;
+    int64_t width = cache->n_head_kv * cache->head_dim;
+    for (int64_t i = 0; i < n * width; i++, k += bytes, v += bytes) {
+        int64_t at = pos + i / width, head = i % width / cache->head_dim;
+        uint8_t *kp = k_value(cache, head, at, i % cache->head_dim);
+        uint8_t *vp = v_value(cache, head, at, i % cache->head_dim);
+        memcpy(in ? kp : k, in ? k : kp, bytes);
+        memcpy(in ? vp : v, in ? v : vp, bytes);
+    }
+}
+
+void attn_export(void *k, void *v, const struct attn_cache *cache, int64_t pos, int64_t n) {
+    move_rows(cache, k, v, pos, n, false);
+}
+
+void attn_import(struct attn_cache *cache, const void *k, const void *v, int64_t pos,
+                 int64_t n) {
+    /* Only read when `in`. */
+    move_rows(cache, (uint8_t *)(uintptr_t)k, (uint8_t *)(uintptr_t)v, pos, n, true);
+}
+
+/* ---- storing ---- */
+
+/* Rows [0, n) of one head, all within the tile that holds pos; strides in floats. */
+static void store_f32(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t n,
+                      const float *k, int64_t k_stride, const float *v, int64_t v_stride) {
+    float *to = (float *)(void *)k_value(cache, head, pos, 0);
+    for (int64_t d = 0; d < cache->head_dim; d++)
+        for (int64_t i = 0; i < n; i++) to[d * ATTN_TILE + i] = k[i * k_stride + d];
+    for (int64_t d = 0; d < cache->head_dim; d += ATTN_TILE) {
+        size_t bytes = (size_t)min_i64(ATTN_TILE, cache->head_dim - d) * sizeof *v;
+        for (int64_t i = 0; i < n; i++)
+            memcpy(v_value(cache, head, pos + i, d), v + i * v_stride + d, bytes);
+    }
+}
+
+static void store_f16(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t n,
+                      const float *k, int64_t k_stride, const float *v, int64_t v_stride) {
+    const struct math_kernels *kernels = math_kernels();
+    uint16_t rounded[ATTN_TILE][ATTN_TILE];
+    for (int64_t d = 0; d < cache->head_dim; d += ATTN_TILE) {
+        int64_t n_d = min_i64(ATTN_TILE, cache->head_dim - d);
+        for (int64_t i = 0; i < n; i++)
+            kernels->round_f16(rounded[i], k + i * k_stride + d, n_d);
+        uint16_t *to = (uint16_t *)(void *)k_value(cache, head, pos, d);
+        for (int64_t j = 0; j < n_d; j++)
+            for (int64_t i = 0; i < n; i++) to[j * ATTN_TILE + i] = rounded[i][j];
+        for (int64_t i = 0; i < n; i++)
+            kernels->round_f16(v_value(cache, head, pos + i, d), v + i * v_stride + d, n_d);
+    }
+}
+
+static void store_q8_0(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t n,
+                       const float *k, int64_t k_stride, const float *v, int64_t v_stride) {
+    const struct math_kernels *kernels = math_kernels();
+    for (int64_t b = 0; b < cache->head_dim / 32; b++) {
+        for (int64_t i = 0; i < n; i++) {
+            int8_t q[32];
+            uint16_t d;
+            kernels->attn_round_q8_0(q, &d, k + i * k_stride + b * 32, 32);
+            q8_put(k_block(cache, head, pos + i, b), &d, q);
+            kernels->attn_round_q8_0(q, &d, v + i * v_stride + b * 32, 32);
+            q8_put(v_block(cache, head, pos + i, b), &d, q);
+        }
+    }
+}
+
+/* Tiles that positions [pos, pos + n) touch. */
+static int64_t tiles_of(const struct attn_segment *segment) {
+    if (segment->n <= 0) return 0;
+    return (segment->pos + segment->n - 1) / ATTN_TILE - segment->pos / ATTN_TILE + 1;
 }
 
 void attn_store(const struct member *me, const struct attn_segment *segments,
                 int64_t n_segments, const float *k, int64_t k_stride, const float *v,
                 int64_t v_stride) {
-    for (int64_t s = 0; s < n_segments; s++) {
-        const struct attn_segment *g = &segments[s];
-        const struct attn_cache *c = g->cache;
-        int64_t begin, end;
-        team_share(me, g->n * c->n_head_kv, 1, &begin, &end);
-        for (int64_t i = begin; i < end; i++) {
-            int64_t t = i / c->n_head_kv, head = i % c->n_head_kv, key = g->pos + t;
-            const float *from = k + (g->row + t) * k_stride + head * c->head_dim;
-            store_row(c, attn_cache_row(c, c->k, head, key), from);
-            from = v + (g->row + t) * v_stride + head * c->head_dim;
-            store_row(c, attn_cache_row(c, c->v, head, key), from);
+    int64_t n_items = 0, first = 0, begin, end;
+    for (int64_t i = 0; i < n_segments; i++)
+        n_items += tiles_of(&segments[i]) * segments[i].cache->n_head_kv;
+    team_share(me, n_items, 1, &begin, &end);
+    for (int64_t i = 0; i < n_segments; i++) {
+        const struct attn_segment *segment = &segments[i];
+        const struct attn_cache *cache = segment->cache;
+        int64_t n_tiles = tiles_of(segment), n_here = n_tiles * cache->n_head_kv;
+        for (int64_t item = max_i64(begin, first); item < min_i64(end, first + n_here);
+             item++) {
+            int64_t head = (item - first) / n_tiles, tile = (item - first) % n_tiles;
+            int64_t from = (segment->pos / ATTN_TILE + tile) * ATTN_TILE;
+            int64_t to = min_i64(from + ATTN_TILE, segment->pos + segment->n);
+            from = max_i64(from, segment->pos);
+            int64_t row = segment->row + from - segment->pos;
+            const float *k_row = k + row * k_stride + head * cache->head_dim;
+            const float *v_row = v + row * v_stride + head * cache->head_dim;
+            if (cache->dtype == GLASS_F32)
+                store_f32(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
+            else if (cache->dtype == GLASS_F16)
+                store_f16(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
+            else
+                store_q8_0(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
         }
+        first += n_here;
     }
     team_barrier(me);
 }
 
-static size_t aligned(size_t n_bytes) {
-    return (n_bytes + 63) / 64 * 64;
-}
+/* ---- attending ---- */
 
-/* Per member: widened keys or values of one tile, scores of the row block's queries, one
- * block sum. */
-enum { ROWS = 16 };
+typedef void qk_kernel ATTN_QK_PARAMETERS;
+typedef void pv_kernel ATTN_PV_PARAMETERS;
 
-size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
-                          int64_t n_head_kv) {
-    size_t group = (size_t)(n_head / n_head_kv);
-    return aligned(TILE * (size_t)head_dim * sizeof(float)) +
-           aligned(ROWS * group * (size_t)(n_ctx + TILE) * sizeof(float)) +
-           aligned(ROWS * group * sizeof(float)) + aligned((size_t)head_dim * sizeof(float));
-}
-
-/* What one piece of work (a block of rows of a segment, one kv head) has at hand. */
-struct piece {
-    const struct attn_cache *c;
+/* Everything that is the same for all members and items of one attn_run. */
+struct run {
+    const struct math_kernels *kernels;
+    const struct attn_segment *segments;
     const struct attn_shape *shape;
     const float *q;
     float *o;
-    int64_t q_stride, o_stride;
-    int64_t head, group;       /* kv head; its query heads are head*group … */
-    int64_t pos, n;            /* first row's position, rows */
-    int64_t n_scores;          /* floats a score row has room for */
-    float *tile, *scores, *sums, *block;
+    int64_t n_segments, q_stride, o_stride;
+    int64_t head_dim, group;   /* query heads to a kv head */
+    int64_t n_head_kv;
+    int64_t max_end;           /* one past the last visible key of any segment */
 };
 
-static int64_t first_visible(const struct piece *p, int64_t position) {
-    int64_t window = p->shape->window;
-    return window > 0 && position + 1 > window ? position + 1 - window : 0;
+/* A run of rows of one kv head's group: row r is position pos + r / group, head r % group. */
+struct rows {
+    const struct attn_segment *segment;
+    int64_t head, pos, n;      /* n rows; pos is absolute */
+    int64_t first, last;       /* keys that any row sees: [first, last) */
+    int64_t base;              /* first rounded down to a block: column 0 of the scores */
+    float *q;                  /* (n, head_dim) */
+    float *sum;                /* (n, head_dim rounded up) */
+    int64_t *begin, *end;      /* (n) */
+};
+
+/* The largest number of rows that an item may have. */
+static int64_t rows_limit(int64_t group) {
+    return max_i64(ROWS_MAX, group);
 }
 
-/* Widens keys (or values) begin … end-1 of the head into the tile, or points at them. */
-static const float *widened(const struct piece *p, void *store, int64_t begin, int64_t end) {
-    const struct math_kernels *m = math_kernels();
-    const void *from = attn_cache_row(p->c, store, p->head, begin);
-    int64_t n = (end - begin) * p->c->head_dim;
-    if (p->c->dtype == GLASS_F32) return from;
-    if (p->c->dtype == GLASS_F16) {
-        m->widen_f16(p->tile, from, n);
-    } else {
-        m->widen_q8_0(p->tile, from, n);
-    }
-    return p->tile;
+static size_t own_bytes(int64_t head_dim, int64_t group) {
+    size_t row = (size_t)(2 * round_up(head_dim, ATTN_TILE)) * sizeof(float) +
+                 2 * sizeof(int64_t);
+    return ((size_t)rows_limit(group) * row + 63) / 64 * 64;
 }
 
-static const float *query(const struct piece *p, int64_t t, int64_t g) {
-    return p->q + t * p->q_stride + (p->head * p->group + g) * p->c->head_dim;
+/* Floats of scores that a member owns when contexts reach n_keys. */
+static int64_t score_floats(int64_t n_keys, int64_t group) {
+    int64_t row = round_up(n_keys, ATTN_TILE) + ATTN_BLOCK + ROW_PAD;
+    return max_i64(SCORES, max_i64(ROWS_MIN, group) * row);
 }
 
-static float *scores_of(const struct piece *p, int64_t t, int64_t g) {
-    return p->scores + (t * p->group + g) * p->n_scores;
+size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head, int64_t n_head_kv,
+                          int n_members) {
+    int64_t group = n_head / n_head_kv;
+    return (size_t)n_members * (own_bytes(head_dim, group) +
+                                (size_t)score_floats(n_ctx, group) * sizeof(float));
 }
 
-/* s_j = dot(q, k_j) * scale for the visible keys, tile by tile: a small product whose lanes
- * are keys. */
-static void score(const struct piece *p, void *scratch) {
-    const struct math_kernels *m = math_kernels();
-    int64_t hd = p->c->head_dim, last = p->pos + p->n;
-    size_t key_row = (size_t)hd * sizeof(float);
-    for (int64_t begin = first_visible(p, p->pos) / TILE * TILE; begin < last; begin += TILE) {
-        int64_t end = begin + TILE < last ? begin + TILE : last;
-        const float *keys = widened(p, p->c->k, begin, end);
-        /* All rows at once; what a row must not see is computed and never read. */
-        for (int64_t g = 0; g < p->group; g++)
-            m->gemm_f32(scores_of(p, 0, g) + begin, p->group * p->n_scores, query(p, 0, g),
-                        (size_t)p->q_stride * sizeof(float), keys, key_row, p->n, end - begin,
-                        hd, scratch);
-    }
-    for (int64_t t = 0; t < p->n; t++)
-        for (int64_t g = 0; g < p->group; g++) {
-            float *s = scores_of(p, t, g);
-            int64_t from = first_visible(p, p->pos + t), to = p->pos + t + 1;
-            m->scale_f32(s + from, s + from, p->shape->scale, to - from);
-            float most = m->max_f32(s + from, to - from);
-            p->sums[t * p->group + g] = m->softmax_exp_f32(s, s, most, from, to);
+/* Positions of a segment that make one item: as many as fit the scores. */
+static int64_t positions_per_item(const struct run *run, const struct attn_segment *segment) {
+    int64_t span = segment->pos + segment->n;
+    if (run->shape->window > 0)
+        span = min_i64(span, run->shape->window + ROWS_MAX / run->group);
+    int64_t n_rows = SCORES / (round_up(span, ATTN_TILE) + ATTN_BLOCK + ROW_PAD);
+    n_rows = min_i64(max_i64(n_rows, ROWS_MIN), ROWS_MAX);
+    return max_i64(1, n_rows / run->group);
+}
+
+static int64_t items_of(const struct run *run, const struct attn_segment *segment) {
+    int64_t unit = positions_per_item(run, segment);
+    return (segment->n + unit - 1) / unit * run->n_head_kv;
+}
+
+/* Points at this member's own scratch. */
+static void place_rows(struct rows *rows, const struct run *run, void *scratch, int i) {
+    int64_t limit = rows_limit(run->group), width = round_up(run->head_dim, ATTN_TILE);
+    uint8_t *own = (uint8_t *)scratch + (size_t)i * own_bytes(run->head_dim, run->group);
+    rows->begin = (int64_t *)(void *)own;
+    rows->end = rows->begin + limit;
+    rows->q = (float *)(void *)(rows->end + limit);
+    rows->sum = rows->q + limit * width;
+}
+
+/* Positions [pos, pos + n) of a segment, for one kv head. Queries are gathered so that rows
+ * are evenly spaced. */
+static void gather_rows(struct rows *rows, const struct run *run,
+                        const struct attn_segment *segment, int64_t head, int64_t pos,
+                        int64_t n) {
+    int64_t group = run->group, window = run->shape->window;
+    size_t bytes = (size_t)(group * run->head_dim) * sizeof(float);
+    rows->segment = segment;
+    rows->head = head;
+    rows->pos = pos;
+    rows->n = n * group;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = segment->row + pos + i - segment->pos;
+        memcpy(rows->q + i * group * run->head_dim,
+               run->q + row * run->q_stride + head * group * run->head_dim, bytes);
+        for (int64_t r = i * group; r < (i + 1) * group; r++) {
+            rows->end[r] = pos + i + 1;
+            rows->begin[r] = window > 0 ? max_i64(0, pos + i + 1 - window) : 0;
         }
-}
-
-/* o = (sum over blocks of 256 absolute keys, visible ones, of chains) / z. */
-static void mix(const struct piece *p) {
-    const struct math_kernels *m = math_kernels();
-    int64_t hd = p->c->head_dim, last = p->pos + p->n;
-    for (int64_t begin = first_visible(p, p->pos) / TILE * TILE; begin < last; begin += TILE) {
-        int64_t end = begin + TILE < last ? begin + TILE : last;
-        const float *values = widened(p, p->c->v, begin, end);
-        for (int64_t t = 0; t < p->n; t++) {
-            int64_t visible = first_visible(p, p->pos + t);
-            int64_t from = visible > begin ? visible : begin;
-            int64_t to = p->pos + t + 1 < end ? p->pos + t + 1 : end;
-            if (from >= to) continue;
-            for (int64_t g = 0; g < p->group; g++) {
-                float *o = p->o + t * p->o_stride + (p->head * p->group + g) * hd;
-                float *sum = from == visible ? o : p->block;
-                m->mix_f32(sum, scores_of(p, t, g) + from, values + (from - begin) * hd,
-                           to - from, hd);
-                if (sum != o) m->add_f32(o, o, sum, hd);
-            }
-        }
     }
-    for (int64_t t = 0; t < p->n; t++)
-        for (int64_t g = 0; g < p->group; g++)
-            m->divide_f32(p->o + t * p->o_stride + (p->head * p->group + g) * hd,
-                          p->o + t * p->o_stride + (p->head * p->group + g) * hd,
-                          p->sums[t * p->group + g], hd);
+    rows->first = rows->begin[0];
+    rows->last = pos + n;
+    rows->base = rows->first / ATTN_BLOCK * ATTN_BLOCK;
 }
 
-static void lay_scratch(struct piece *p, void *scratch, int64_t n_ctx) {
-    char *at = scratch;
-    size_t group = (size_t)p->group;
-    p->n_scores = n_ctx + TILE;
-    p->tile = (float *)(void *)at;
-    at += aligned(TILE * (size_t)p->c->head_dim * sizeof(float));
-    p->scores = (float *)(void *)at;
-    at += aligned(ROWS * group * (size_t)p->n_scores * sizeof(float));
-    p->sums = (float *)(void *)at;
-    at += aligned(ROWS * group * sizeof(float));
-    p->block = (float *)(void *)at;
+static void scores_of_block(const struct run *run, const struct rows *rows, float *s,
+                            int64_t s_stride, int64_t key0) {
+    const struct attn_cache *cache = rows->segment->cache;
+    qk_kernel *kernel = cache->dtype == GLASS_F32   ? run->kernels->attn_qk_f32
+                        : cache->dtype == GLASS_F16 ? run->kernels->attn_qk_f16
+                                                    : run->kernels->attn_qk_q8_0;
+    kernel(s + key0 - rows->base, s_stride, rows->q, run->head_dim, rows->begin, rows->end,
+           rows->n, k_tile(cache, rows->head, key0), key0, run->head_dim, run->shape->scale);
 }
 
-static int64_t row_blocks(const struct attn_segment *g) {
-    return (g->n + ROWS - 1) / ROWS;
+/* Features [d, d + n_d) of the weighted sums, d at the start of a panel. */
+static void values_of_block(const struct run *run, const struct rows *rows, const float *p,
+                            int64_t p_stride, int64_t key0, int64_t d, int64_t n_d) {
+    const struct attn_cache *cache = rows->segment->cache;
+    pv_kernel *kernel = cache->dtype == GLASS_F32   ? run->kernels->attn_pv_f32
+                        : cache->dtype == GLASS_F16 ? run->kernels->attn_pv_f16
+                                                    : run->kernels->attn_pv_q8_0;
+    int64_t width = round_up(run->head_dim, ATTN_TILE);
+    kernel(rows->sum + d, width, p + key0 - rows->base, p_stride, rows->begin, rows->end,
+           rows->n, v_tile(cache, rows->head, d / panel_dims(cache), key0),
+           panel_bytes(cache), key0, n_d);
+}
+
+/* Row r's scores become exponents; the result is their sum. */
+static float exponents_of_row(const struct run *run, const struct rows *rows, float *s,
+                              int64_t r) {
+    int64_t begin = rows->begin[r] - rows->base, end = rows->end[r] - rows->base;
+    float max = run->kernels->max_f32(s + begin, end - begin);
+    return run->kernels->softmax_exp_f32(s, s, max, begin, end);
+}
+
+static void finish_row(const struct run *run, const struct rows *rows, int64_t r, float z,
+                       int64_t d, int64_t n_d) {
+    int64_t row = rows->segment->row + rows->pos - rows->segment->pos + r / run->group;
+    int64_t head = rows->head * run->group + r % run->group;
+    int64_t width = round_up(run->head_dim, ATTN_TILE);
+    run->kernels->divide_f32(run->o + row * run->o_stride + head * run->head_dim + d,
+                             rows->sum + r * width + d, z, n_d);
+}
+
+/* One item from queries to output rows. */
+static void attend(const struct run *run, struct rows *rows, float *s) {
+    int64_t stride = round_up(rows->last - rows->base, ATTN_TILE) + ROW_PAD;
+    for (int64_t key0 = rows->base; key0 < rows->last; key0 += ATTN_BLOCK)
+        scores_of_block(run, rows, s, stride, key0);
+    /* The row's sum waits in the padding after its last score. */
+    for (int64_t r = 0; r < rows->n; r++)
+        s[(r + 1) * stride - 1] = exponents_of_row(run, rows, s + r * stride, r);
+    for (int64_t key0 = rows->base; key0 < rows->last; key0 += ATTN_BLOCK)
+        values_of_block(run, rows, s, stride, key0, 0, run->head_dim);
+    for (int64_t r = 0; r < rows->n; r++)
+        finish_row(run, rows, r, s[(r + 1) * stride - 1], 0, run->head_dim);
+}
+
+/* Item i of the run: late positions, which see more keys, come first. */
+static void gather_item(struct rows *rows, const struct run *run, int64_t i) {
+    const struct attn_segment *segment = run->segments;
+    while (i >= items_of(run, segment)) i -= items_of(run, segment++);
+    int64_t unit = positions_per_item(run, segment);
+    int64_t n_runs = (segment->n + unit - 1) / unit;
+    int64_t at = (n_runs - 1 - i / run->n_head_kv) * unit;
+    gather_rows(rows, run, segment, i % run->n_head_kv, segment->pos + at,
+                min_i64(unit, segment->n - at));
+}
+
+static void run_items(const struct member *me, const struct run *run, int64_t n_items,
+                      void *scratch) {
+    struct rows rows;
+    place_rows(&rows, run, scratch, me->i);
+    float *s = (float *)(void *)((uint8_t *)scratch +
+                                 (size_t)me->n * own_bytes(run->head_dim, run->group));
+    s += me->i * score_floats(run->max_end, run->group);
+    int64_t i, end;
+    while (team_queue_next(me, n_items, 1, &i, &end)) {
+        gather_item(&rows, run, i);
+        attend(run, &rows, s);
+    }
+}
+
+/* ---- one head shared by several members ---- */
+
+/* Where the scores of a segment's kv head lie in the shared scratch when heads are split, in
+ * floats; the offset of segment n_segments, head 0, is the total. */
+static int64_t split_offset(const struct run *run, int64_t segment, int64_t head) {
+    int64_t offset = 0;
+    for (int64_t i = 0; i < segment; i++) {
+        const struct attn_segment *s = &run->segments[i];
+        int64_t stride = round_up(s->pos + s->n, ATTN_BLOCK) + ROW_PAD;
+        offset += run->n_head_kv * s->n * run->group * stride;
+    }
+    if (head == 0) return offset;
+    const struct attn_segment *s = &run->segments[segment];
+    return offset + head * s->n * run->group * (round_up(s->pos + s->n, ATTN_BLOCK) + ROW_PAD);
+}
+
+/* Splitting pays when items are few, contexts long, and all scores fit the scratch. */
+static bool wants_split(const struct member *me, const struct run *run, int64_t n_items) {
+    if (me->n == 1 || n_items >= 4 * me->n || run->max_end < SPLIT_MIN_KEYS) return false;
+    for (int64_t i = 0; i < run->n_segments; i++)
+        if (run->segments[i].n * run->group > rows_limit(run->group)) return false;
+    return split_offset(run, run->n_segments, 0) <=
+           me->n * score_floats(run->max_end, run->group);
+}
+
+/* Members take (segment, kv head, part) in turn, parts of one phase of a split run: `counts`
+ * parts in each segment's head. */
+static bool next_part(const struct member *me, const struct run *run, struct rows *rows,
+                      int64_t *part, int64_t (*count)(const struct run *, int64_t segment)) {
+    int64_t n = 0, i, end, segment = 0;
+    for (int64_t j = 0; j < run->n_segments; j++) n += count(run, j) * run->n_head_kv;
+    if (!team_queue_next(me, n, 1, &i, &end)) return false;
+    while (i >= count(run, segment) * run->n_head_kv)
+        i -= count(run, segment++) * run->n_head_kv;
+    const struct attn_segment *s = &run->segments[segment];
+    *part = i % count(run, segment);
+    gather_rows(rows, run, s, i / count(run, segment), s->pos, s->n);
+    return true;
+}
+
+static int64_t count_blocks(const struct run *run, int64_t segment) {
+    const struct attn_segment *s = &run->segments[segment];
+    int64_t window = run->shape->window;
+    int64_t first = window > 0 ? max_i64(0, s->pos + 1 - window) : 0;
+    return s->n == 0 ? 0 : (s->pos + s->n - 1) / ATTN_BLOCK - first / ATTN_BLOCK + 1;
+}
+
+static int64_t count_rows(const struct run *run, int64_t segment) {
+    return run->segments[segment].n * run->group;
+}
+
+static int64_t count_panels(const struct run *run, int64_t segment) {
+    const struct attn_segment *s = &run->segments[segment];
+    return s->n == 0 ? 0 : (run->head_dim + 31) / 32;
+}
+
+static void run_split(const struct member *me, const struct run *run, void *scratch) {
+    struct rows rows;
+    int64_t part;
+    place_rows(&rows, run, scratch, me->i);
+    float *all = (float *)(void *)((uint8_t *)scratch +
+                                   (size_t)me->n * own_bytes(run->head_dim, run->group));
+    while (next_part(me, run, &rows, &part, count_blocks)) {
+        int64_t stride = round_up(rows.last, ATTN_BLOCK) + ROW_PAD;
+        float *s = all + split_offset(run, rows.segment - run->segments, rows.head);
+        scores_of_block(run, &rows, s, stride, rows.base + part * ATTN_BLOCK);
+    }
+    team_barrier(me);
+    while (next_part(me, run, &rows, &part, count_rows)) {
+        int64_t stride = round_up(rows.last, ATTN_BLOCK) + ROW_PAD;
+        float *s = all + split_offset(run, rows.segment - run->segments, rows.head);
+        s[(part + 1) * stride - 1] = exponents_of_row(run, &rows, s + part * stride, part);
+    }
+    team_barrier(me);
+    while (next_part(me, run, &rows, &part, count_panels)) {
+        int64_t stride = round_up(rows.last, ATTN_BLOCK) + ROW_PAD;
+        const float *s = all + split_offset(run, rows.segment - run->segments, rows.head);
+        int64_t d = part * 32, n_d = min_i64(32, run->head_dim - d);
+        for (int64_t key0 = rows.base; key0 < rows.last; key0 += ATTN_BLOCK)
+            values_of_block(run, &rows, s, stride, key0, d, n_d);
+        for (int64_t r = 0; r < rows.n; r++)
+            finish_row(run, &rows, r, s[(r + 1) * stride - 1], d, n_d);
+    }
 }
 
 void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
               int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
-              const struct attn_shape *shape, void *scratch, void *gemm_scratch) {
-    int64_t total = 0, begin, end;
-    for (int64_t s = 0; s < n_segments; s++)
-        total += row_blocks(&segments[s]) * segments[s].cache->n_head_kv;
-    while (team_queue_next(me, total, 1, &begin, &end)) {
-        int64_t s = 0, at = begin;
-        while (at >= row_blocks(&segments[s]) * segments[s].cache->n_head_kv) {
-            at -= row_blocks(&segments[s]) * segments[s].cache->n_head_kv;
-            s++;
-        }
-        const struct attn_segment *g = &segments[s];
-        const struct attn_cache *c = g->cache;
-        /* Long rows first: the last ones handed out are the short ones. */
-        int64_t block = row_blocks(g) - 1 - at / c->n_head_kv, first = block * ROWS;
-        struct piece p = {.c = c, .shape = shape, .q_stride = q_stride, .o_stride = o_stride,
-                          .head = at % c->n_head_kv, .group = shape->n_head / c->n_head_kv,
-                          .pos = g->pos + first,
-                          .n = g->n - first < ROWS ? g->n - first : ROWS,
-                          .q = q + (g->row + first) * q_stride,
-                          .o = o + (g->row + first) * o_stride};
-        lay_scratch(&p, scratch, c->n_ctx);
-        score(&p, gemm_scratch);
-        mix(&p);
+              const struct attn_shape *shape, void *scratch) {
+    if (n_segments == 0) return;
+    const struct attn_cache *cache = segments[0].cache;
+    struct run run = {.kernels = math_kernels(),
+                      .segments = segments,
+                      .shape = shape,
+                      .q = q,
+                      .o = o,
+                      .n_segments = n_segments,
+                      .q_stride = q_stride,
+                      .o_stride = o_stride,
+                      .head_dim = cache->head_dim,
+                      .group = shape->n_head / cache->n_head_kv,
+                      .n_head_kv = cache->n_head_kv};
+    int64_t n_items = 0;
+    for (int64_t i = 0; i < n_segments; i++) {
+        n_items += items_of(&run, &segments[i]);
+        run.max_end = max_i64(run.max_end, segments[i].pos + segments[i].n);
     }
+    if (wants_split(me, &run, n_items))
+        run_split(me, &run, scratch);
+    else
+        run_items(me, &run, n_items, scratch);
 }

@@ -2,12 +2,14 @@
  *
  * Order (arithmetic.md, "Attention"): s_j = dot(q, k_j) * scale; m = max over visible keys;
  * p_j = exp(s_j - m); z = sum16(p) by absolute key index; o = (product over visible keys
- * ascending, blocks at absolute multiples of 256) / z. Key index = absolute position, so
- * nothing depends on how tokens were cut into calls.
+ * ascending, blocks at absolute multiples of 256) / z. The product is the sum of the blocks'
+ * chains, ascending from the first block with a visible key (not from +0); each chain starts
+ * at +0 before its first visible key. Key index = absolute position, so nothing depends on how
+ * tokens were cut into calls.
  *
  * The cache's type is storage only: values are rounded once when stored (f16: to nearest
- * even; q8_0: per 32 values, d = f16(max|x|/127), q = round-half-even(x/d as arithmetic.md
- * defines it)) and widen exactly when read. */
+ * even; q8_0: per 32 values, d = f16(max|x|/127), q = round-half-even(x * (1/d)), the details
+ * in attn_c.c) and widen exactly when read. */
 #ifndef MATH_ATTENTION_H
 #define MATH_ATTENTION_H
 
@@ -17,18 +19,24 @@
 struct attn_cache {
     glass_dtype dtype;                    /* GLASS_F32, GLASS_F16, GLASS_Q8_0 */
     int64_t n_ctx, n_head_kv, head_dim;
-    void *k, *v;                          /* borrowed, attn_cache_bytes each, 64-aligned */
+    void *k, *v;                          /* borrowed, attn_cache_bytes each, 64-aligned;
+                                             need not be initialised */
 };
 
-/* GLASS_USAGE if the type or head_dim cannot be stored (q8_0 wants head_dim % 32 == 0). */
+/* GLASS_USAGE if the type or head_dim cannot be stored (q8_0 wants head_dim % 32 == 0, the
+ * others head_dim % 2 == 0). */
 glass_status attn_cache_check(glass_dtype dtype, int64_t head_dim);
-/* Bytes of the K store, and of the V store, of one layer. */
+/* Bytes of the K store, and of the V store, of one layer. SIZE_MAX on overflow. */
 size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
                         int64_t head_dim);
 
-/* One key's row of one head: where it is, and its bytes (for saving sessions). */
-void *attn_cache_row(const struct attn_cache *cache, void *store, int64_t head, int64_t key);
-size_t attn_cache_row_bytes(const struct attn_cache *cache);
+/* The stored bits of positions [pos, pos + n) in a layout of their own, for saved sessions:
+ * rows of n_head_kv * head_dim values, attn_row_bytes each; f32 and f16 in the machine's
+ * order, q8_0 as blocks { f16 d; int8 q[32] }. attn_import puts back what attn_export gave. */
+size_t attn_row_bytes(glass_dtype dtype, int64_t n_head_kv, int64_t head_dim);
+void attn_export(void *k, void *v, const struct attn_cache *cache, int64_t pos, int64_t n);
+void attn_import(struct attn_cache *cache, const void *k, const void *v, int64_t pos,
+                 int64_t n);
 
 /* One run of rows that attend over one cache: a session's part of a batch. */
 struct attn_segment {
@@ -48,13 +56,15 @@ struct attn_shape {
 void attn_store(const struct member *me, const struct attn_segment *segments,
                 int64_t n_segments, const float *k, int64_t k_stride, const float *v,
                 int64_t v_stride);
-/* Scratch bytes that each member needs for contexts of n_ctx. */
+/* Bytes of the 64-aligned scratch that a team of n_members shares, for contexts of up to
+ * n_ctx. */
 size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
-                          int64_t n_head_kv);
-/* All members: o rows (n_head * head_dim) from q rows. Uses the team's queue and does not end
- * with a barrier. */
+                          int64_t n_head_kv, int n_members);
+/* All members, with the same arguments and the same scratch: o rows (n_head * head_dim) from q
+ * rows. All segments have the same n_head_kv and head_dim. Uses the team's queue (with
+ * barriers of its own where it splits a head among members) and does not end with a barrier. */
 void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
               int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
-              const struct attn_shape *shape, void *scratch, void *gemm_scratch);
+              const struct attn_shape *shape, void *scratch);
 
 #endif

@@ -5,15 +5,18 @@
 #include "math/kernels.h"
 
 void vec_fill_c(struct math_kernels *k);
+void attn_fill_c(struct math_kernels *k);
 void float_fill_c(struct math_kernels *k);
 void q32_fill_c(struct math_kernels *k);
 void qk_fill_c(struct math_kernels *k);
 #if defined(__x86_64__)
 void vec_fill_avx2(struct math_kernels *k);
+void attn_fill_avx2(struct math_kernels *k);
 void float_fill_avx2(struct math_kernels *k);
 void q32_fill_avx2(struct math_kernels *k);
 void qk_fill_avx2(struct math_kernels *k);
 void vec_fill_avx512(struct math_kernels *k);
+void attn_fill_avx512(struct math_kernels *k);
 void float_fill_avx512(struct math_kernels *k);
 void q32_fill_avx512(struct math_kernels *k);
 void qk_fill_avx512(struct math_kernels *k);
@@ -21,6 +24,7 @@ void q32_fill_avx512vnni(struct math_kernels *k);
 void qk_fill_avx512vnni(struct math_kernels *k);
 #elif defined(__aarch64__)
 void vec_fill_neon(struct math_kernels *k);
+void attn_fill_neon(struct math_kernels *k);
 void float_fill_neon(struct math_kernels *k);
 void q32_fill_neon(struct math_kernels *k);
 void qk_fill_neon(struct math_kernels *k);

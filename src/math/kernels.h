@@ -5,7 +5,8 @@
  * the same bits. The same rows drive the kernel checker and the kernel benchmark.
  *
  *   list_vec.def    functions and vectors: exp, norms, softmax, rotary, …
- *   list_float.def  products with F32, F16 and BF16 weights, and attention
+ *   list_attn.def   attention over the key/value cache
+ *   list_float.def  products with F32, F16 and BF16 weights
  *   list_q32.def    quantised weights in blocks of 32: activation rounding, products, widening
  *   list_qk.def     the same in blocks of 256
  *
@@ -13,6 +14,7 @@
 #ifndef MATH_KERNELS_H
 #define MATH_KERNELS_H
 
+#include "math/attn_layout.h"
 #include "math/gemm.h"
 
 struct math_kernels {
