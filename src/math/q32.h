@@ -5,7 +5,7 @@
  * 32 at absolute multiples of 32. Of each block, by round_a32:
  *   max = the largest |x|;  d = max / 127;  inv = 1 / d;  q = round-half-even(x * inv)
  * each step one rounding, so that q is in -127 … 127. Two kinds of block are special:
- *   - inv overflows (max below about 127 * 2^-128; zero is one of them): d = +0, all q = 0;
+ *   - d < 2^-126 (it is zero, or subnormal, and 1 / d could overflow): d = +0, all q = 0;
  *   - an infinity or a NaN is among the x: d = NaN, all q = 0, and what is computed from the
  *     row is NaN rather than plausible.
  * A product of a weight row and an activation row, blocks ascending, from acc = +0:

@@ -88,13 +88,14 @@ static void round_block(struct a32_block *out, const float *x) {
         max = size > max ? size : max;
         finite = finite && size <= 0x1.fffffep+127f;
     }
-    float d = max / 127, inv = 1 / d;
+    float d = max / 127;
     memset(out, 0, sizeof *out);
     if (!finite) {
         out->d = bits_f32(0x7fc00000u);
         return;
     }
-    if (inv > 0x1.fffffep+127f) return;
+    if (d < 0x1p-126f) return;
+    float inv = 1 / d;
     int lanes[2] = {0, 0};
     for (int i = 0; i < Q32; i++) {
         /* Adding 1.5 * 2^23 leaves no place for a fraction: rounds to nearest even. */
