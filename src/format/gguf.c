@@ -151,6 +151,13 @@ static glass_status index_tensors(struct gguf *g) {
     return GLASS_OK;
 }
 
+static void clear(struct gguf *g) {
+    gguf_clear_parts(g);
+    mem_free(g->parts);
+    mem_free(g->tensors);
+    mem_free(g->tensor_order);
+}
+
 static glass_status open_map(struct gguf **out, const char *path, struct filemap map,
                              bool mapped) {
     struct gguf *g;
@@ -188,12 +195,19 @@ glass_status gguf_open_memory(struct gguf **out, const void *bytes, size_t n_byt
     return open_map(out, name, (struct filemap){bytes, n_bytes}, false);
 }
 
+glass_status gguf_check_one(const char *path) {
+    struct gguf g = {0};
+    struct filemap map;
+    TRY(filemap_open(&map, path));
+    glass_status status = gguf_add_part(&g, path, map, true);
+    if (status == GLASS_OK) status = index_tensors(&g);
+    clear(&g);
+    return status;
+}
+
 void gguf_close(struct gguf *g) {
     if (g == NULL) return;
-    gguf_clear_parts(g);
-    mem_free(g->parts);
-    mem_free(g->tensors);
-    mem_free(g->tensor_order);
+    clear(g);
     mem_free(g);
 }
 

@@ -81,5 +81,7 @@ glass_status gguf_split_count(uint64_t *out, const struct gguf_part *part);
 /* Replaces the one part that g holds by all parts, in order. */
 glass_status gguf_open_split(struct gguf *g, uint64_t n_parts);
 void gguf_clear_parts(struct gguf *g);
+/* Whether this one file is in order; other parts of a split file are not looked for. */
+glass_status gguf_check_one(const char *path);
 
 #endif
