@@ -3,6 +3,7 @@
 #define GLASS_GLASS_H
 
 #include "glass/dtype.h"
+#include "glass/limits.h"
 #include "glass/model.h"
 #include "glass/sampler.h"
 #include "glass/session.h"

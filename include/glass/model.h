@@ -44,10 +44,13 @@ GLASS_API void glass_model_get_info(const glass_model *model, glass_model_info *
 GLASS_API size_t glass_model_session_bytes(const glass_model *model, int64_t n_ctx,
                                            glass_dtype cache_type);
 
-/* Borrowed from the model. The template is NULL when the file carries none; compile errors
- * of a template that is there come from glass_model_template_status. */
+/* Borrowed from the model; NULL when the file carries none. */
 GLASS_API const glass_tokenizer *glass_model_tokenizer(const glass_model *model);
-GLASS_API const glass_template *glass_model_template(const glass_model *model);
+/* *out is borrowed from the model. GLASS_NEGATIVE: the file carries no chat template;
+ * GLASS_BAD_INPUT: it carries one that does not compile (the message names its line). */
+GLASS_API glass_status glass_model_template(const glass_model *model,
+                                            const glass_template **out);
+/* The template's text, NULL when there is none. */
 GLASS_API const char *glass_model_template_source(const glass_model *model);
 
 /* The file's metadata, in file order: key and value as JSON (arrays longer than 16 show
