@@ -45,6 +45,7 @@ static void gemm(float *c, int64_t c_stride, const void *a, size_t a_row, const 
     float wide[DOT_BLOCK];
     for (int64_t j = 0; j < n; j++) {
         const char *row = (const char *)w + (size_t)j * w_row;
+        for (int64_t i = 0; i < m; i++) c[i * c_stride + j] = 0; /* should k be 0 */
         for (int64_t block = 0; block < k; block += DOT_BLOCK) {
             int64_t left = k - block < DOT_BLOCK ? k - block : DOT_BLOCK;
             widen(wide, row + (size_t)block * w_bytes, left);
@@ -75,6 +76,27 @@ static void gemm_bf16_c GEMM_PARAMETERS {
     gemm(c, c_stride, a, a_row, w, w_row, m, n, k, widen_bf16_c, 2);
 }
 
+/* Four chains, since one waits for itself. */
+static double peak_fma_c(int64_t rounds, float *sink) {
+    float sum[4] = {1, 2, 3, 4};
+    for (int64_t r = 0; r < rounds; r++)
+        for (int i = 0; i < 4; i++) sum[i] = fmaf(sum[i], 0.5f, 1.0f);
+    *sink = sum[0] + sum[1] + sum[2] + sum[3];
+    return (double)rounds * 4 * 2;
+}
+
+static uint64_t peak_read_c(const void *x, size_t n_bytes) {
+    const char *p = x;
+    uint64_t sum = 0, word;
+    size_t i = 0;
+    for (; i + sizeof word <= n_bytes; i += sizeof word) {
+        memcpy(&word, p + i, sizeof word);
+        sum += word;
+    }
+    for (; i < n_bytes; i++) sum += (uint8_t)p[i];
+    return sum;
+}
+
 void float_fill_c(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_c;
     k->gemm_f16 = gemm_f16_c;
@@ -84,4 +106,6 @@ void float_fill_c(struct math_kernels *k) {
     k->widen_bf16 = widen_bf16_c;
     k->round_f16 = round_f16_c;
     k->round_bf16 = round_bf16_c;
+    k->peak_fma = peak_fma_c;
+    k->peak_read = peak_read_c;
 }

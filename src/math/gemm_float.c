@@ -1,0 +1,107 @@
+/* gemm_float.c - the loops around a float product; see gemm_float.h. */
+#include "math/gemm_float.h"
+
+#include <string.h>
+
+/* One product in hand: the parameters of gemm.h. */
+struct job {
+    const struct gemm_float *f;
+    float *c;
+    int64_t c_stride;
+    const char *a, *w;
+    size_t a_row, w_row;
+    int64_t m, n, k;
+    float *panels;
+};
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* A tile at the right edge: c has only n of the tile's columns. */
+static void edge_tile(const struct job *j, float *c, const char *a, const float *panel,
+                      int64_t k, int64_t rows, int64_t n, bool add,
+                      const struct gemm_float_next *next) {
+    float whole[GEMM_FLOAT_MAX_TILE];
+    int64_t width = j->f->n_tile;
+    j->f->tile(whole, width, a, j->a_row, panel, k, rows, false, next);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t l = 0; l < n; l++) {
+            float *out = &c[i * j->c_stride + l], sum = whole[i * width + l];
+            *out = add ? *out + sum : sum;
+        }
+}
+
+/* Rows m0 … m0+m of c at one panel's columns. Tiles are cut evenly: 7 rows are 4 + 3 rather
+ * than 6 + 1, since a low tile leaves the multipliers idle. */
+static void panel_rows(const struct job *j, const float *panel, int64_t m0, int64_t m,
+                       int64_t n0, int64_t k0, const struct gemm_float_next *next) {
+    const struct gemm_float_next nothing = {0};
+    int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile, row = m0;
+    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0), n = smaller(j->f->n_tile, j->n - n0);
+    for (int64_t t = 0; t < n_tiles; t++) {
+        int64_t rows = m / n_tiles + (t < m % n_tiles);
+        float *c = j->c + row * j->c_stride + n0;
+        const char *a = j->a + (size_t)row * j->a_row + (size_t)k0 * sizeof(float);
+        const struct gemm_float_next *fetch = t == 0 ? next : &nothing;
+        if (n == j->f->n_tile) {
+            j->f->tile(c, j->c_stride, a, j->a_row, panel, k, rows, k0 > 0, fetch);
+        } else {
+            edge_tile(j, c, a, panel, k, rows, n, k0 > 0, fetch);
+        }
+        row += rows;
+    }
+}
+
+static const char *weights_at(const struct job *j, int64_t n0, int64_t k0) {
+    return j->w + (size_t)n0 * j->w_row + (size_t)(k0 * j->f->w_bytes);
+}
+
+/* The weights that are packed after panel n0 + l of block k0. */
+static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_t l,
+                                         int64_t k0) {
+    int64_t n_tile = j->f->n_tile, from = n0 + l + n_tile;
+    if (from == n0 + GEMM_FLOAT_N || from >= j->n) { /* the last one of this block */
+        k0 += GEMM_FLOAT_K;
+        if (k0 < j->k) {
+            from = n0;
+        } else {
+            k0 = 0;
+        }
+    }
+    if (from >= j->n) return (struct gemm_float_next){0};
+    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
+    return (struct gemm_float_next){weights_at(j, from, k0), j->w_row,
+                                    smaller(n_tile, j->n - from),
+                                    (k * j->f->w_bytes + 63) / 64};
+}
+
+/* Block k0 of columns n0 … n0+n. */
+static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
+    const struct gemm_float *f = j->f;
+    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
+    const struct gemm_float_next nothing = {0};
+    for (int64_t m0 = 0; m0 < j->m; m0 += GEMM_FLOAT_M)
+        for (int64_t l = 0; l < n; l += f->n_tile) {
+            float *panel = j->panels + l * GEMM_FLOAT_K;
+            const char *w = weights_at(j, n0 + l, k0);
+            if (m0 == 0) f->pack(panel, w, j->w_row, smaller(f->n_tile, n - l), k);
+            struct gemm_float_next next = m0 == 0 ? next_panel(j, n0, l, k0) : nothing;
+            panel_rows(j, panel, m0, smaller(GEMM_FLOAT_M, j->m - m0), n0 + l, k0, &next);
+        }
+}
+
+void gemm_float_run(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,
+                    size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n, int64_t k,
+                    void *scratch) {
+    const struct job j = {f, c, c_stride, a, w, a_row, w_row, m, n, k, scratch};
+    if (k == 0) {
+        for (int64_t i = 0; i < m; i++) memset(c + i * c_stride, 0, (size_t)n * sizeof *c);
+    } else if (m <= f->m_stream && n >= f->n_tile) {
+        f->stream(c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+    } else {
+        for (int64_t n0 = 0; n0 < n; n0 += GEMM_FLOAT_N)
+            for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K)
+                block(&j, n0, smaller(GEMM_FLOAT_N, n - n0), k0);
+    }
+}
