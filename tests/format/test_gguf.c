@@ -192,7 +192,10 @@ static void writer_round_trip(void **state) {
     put_all(w);
     ok(gguf_put_tensor(w, "big", GLASS_F32, 3, (const int64_t[]){2, 3, 11}));
     ok(gguf_put_tensor(w, "one", GLASS_F32, 1, (const int64_t[]){4}));
+    ok(gguf_put_tensor(w, "full", GLASS_I8, 1, (const int64_t[]){128}));
+    ok(gguf_put_tensor(w, "next", GLASS_I8, 1, (const int64_t[]){1})); /* without a gap */
     for (size_t i = 0; i < sizeof data; i += 35) ok(gguf_put_data(w, (char *)data + i, 35));
+    ok(gguf_put_data(w, data, 129));
     assert_int_equal(gguf_put_int(w, "late", GGUF_U8, 1), GLASS_USAGE);
     assert_int_equal(gguf_put_data(w, data, 1), GLASS_USAGE);
     assert_int_equal(access(in_folder("round.gguf"), F_OK), -1);
