@@ -54,14 +54,19 @@ glass_status tok_cut_build(glass_tokenizer *t) {
     return GLASS_OK;
 }
 
-size_t tok_cut_next(const struct tok_cut *cut, const char *text, size_t n) {
-    size_t used, at;
-    uint32_t before = next_character(text, n, &at);
-    while (at < n) {
+size_t tok_cut_ends(const struct tok_cut *cut, size_t *ends, size_t n_ends, const char *text,
+                    size_t begin, size_t n) {
+    size_t count = 0, used;
+    if (begin == n) return 0;
+    uint32_t before = next_character(text + begin, n - begin, &used);
+    for (size_t at = begin + used; at < n; at += used) {
         uint32_t c = next_character(text + at, n - at, &used);
-        if (!together(cut, before, c)) return at;
+        if (!together(cut, before, c)) {
+            ends[count++] = at;
+            if (count == n_ends) return count;
+        }
         before = c;
-        at += used;
     }
-    return n;
+    ends[count++] = n;
+    return count;
 }

@@ -16,7 +16,7 @@ struct tok_symbol {
     uint32_t begin; /* its bytes in the word; it ends where the next begins */
     uint32_t prev, next;
     uint32_t rank;  /* of merging with the next one, TOK_NONE if it cannot */
-    int32_t joined; /* the id that gives */
+    int32_t joined; /* spm: the id that gives */
 };
 
 struct merger {
@@ -24,34 +24,29 @@ struct merger {
     const char *word; /* spm: spaces as U+2581 */
 };
 
-static inline void rate_bpe(const glass_tokenizer *t, int32_t left, int32_t right,
-                            uint32_t *rank, int32_t *joined) {
-    const struct tok_pair *pair = tok_pairs_find(&t->pairs, left, right);
-    *rank = pair == NULL ? TOK_NONE : pair->rank;
-    *joined = pair == NULL ? -1 : (int32_t)pair->id;
-}
-
-static inline void rate_spm(const glass_tokenizer *t, const char *text, size_t n_bytes,
-                            uint32_t *rank, int32_t *joined) {
+/* What merging gives: for SentencePiece the piece of the joined text, whose score is the
+ * rank; for byte-level BPE the merge's result, looked up when it happens. */
+static inline uint32_t rate_spm(const glass_tokenizer *t, const char *text, size_t n_bytes,
+                                int32_t *joined) {
     *joined = tok_table_find(t, text, n_bytes);
-    *rank = *joined < 0 ? TOK_NONE : t->priority[*joined];
+    return *joined < 0 ? TOK_NONE : t->priority[*joined];
 }
 
 /* Short words: arrays without gaps. */
 struct row {
     uint32_t n;
     int32_t id[SHORT_WORD + 1];
-    uint32_t begin[SHORT_WORD + 1]; /* begin[n] is the word's end */
-    uint32_t rank[SHORT_WORD + 1];
-    int32_t joined[SHORT_WORD + 1];
+    uint32_t rank[SHORT_WORD + 1];   /* of merging with the next one */
+    uint32_t begin[SHORT_WORD + 1];  /* spm: begin[n] is the word's end */
+    int32_t joined[SHORT_WORD + 1];  /* spm */
 };
 
 static inline void rate_row(const struct merger *m, bool spm, struct row *row, uint32_t i) {
     if (spm)
-        rate_spm(m->t, m->word + row->begin[i], row->begin[i + 2] - row->begin[i],
-                 &row->rank[i], &row->joined[i]);
+        row->rank[i] = rate_spm(m->t, m->word + row->begin[i],
+                                row->begin[i + 2] - row->begin[i], &row->joined[i]);
     else
-        rate_bpe(m->t, row->id[i], row->id[i + 1], &row->rank[i], &row->joined[i]);
+        row->rank[i] = tok_pairs_find(&m->t->pairs, row->id[i], row->id[i + 1]);
 }
 
 static inline void merge_row(const struct merger *m, bool spm, struct row *row) {
@@ -61,15 +56,17 @@ static inline void merge_row(const struct merger *m, bool spm, struct row *row) 
         for (uint32_t i = 1; i + 1 < row->n; i++)
             if (row->rank[i] < row->rank[best]) best = i;
         if (row->rank[best] == TOK_NONE) return;
-        row->id[best] = row->joined[best];
+        row->id[best] =
+            spm ? row->joined[best] : (int32_t)m->t->pairs.results[row->rank[best]];
         row->n--;
         for (uint32_t i = best + 1; i < row->n; i++) {
             row->id[i] = row->id[i + 1];
-            row->begin[i] = row->begin[i + 1];
             row->rank[i] = row->rank[i + 1];
+            if (!spm) continue;
+            row->begin[i] = row->begin[i + 1];
             row->joined[i] = row->joined[i + 1];
         }
-        row->begin[row->n] = row->begin[row->n + 1];
+        if (spm) row->begin[row->n] = row->begin[row->n + 1];
         if (best > 0) rate_row(m, spm, row, best - 1);
         if (best + 1 < row->n) rate_row(m, spm, row, best);
     }
@@ -114,10 +111,10 @@ static void rate_symbol(const struct merger *m, bool spm, struct tok_symbol *sym
     if (s->next == n) return;
     const struct tok_symbol *right = &symbols[s->next];
     if (spm)
-        rate_spm(m->t, m->word + s->begin, symbols[right->next].begin - s->begin, &s->rank,
-                 &s->joined);
+        s->rank = rate_spm(m->t, m->word + s->begin, symbols[right->next].begin - s->begin,
+                           &s->joined);
     else
-        rate_bpe(m->t, s->id, right->id, &s->rank, &s->joined);
+        s->rank = tok_pairs_find(&m->t->pairs, s->id, right->id);
 }
 
 static void merge_long(const struct merger *m, bool spm, struct tok_symbol *symbols,
@@ -138,7 +135,7 @@ static void merge_long(const struct merger *m, bool spm, struct tok_symbol *symb
         struct tok_symbol *left = &symbols[i];
         if (left->rank != (uint32_t)(entry >> 32)) continue;
         struct tok_symbol *right = &symbols[left->next];
-        left->id = left->joined;
+        left->id = spm ? left->joined : (int32_t)m->t->pairs.results[left->rank];
         left->next = right->next;
         right->rank = TOK_NONE;
         if (left->next < n) symbols[left->next].prev = i;

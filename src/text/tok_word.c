@@ -1,7 +1,8 @@
-/* tok_word.c - the ids of one word, remembered.
+/* tok_word.c - the ids of words, remembered.
  *
- * A text has few different words, so one encode call keeps the ids of those it met in a
- * table of one cache line each; a new word takes the place of an old one of the same slot. */
+ * A text has few different words, so the ids of those that came are kept in a table of one
+ * cache line each, in sets of two; a new word takes the place of the set's older one. Words
+ * come in blocks, whose sets are asked of memory before the first of them is looked at. */
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -75,29 +76,73 @@ static glass_status merge_word(struct tok_work *w, const char *word, size_t n_by
     return tok_merge_bpe(w, word, n_bytes);
 }
 
-glass_status tok_word(struct tok_work *w, const char *word, size_t n_bytes,
-                      const char *text_end) {
-    if (w->cache == NULL || n_bytes > TOK_CACHED_BYTES || w->lead_space)
-        return merge_word(w, word, n_bytes);
-    uint64_t key[3];
-    load_key(key, word, n_bytes, text_end);
-    uint64_t h = tok_mix(key[0] ^ n_bytes);
-    if (n_bytes > 8) h = tok_mix(h ^ key[1] ^ tok_mix(key[2]));
-    struct tok_entry *entry = &w->cache[(h * 0xd6e8feb86659fd93u) >> (64 - w->cache_bits)];
+struct probe {
+    uint64_t key[TOK_CACHED_BYTES / 8];
+    struct tok_entry *set; /* NULL: not to be remembered */
+    const char *word;
+    size_t n_bytes;
+};
+
+static inline void make_probe(const struct tok_work *w, struct probe *p, const char *text_end) {
+    p->set = NULL;
+    if (w->cache == NULL || p->n_bytes > TOK_CACHED_BYTES) return;
+    load_key(p->key, p->word, p->n_bytes, text_end);
+    uint64_t h = tok_mix(p->key[0] ^ p->n_bytes);
+    if (p->n_bytes > 8) h = tok_mix(h ^ p->key[1] ^ tok_mix(p->key[2]));
+    h = (h * 0xd6e8feb86659fd93u) >> (65 - TOK_CACHE_BITS);
+    p->set = &w->cache[2 * h];
+    __builtin_prefetch(p->set);
+    __builtin_prefetch(p->set + 1);
+}
+
+static inline bool is_entry(const struct tok_entry *entry, const struct probe *p) {
+    return entry->n_bytes == p->n_bytes && entry->key[0] == p->key[0] &&
+           entry->key[1] == p->key[1] && entry->key[2] == p->key[2];
+}
+
+/* There is room for TOK_CACHED_IDS. */
+static inline void put_entry(struct tok_ids *ids, const struct tok_entry *entry) {
+    memcpy(ids->data + ids->len, entry->ids, sizeof entry->ids);
+    ids->len += entry->n_ids;
+}
+
+static glass_status learn(struct tok_work *w, const struct probe *p) {
     struct tok_ids *ids = w->ids;
-    if (entry->n_bytes == n_bytes && entry->key[0] == key[0] && entry->key[1] == key[1] &&
-        entry->key[2] == key[2]) {
-        TRY(tok_ids_reserve(ids, TOK_CACHED_IDS));
-        memcpy(ids->data + ids->len, entry->ids, sizeof entry->ids);
-        ids->len += entry->n_ids;
-        return GLASS_OK;
-    }
     int64_t before = ids->len;
-    TRY(merge_word(w, word, n_bytes));
-    if (ids->len - before > TOK_CACHED_IDS) return GLASS_OK;
-    memcpy(entry->key, key, sizeof key);
-    entry->n_bytes = (uint8_t)n_bytes;
+    TRY(merge_word(w, p->word, p->n_bytes));
+    if (p->set == NULL || ids->len - before > TOK_CACHED_IDS) return GLASS_OK;
+    p->set[1] = p->set[0];
+    struct tok_entry *entry = &p->set[0];
+    memcpy(entry->key, p->key, sizeof p->key);
+    entry->n_bytes = (uint8_t)p->n_bytes;
     entry->n_ids = (uint8_t)(ids->len - before);
     memcpy(entry->ids, ids->data + before, (size_t)(ids->len - before) * sizeof *ids->data);
+    return GLASS_OK;
+}
+
+glass_status tok_words(struct tok_work *w, const char *text, size_t begin, const size_t *ends,
+                       size_t n_ends, const char *text_end) {
+    struct probe probes[TOK_BLOCK];
+    for (size_t i = 0; i < n_ends; i++) {
+        probes[i].word = text + begin;
+        probes[i].n_bytes = ends[i] - begin;
+        make_probe(w, &probes[i], text_end);
+        begin = ends[i];
+    }
+    if (w->lead_space) probes[0].set = NULL;
+    for (size_t i = 0; i < n_ends; i++) {
+        const struct probe *p = &probes[i];
+        TRY(tok_ids_reserve(w->ids, TOK_CACHED_IDS));
+        if (p->set != NULL && is_entry(&p->set[0], p)) {
+            put_entry(w->ids, &p->set[0]);
+        } else if (p->set != NULL && is_entry(&p->set[1], p)) {
+            struct tok_entry hit = p->set[1];
+            p->set[1] = p->set[0];
+            p->set[0] = hit;
+            put_entry(w->ids, &hit);
+        } else {
+            TRY(learn(w, p));
+        }
+    }
     return GLASS_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "text/tok_pre.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -267,8 +268,63 @@ void tok_source_clear(struct tok_source *source) {
     source->types = NULL;
 }
 
+/* A cache pays off once words come again; it takes 4 MiB. Without byte tokens a run of
+ * unknown characters is one token even across words, so words cannot be looked at apart. */
+static glass_status make_cache(struct tok_work *w, size_t n_bytes) {
+    enum { WORTH_BYTES = 4096 };
+    w->n_seen += n_bytes;
+    if (w->cache != NULL || w->n_seen < WORTH_BYTES || (w->t->spm && !w->t->has_bytes))
+        return GLASS_OK;
+    return mem_alloc_zero(&w->cache, (size_t)1 << TOK_CACHE_BITS, sizeof *w->cache);
+}
+
+static void work_free(struct tok_work *w) {
+    if (w == NULL) return;
+    mem_free(w->cache);
+    mem_free(w->symbols);
+    mem_free(w->heap);
+    mem_free(w->escaped);
+    tok_pre_match_free(w->match);
+    mem_free(w);
+}
+
+static glass_status work_take(const glass_tokenizer *t, struct tok_work **out) {
+    /* The spares are the one part of a tokenizer that calls change. */
+    glass_tokenizer *owner = (glass_tokenizer *)(uintptr_t)t;
+    for (int i = 0; i < TOK_SPARES; i++) {
+        *out = atomic_exchange_explicit(&owner->spares[i], NULL, memory_order_acquire);
+        if (*out != NULL) return GLASS_OK;
+    }
+    TRY(mem_alloc_zero(out, 1, sizeof **out));
+    (*out)->t = t;
+    return GLASS_OK;
+}
+
+static void work_return(const glass_tokenizer *t, struct tok_work *w) {
+    enum { KEEP_SYMBOLS = 1 << 14 };
+    glass_tokenizer *owner = (glass_tokenizer *)(uintptr_t)t;
+    if (w->n_symbols > KEEP_SYMBOLS || w->n_escaped > KEEP_SYMBOLS) {
+        mem_free(w->symbols);
+        mem_free(w->heap);
+        mem_free(w->escaped);
+        w->symbols = NULL;
+        w->heap = NULL;
+        w->escaped = NULL;
+        w->n_symbols = w->n_escaped = 0;
+    }
+    for (int i = 0; i < TOK_SPARES; i++) {
+        struct tok_work *none = NULL;
+        if (atomic_compare_exchange_strong_explicit(&owner->spares[i], &none, w,
+                                                    memory_order_release,
+                                                    memory_order_relaxed))
+            return;
+    }
+    work_free(w);
+}
+
 void glass_tokenizer_close(glass_tokenizer *t) {
     if (t == NULL) return;
+    for (int i = 0; i < TOK_SPARES; i++) work_free(atomic_load(&t->spares[i]));
     tok_pre_free(t->pre);
     mem_free(t->pieces);
     mem_free(t->types);
@@ -276,6 +332,7 @@ void glass_tokenizer_close(glass_tokenizer *t) {
     mem_free(t->priority);
     mem_free(t->table.slots);
     mem_free(t->pairs.slots);
+    mem_free(t->pairs.results);
     mem_free(t->specials.ids);
     mem_free(t->cut);
     mem_free(t->owned_text);
@@ -283,52 +340,27 @@ void glass_tokenizer_close(glass_tokenizer *t) {
     mem_free(t);
 }
 
-static void work_clear(struct tok_work *w) {
-    mem_free(w->cache);
-    mem_free(w->symbols);
-    mem_free(w->heap);
-    mem_free(w->escaped);
-    tok_pre_match_free(w->match);
-}
-
-/* A cache pays off once words come again: one slot of 64 bytes per 32 bytes of text, at most
- * 4 MiB. Without byte tokens a run of unknown characters is one token even across words, so
- * words cannot be looked at apart. */
-static glass_status make_cache(struct tok_work *w, size_t n_bytes) {
-    enum { MIN_BYTES = 1024, MAX_BITS = 16 };
-    if (w->cache != NULL || n_bytes < MIN_BYTES || (w->t->spm && !w->t->has_bytes))
-        return GLASS_OK;
-    int bits = 5;
-    while (bits < MAX_BITS && (size_t)32 << bits < n_bytes) bits++;
-    TRY(mem_alloc_zero(&w->cache, (size_t)1 << bits, sizeof *w->cache));
-    w->cache_bits = bits;
-    return GLASS_OK;
-}
-
 static glass_status encode_spm(struct tok_work *w, const char *text, size_t n) {
-    const char *end = text + n;
-    while (text < end) {
-        size_t len = tok_cut_next(w->t->cut, text, (size_t)(end - text));
-        TRY(tok_word(w, text, len, end));
-        text += len;
+    size_t ends[TOK_BLOCK], begin = 0, count;
+    while ((count = tok_cut_ends(w->t->cut, ends, TOK_BLOCK, text, begin, n)) > 0) {
+        TRY(tok_words(w, text, begin, ends, count, text + n));
+        begin = ends[count - 1];
     }
     return GLASS_OK;
 }
 
 static glass_status emit_word(void *context, const char *word, size_t n_bytes) {
-    return tok_word(context, word, n_bytes, word + n_bytes);
+    return tok_words(context, word, 0, &n_bytes, 1, word + n_bytes);
 }
 
 static glass_status encode_bpe(struct tok_work *w, const char *text, size_t n) {
     enum tok_scan scan = tok_pre_scan(w->t->pre);
     if (scan == TOK_SCAN_NONE)
         return tok_pre_run(w->t->pre, &w->match, text, n, emit_word, w);
-    size_t ends[256], begin = 0, count;
-    while ((count = tok_scan_ends(scan, ends, 256, text, begin, n)) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            TRY(tok_word(w, text + begin, ends[i] - begin, text + n));
-            begin = ends[i];
-        }
+    size_t ends[TOK_BLOCK], begin = 0, count;
+    while ((count = tok_scan_ends(scan, ends, TOK_BLOCK, text, begin, n)) > 0) {
+        TRY(tok_words(w, text, begin, ends, count, text + n));
+        begin = ends[count - 1];
     }
     return GLASS_OK;
 }
@@ -408,17 +440,19 @@ static glass_status check_spans(const glass_span *plain, int64_t n_plain, size_t
 static glass_status encode(const glass_tokenizer *t, struct tok_ids *ids, const char *text,
                            size_t n, const glass_span *plain, int64_t n_plain,
                            unsigned flags) {
-    struct tok_work w = {.t = t, .ids = ids};
+    struct tok_work *w;
+    TRY(work_take(t, &w));
+    w->ids = ids;
     glass_status status = tok_ids_reserve(ids, (int64_t)(n / 3 + 16));
-    if (status == GLASS_OK) status = make_cache(&w, n);
+    if (status == GLASS_OK) status = make_cache(w, n);
     if (status == GLASS_OK && t->add_bos && (flags & GLASS_ADD_SPECIAL))
         ids->data[ids->len++] = t->bos;
-    if (status == GLASS_OK) status = encode_parts(&w, text, n, plain, n_plain, flags);
+    if (status == GLASS_OK) status = encode_parts(w, text, n, plain, n_plain, flags);
     if (status == GLASS_OK && t->add_eos && (flags & GLASS_ADD_SPECIAL)) {
         status = tok_ids_reserve(ids, 1);
         if (status == GLASS_OK) ids->data[ids->len++] = t->eos;
     }
-    work_clear(&w);
+    work_return(t, w);
     return status;
 }
 

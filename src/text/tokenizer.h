@@ -20,8 +20,10 @@
 /* The largest text that one call encodes and the largest vocabulary. Positions inside a text
  * are 32 bits, and pieces are at most TOK_PIECE_LIMIT bytes. */
 enum {
-    TOK_VOCAB_LIMIT = 1 << 24,
-    TOK_PIECE_LIMIT = 1 << 16
+    TOK_VOCAB_LIMIT = 1 << 20,
+    TOK_MERGE_LIMIT = (1 << 24) - 1,
+    TOK_PIECE_LIMIT = 1 << 16,
+    TOK_SPARES = 8
 };
 #define TOK_TEXT_LIMIT ((size_t)UINT32_MAX / 4)
 
@@ -43,25 +45,24 @@ struct tok_piece {
     uint32_t at, len; /* in tokenizer->text */
 };
 
-/* Open addressing; the high half of the hash sits beside the id, so that a wrong slot costs
- * no look at the piece. */
+/* Open addressing. A slot holds the piece itself if it is short, else its first bytes and a
+ * part of its hash, so that a search rarely looks anywhere else. */
 struct tok_slot {
-    uint32_t tag;
-    int32_t id; /* -1 = free */
+    uint64_t head; /* the first 8 bytes, zeros behind a shorter piece */
+    uint32_t tag;  /* hash << 8 | length, 255 for longer ones */
+    int32_t id;    /* -1 = free */
 };
 struct tok_table {
     struct tok_slot *slots;
     uint32_t mask;
 };
 
-/* Merges: (left id, right id) -> (priority, id of both together). */
-struct tok_pair {
-    uint64_t key; /* left << 32 | right; all ones = free */
-    uint32_t rank, id;
-};
+/* Merges: (left id, right id) -> rank, open addressing; results[rank] is the id of both
+ * together. A slot is left << 44 | right << 24 | rank, all ones when free. */
 struct tok_pairs {
-    struct tok_pair *slots;
+    uint64_t *slots;
     uint32_t mask;
+    uint32_t *results; /* (n_merges) */
 };
 
 /* Control and user-defined tokens, sorted by their bytes. */
@@ -82,6 +83,7 @@ struct tok_cut {
 };
 
 struct tok_pre; /* a pre-tokenizer, tok_pre.h */
+struct tok_work;
 
 struct glass_tokenizer {
     bool spm;             /* SentencePiece-BPE; else byte-level BPE */
@@ -106,6 +108,9 @@ struct glass_tokenizer {
     bool has_bytes;
     struct gguf *gguf;        /* owned, or NULL when borrowed */
     char *owned_text;
+    /* Working memory between calls, so that a text in many calls is as fast as in one. Each
+     * is taken by one call at a time; nothing in them changes a result. */
+    _Atomic(struct tok_work *) spares[TOK_SPARES];
 };
 
 /* What a file says, before it is checked. Arrays are borrowed until tok_build returns, but
@@ -155,13 +160,14 @@ static inline uint64_t tok_mix(uint64_t x) {
     return x ^ x >> 32;
 }
 
-/* NULL if these two never merge. */
-static inline const struct tok_pair *tok_pairs_find(const struct tok_pairs *pairs,
-                                                    int32_t left, int32_t right) {
-    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+/* The rank of this merge, TOK_NONE if there is none. */
+static inline uint32_t tok_pairs_find(const struct tok_pairs *pairs, int32_t left,
+                                      int32_t right) {
+    uint64_t key = (uint64_t)(uint32_t)left << 20 | (uint32_t)right;
     for (uint32_t i = (uint32_t)tok_mix(key) & pairs->mask;; i = (i + 1) & pairs->mask) {
-        if (pairs->slots[i].key == key) return &pairs->slots[i];
-        if (pairs->slots[i].key == UINT64_MAX) return NULL;
+        uint64_t slot = pairs->slots[i];
+        if (slot >> 24 == key) return slot == UINT64_MAX ? TOK_NONE : (uint32_t)slot & 0xffffff;
+        if (slot == UINT64_MAX) return TOK_NONE;
     }
 }
 
@@ -180,18 +186,20 @@ struct tok_ids {
 };
 glass_status tok_ids_reserve(struct tok_ids *ids, int64_t n_more);
 
-/* One encode call's memory: the word cache and what merging long words needs. */
+/* A word and its ids, in one cache line. */
+enum { TOK_CACHED_BYTES = 24, TOK_CACHED_IDS = 9, TOK_CACHE_BITS = 16 };
 struct tok_entry {
-    uint64_t key[3]; /* the word, zeros behind it */
+    uint64_t key[TOK_CACHED_BYTES / 8]; /* the word, zeros behind it */
     uint8_t n_bytes, n_ids;
-    int32_t ids[9];
+    int32_t ids[TOK_CACHED_IDS];
 };
-enum { TOK_CACHED_BYTES = 24, TOK_CACHED_IDS = 9 };
+
+/* What one encode call works with: the word cache and the memory of merging long words. */
 struct tok_work {
     const glass_tokenizer *t;
     struct tok_ids *ids;
-    struct tok_entry *cache; /* NULL for short texts */
-    int cache_bits;
+    struct tok_entry *cache; /* (1 << TOK_CACHE_BITS), NULL until it pays */
+    size_t n_seen;           /* bytes encoded with this memory, by all calls */
     struct tok_symbol *symbols; /* long words */
     uint64_t *heap;
     size_t n_symbols;
@@ -201,17 +209,20 @@ struct tok_work {
     bool lead_space; /* spm: the next word begins with the space that was added */
 };
 
-/* tok_word.c: appends the ids of one word. text_end is where reading may go no further. */
-glass_status tok_word(struct tok_work *w, const char *word, size_t n_bytes,
-                      const char *text_end);
-/* tok_merge.c: the same without the cache. */
+/* tok_word.c: appends the ids of the words that end at text + ends[i], the first from
+ * text + begin on; 0 < n_ends <= TOK_BLOCK. Reading must stop at text_end. */
+enum { TOK_BLOCK = 64 };
+glass_status tok_words(struct tok_work *w, const char *text, size_t begin, const size_t *ends,
+                       size_t n_ends, const char *text_end);
+/* tok_merge.c: one word, by merging. */
 glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes);
 glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes);
 
 /* tok_cut.c */
 glass_status tok_cut_build(glass_tokenizer *t);
-/* The end of the word that starts at text[0], n > 0. */
-size_t tok_cut_next(const struct tok_cut *cut, const char *text, size_t n);
+/* As tok_scan_ends: writes the ends of up to n_ends words of text[begin..n). */
+size_t tok_cut_ends(const struct tok_cut *cut, size_t *ends, size_t n_ends, const char *text,
+                    size_t begin, size_t n);
 
 /* Byte-level BPE spells bytes as printable characters: the byte of a character, -1 if it is
  * none of them; the character of a byte. */

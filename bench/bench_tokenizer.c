@@ -1,0 +1,115 @@
+/* bench_tokenizer.c - how fast a vocabulary opens and text is encoded and decoded.
+ *
+ *   bench_tokenizer VOCABULARY [TEXT-FILE]
+ *
+ * Without a text file it opens only. Prints the best of five runs in milliseconds and MB/s
+ * (10^6 bytes), on one thread: the whole text in one call, in chunks of 4 KiB, and texts that
+ * are hard for a careless tokenizer. */
+#include "base/path.h"
+#include "glass/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void check(glass_status status) {
+    if (status == GLASS_OK) return;
+    fprintf(stderr, "bench_tokenizer: %s\n", glass_error());
+    exit(glass_status_exit_code(status));
+}
+
+static void bench_open(const char *path) {
+    double best = 1e9;
+    for (int run = 0; run < 5; run++) {
+        glass_tokenizer *t;
+        double start = now();
+        check(glass_tokenizer_open(&t, path));
+        double took = now() - start;
+        if (took < best) best = took;
+        glass_tokenizer_close(t);
+    }
+    printf("%-28s %9.2f ms\n", "open", best * 1e3);
+}
+
+static void bench_encode(const glass_tokenizer *t, const char *name, const char *text,
+                         size_t n_bytes, size_t chunk) {
+    double best = 1e9;
+    int64_t n_tokens = 0;
+    for (int run = 0; run < 5 && best * run < 4; run++) {
+        double start = now();
+        n_tokens = 0;
+        for (size_t at = 0; at < n_bytes; at += chunk) {
+            int32_t *ids;
+            int64_t n;
+            size_t len = n_bytes - at < chunk ? n_bytes - at : chunk;
+            check(glass_tokenizer_encode(t, &ids, &n, text + at, len, 0));
+            n_tokens += n;
+            glass_free(ids);
+        }
+        double took = now() - start;
+        if (took < best) best = took;
+    }
+    printf("%-28s %9.2f ms %9.1f MB/s %10lld tokens\n", name, best * 1e3,
+           (double)n_bytes / best / 1e6, (long long)n_tokens);
+}
+
+static void bench_decode(const glass_tokenizer *t, const char *text, size_t n_bytes) {
+    int32_t *ids;
+    int64_t n;
+    check(glass_tokenizer_encode(t, &ids, &n, text, n_bytes, 0));
+    double best = 1e9;
+    for (int run = 0; run < 5; run++) {
+        char *back;
+        size_t n_back;
+        double start = now();
+        check(glass_tokenizer_decode(t, &back, &n_back, ids, n, 0));
+        double took = now() - start;
+        if (took < best) best = took;
+        glass_free(back);
+    }
+    printf("%-28s %9.2f ms %9.1f MB/s\n", "decode", best * 1e3, (double)n_bytes / best / 1e6);
+    glass_free(ids);
+}
+
+static void bench_repeated(const glass_tokenizer *t, const char *name, const char *unit) {
+    struct buf text = {0};
+    while (text.len < 1000000) check(buf_text(&text, unit));
+    bench_encode(t, name, text.data, text.len, text.len);
+    buf_free(&text);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || argc > 3) {
+        fprintf(stderr, "usage: bench_tokenizer VOCABULARY [TEXT-FILE]\n");
+        return 2;
+    }
+    bench_open(argv[1]);
+    if (argc < 3) return 0;
+    glass_tokenizer *t;
+    struct buf text = {0};
+    check(glass_tokenizer_open(&t, argv[1]));
+    check(path_read_whole(&text, argv[2], (size_t)1 << 30));
+    bench_encode(t, "whole text", text.data, text.len, text.len);
+    bench_encode(t, "chunks of 4 KiB", text.data, text.len, 4096);
+    bench_encode(t, "chunks of 256 bytes", text.data,
+                 text.len < 1000000 ? text.len : 1000000, 256);
+    bench_decode(t, text.data, text.len);
+    bench_repeated(t, "1 MB of one letter", "a");
+    bench_repeated(t, "1 MB of letters, no space", "thequickbrownfox");
+    bench_repeated(t, "1 MB of spaces", " ");
+    bench_repeated(t, "1 MB of spaces and a letter", "                a");
+    bench_repeated(t, "1 MB of emoji", "\xf0\x9f\xa6\x99");
+    bench_repeated(t, "1 MB of punctuation", "!");
+    bench_repeated(t, "1 MB of newlines", "\n");
+    bench_repeated(t, "1 MB of digits", "7");
+    bench_repeated(t, "1 MB of byte FF", "\xff");
+    buf_free(&text);
+    glass_tokenizer_close(t);
+    return 0;
+}
