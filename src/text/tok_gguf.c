@@ -1,5 +1,4 @@
 /* tok_gguf.c - the tokenizer of a GGUF file: keys tokenizer.ggml.* of the specification. */
-#include "base/path.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -132,7 +131,9 @@ static glass_status get_settings(const struct gguf *g, struct tok_source *s) {
     TRY(get_id(g, KEY("eom_token_id"), &s->eom, -1));
     TRY(get_flag(g, KEY("add_bos_token"), &s->add_bos));
     TRY(get_flag(g, KEY("add_eos_token"), &s->add_eos));
-    return gguf_get_bool_or(g, KEY("add_space_prefix"), &s->add_space, s->spm);
+    TRY(gguf_get_bool_or(g, KEY("add_space_prefix"), &s->add_space, s->spm));
+    s->add_space = s->add_space && s->spm; /* some byte-level files say it and mean nothing */
+    return GLASS_OK;
 }
 
 static glass_status read_source(const struct gguf *g, struct tok_source *s, char *pre,
@@ -167,17 +168,4 @@ glass_status tok_create_gguf(glass_tokenizer **out, const struct gguf *g) {
     mem_free(source.scores);
     tok_source_clear(&source);
     return status;
-}
-
-glass_status glass_tokenizer_open(glass_tokenizer **out, const char *path) {
-    *out = NULL;
-    struct gguf *g;
-    TRY(gguf_open(&g, path));
-    glass_status status = tok_create_gguf(out, g);
-    if (status != GLASS_OK) {
-        gguf_close(g);
-        return status;
-    }
-    (*out)->gguf = g;
-    return GLASS_OK;
 }

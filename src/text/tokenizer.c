@@ -202,9 +202,10 @@ static glass_status build_pre(glass_tokenizer *t, const struct tok_source *sourc
 
 static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     t->spm = source->spm;
-    t->add_space = source->spm && source->add_space;
+    t->add_space = source->add_space;
     t->whole_words = source->whole_words;
     t->nfc = source->nfc;
+    t->squeeze = source->squeeze;
     TRY(check_id(source, "BOS", source->bos));
     TRY(check_id(source, "EOS", source->eos));
     TRY(check_id(source, "EOT", source->eot));
@@ -391,15 +392,51 @@ static glass_status to_nfc(struct buf *out, const char *text, size_t n) {
     return GLASS_OK;
 }
 
+/* As SentencePiece does it: a U+2581 in the text counts as a space only at the end. */
+static glass_status squeeze(struct buf *out, const char *text, size_t n) {
+    for (size_t used = 1; used > 0; n -= used) {
+        used = 0;
+        if (n > 0 && text[n - 1] == ' ') used = 1;
+        if (n >= 3 && memcmp(text + n - 3, "\xe2\x96\x81", 3) == 0) used = 3;
+    }
+    bool space = false;
+    TRY(buf_reserve(out, n));
+    for (size_t at = 0; at < n; at++) {
+        if (text[at] == ' ') {
+            space = true;
+            continue;
+        }
+        if (space && out->len > 0) out->data[out->len++] = ' ';
+        space = false;
+        out->data[out->len++] = text[at];
+    }
+    return GLASS_OK;
+}
+
+/* What some files ask to be done to text first. */
+static glass_status prepare(struct tok_work *w, struct buf *out, const char *text, size_t n) {
+    if (w->t->squeeze) return squeeze(out, text, n);
+    if (!w->t->spm && w->lead_space) {
+        if (text[0] != ' ') TRY(buf_byte(out, ' '));
+        w->lead_space = false;
+    }
+    return w->t->nfc ? to_nfc(out, text, n) : buf_append(out, text, n);
+}
+
 /* Text between special tokens. */
 static glass_status encode_plain(struct tok_work *w, const char *text, size_t n) {
+    const glass_tokenizer *t = w->t;
+    struct buf prepared = {0};
+    glass_status status = GLASS_OK;
     if (n == 0) return GLASS_OK;
-    if (w->t->spm) return encode_spm(w, text, n);
-    if (!w->t->nfc) return encode_bpe(w, text, n);
-    struct buf composed = {0};
-    glass_status status = to_nfc(&composed, text, n);
-    if (status == GLASS_OK) status = encode_bpe(w, composed.data, composed.len);
-    buf_free(&composed);
+    if (t->squeeze || t->nfc || (w->lead_space && !t->spm)) {
+        status = prepare(w, &prepared, text, n);
+        text = prepared.data;
+        n = prepared.len;
+    }
+    if (status == GLASS_OK)
+        status = t->spm ? encode_spm(w, text, n) : encode_bpe(w, text, n);
+    buf_free(&prepared);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* tokenizer.h - the tokenizer's insides, shared by the text room's tok_*.c.
  *
+ *   tok_open.c                          which kind of file it is
  *   tok_gguf.c tok_json.c tok_model.c   files      -> struct tok_source
  *   tokenizer.c                         tok_source -> glass_tokenizer; encode and decode
  *   tok_table.c                         pieces by text, merges by pair of ids
@@ -87,9 +88,12 @@ struct tok_work;
 
 struct glass_tokenizer {
     bool spm;             /* SentencePiece-BPE; else byte-level BPE */
-    bool add_space;       /* spm: a space in front of text that starts or follows a special */
+    /* A space in front of text that starts or follows a special token: spm always, bpe if the
+     * text does not begin with one. */
+    bool add_space;
     bool whole_words;     /* bpe: a word that is a token is that token, whatever the merges */
     bool nfc;             /* text is brought to NFC first (tokenizer.json only) */
+    bool squeeze;         /* runs of spaces become one, none at the ends (.model only) */
     bool add_bos, add_eos;
     int32_t bos, eos, unk;
     int32_t n_vocab;
@@ -134,7 +138,7 @@ struct tok_source {
     int n_patterns;
     int64_t bos, eos, eot, eom, unk; /* -1 = none */
     int add_bos, add_eos;            /* -1 = the kind's default */
-    bool add_space, whole_words, nfc;
+    bool add_space, whole_words, nfc, squeeze;
 };
 
 /* Checks and indexes. On failure *out is NULL and pieces and types still are the source's. */
@@ -149,6 +153,9 @@ glass_status tok_create_json(glass_tokenizer **out, const char *json, size_t n_b
                              const char *name);
 glass_status tok_create_model(glass_tokenizer **out, const char *bytes, size_t n_bytes,
                               const char *name);
+/* BOS and EOS as a tokenizer_config.json names them. */
+glass_status tok_read_config(glass_tokenizer *t, const char *json, size_t n_bytes,
+                             const char *name);
 
 /* tok_table.c */
 glass_status tok_table_build(glass_tokenizer *t, const char *name);

@@ -103,10 +103,15 @@ int main(void) {
                                     "ggml-vocab-llama-spm"};
     static struct vocabulary coder = {"ggml-vocab/ggml-vocab-starcoder.gguf",
                                       "ggml-vocab-starcoder"};
+    static struct vocabulary gpt2_json = {"gpt2/tokenizer.json", "ggml-vocab-gpt-2"};
+    static struct vocabulary neox_json = {"gpt-neox/tokenizer.json", "ggml-vocab-mpt"};
+    static struct vocabulary qwen_json = {"qwen3/tokenizer.json", "ggml-vocab-qwen2"};
+    static struct vocabulary llama_model = {"llama/tokenizer.model", "ggml-vocab-llama-spm"};
 #define VOCABULARY(v) {"vectors_hold_for_" #v, vectors_hold, NULL, NULL, &v}
     const struct CMUnitTest tests[] = {
         VOCABULARY(gpt2), VOCABULARY(mpt), VOCABULARY(neox), VOCABULARY(spm),
-        VOCABULARY(coder),
+        VOCABULARY(coder), VOCABULARY(gpt2_json), VOCABULARY(neox_json), VOCABULARY(qwen_json),
+        VOCABULARY(llama_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
