@@ -1,0 +1,104 @@
+/* cli.h - what the commands share. The commands are clients of include/glass/ only (plus
+ * base/buf.h for text and the store's public header). */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/buf.h"
+#include "cli/opts.h"
+
+int cmd_chat(int argc, char **argv);
+int cmd_complete(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_pull(int argc, char **argv);
+int cmd_tokenizer(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+
+/* Prints "glass: <last error>" on stderr and returns the status's exit code. */
+int cli_fail(glass_status status);
+/* Seconds on a clock that never goes back. */
+double cli_now(void);
+/* "1.2 GB"; writes into text. */
+const char *cli_bytes(char text[32], double n_bytes);
+/* Set by Ctrl-C after cli_catch_interrupt; commands clear it. */
+extern volatile int cli_interrupted;
+void cli_catch_interrupt(void);
+
+/* Options that every command which runs a model has. */
+struct run_options {
+    int64_t n_ctx, n_threads, n_batch, n_predict, seed;
+    const char *cache_type;
+    bool mlock, json;
+    glass_sampler_options sampler;
+    int64_t top_k, penalty_last_n, mirostat, dry_allowed_length;
+    struct opt_list stop, bias;
+};
+/* The rows of those options, to be pasted into a table. */
+#define RUN_OPTIONS(r)                                                                       \
+    {"Running", 0, OPT_HEADING, NULL, NULL, NULL},                                           \
+    {"ctx", 'c', OPT_INT, &(r).n_ctx, "N", "context positions (default: the model's, at most 4096)"}, \
+    {"predict", 'n', OPT_INT, &(r).n_predict, "N", "most tokens to answer (-1: until it ends)"}, \
+    {"threads", 't', OPT_INT, &(r).n_threads, "N", "threads (default: all cores)"},         \
+    {"batch", 'b', OPT_INT, &(r).n_batch, "N", "most prompt tokens in one pass (512)"},     \
+    {"cache-type", 0, OPT_TEXT, &(r).cache_type, "TYPE", "key/value cache: f32, f16, q8_0"}, \
+    {"mlock", 0, OPT_FLAG, &(r).mlock, NULL, "pin the weights in memory"},                   \
+    {"stop", 0, OPT_LIST, &(r).stop, "TEXT", "stop before this text (repeatable)"},          \
+    {"Sampling", 0, OPT_HEADING, NULL, NULL, NULL},                                          \
+    {"temp", 0, OPT_FLOAT, &(r).sampler.temperature, "F", "temperature, 0 = greedy (0.8)"},  \
+    {"top-k", 0, OPT_INT, &(r).top_k, "N", "keep the N likeliest (40, 0 = all)"},            \
+    {"top-p", 0, OPT_FLOAT, &(r).sampler.top_p, "F", "keep this much probability (0.95)"},   \
+    {"min-p", 0, OPT_FLOAT, &(r).sampler.min_p, "F", "least share of the best one's (0.05)"}, \
+    {"typical", 0, OPT_FLOAT, &(r).sampler.typical_p, "F", "locally typical mass (1 = off)"}, \
+    {"repeat-penalty", 0, OPT_FLOAT, &(r).sampler.repeat_penalty, "F", "1 = off"},           \
+    {"presence-penalty", 0, OPT_FLOAT, &(r).sampler.presence_penalty, "F", "0 = off"},       \
+    {"frequency-penalty", 0, OPT_FLOAT, &(r).sampler.frequency_penalty, "F", "0 = off"},     \
+    {"repeat-last-n", 0, OPT_INT, &(r).penalty_last_n, "N", "tokens that penalties see (64, -1 = all)"}, \
+    {"mirostat", 0, OPT_INT, &(r).mirostat, "N", "0 = off, 1, 2"},                           \
+    {"mirostat-tau", 0, OPT_FLOAT, &(r).sampler.mirostat_tau, "F", "target surprise (5)"},   \
+    {"mirostat-eta", 0, OPT_FLOAT, &(r).sampler.mirostat_eta, "F", "learning rate (0.1)"},   \
+    {"dry-multiplier", 0, OPT_FLOAT, &(r).sampler.dry_multiplier, "F", "0 = off"},           \
+    {"dry-base", 0, OPT_FLOAT, &(r).sampler.dry_base, "F", "1.75"},                          \
+    {"dry-allowed-length", 0, OPT_INT, &(r).dry_allowed_length, "N", "2"},                   \
+    {"xtc-probability", 0, OPT_FLOAT, &(r).sampler.xtc_probability, "F", "0 = off"},         \
+    {"xtc-threshold", 0, OPT_FLOAT, &(r).sampler.xtc_threshold, "F", "0.1"},                 \
+    {"logit-bias", 0, OPT_LIST, &(r).bias, "ID+B|ID-B", "add B to a token's logit (repeatable)"}, \
+    {"seed", 's', OPT_INT, &(r).seed, "N", "same seed, same answer (default 0)"}
+
+void run_options_init(struct run_options *r);
+
+/* A model at work: opened, with a session and a sampler. */
+struct engine {
+    glass_model *model;
+    glass_session *session;
+    glass_sampler *sampler;
+    const glass_tokenizer *tokenizer;
+    float *logits; /* (n_vocab) of the last position */
+    int64_t n_vocab;
+    glass_logit_bias bias[64];
+    /* Of the last engine_feed and engine_answer. */
+    int64_t n_prompt, n_cached, n_answer;
+    double prompt_s, answer_s;
+};
+
+/* Finds the model by name or path, loads it (progress on a terminal) and makes the rest. */
+glass_status engine_open(struct engine *e, const char *name, struct run_options *r);
+void engine_close(struct engine *e);
+/* Makes the session hold exactly these tokens, reusing what it already holds of them. */
+glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n);
+
+struct answer_options {
+    int64_t n_predict;            /* -1: until the model ends it or the context is full */
+    const struct opt_list *stop;
+    int logprobs;                 /* alternatives per token, -1 = none */
+    /* Called with text as it becomes certain (never part of a stop text). */
+    void (*text)(void *context, const char *text, size_t n_bytes);
+    /* Called per token when logprobs >= 0; log-probabilities (n_vocab) are borrowed. */
+    glass_status (*token)(void *context, int32_t id, const float *logprobs);
+    void *context;
+};
+enum answer_end { END_MODEL, END_STOP, END_LENGTH, END_CONTEXT, END_INTERRUPT };
+glass_status engine_answer(struct engine *e, const struct answer_options *o,
+                           enum answer_end *end);
+const char *answer_end_name(enum answer_end end);
+
+#endif

@@ -1,0 +1,139 @@
+/* cmd_bench.c - glass bench: prompt and answer speed beside the machine's own limits. */
+#include "cli/cli.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct bench {
+    struct run_options run;
+    int64_t n_prompt, n_answer, rounds;
+    glass_model *model;
+    glass_session *session;
+    int32_t *ids;
+    double prompt[64], answer[64], read_before, read_after, fma;
+};
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int64_t n) {
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+/* Made-up tokens: speed does not depend on which. */
+static void fill_ids(struct bench *b, int64_t n_vocab) {
+    uint32_t x = 1;
+    for (int64_t i = 0; i < b->n_prompt + b->n_answer; i++) {
+        x = x * 1664525u + 1013904223u;
+        b->ids[i] = (int32_t)((x >> 8) % (uint32_t)n_vocab);
+    }
+}
+
+static glass_status round_once(struct bench *b, int64_t i, float *logits) {
+    TRY(glass_session_truncate(b->session, 0));
+    double start = cli_now();
+    if (b->n_prompt > 0) TRY(glass_session_eval(b->session, b->ids, b->n_prompt, logits));
+    double middle = cli_now();
+    /* Generation is measured from an empty context, as other programs do. */
+    TRY(glass_session_truncate(b->session, 0));
+    double from = cli_now();
+    for (int64_t t = 0; t < b->n_answer; t++)
+        TRY(glass_session_eval(b->session, b->ids + t, 1, logits));
+    b->prompt[i] = (double)b->n_prompt / (middle - start);
+    b->answer[i] = (double)b->n_answer / (cli_now() - from);
+    return GLASS_OK;
+}
+
+static glass_status measure(struct bench *b, const char *path) {
+    glass_session_options o = {.n_threads = (int)b->run.n_threads, .n_batch = b->run.n_batch};
+    glass_model_info info;
+    float *logits = NULL;
+    TRY(glass_dtype_parse(&o.cache_type, b->run.cache_type));
+    TRY(glass_model_open(&b->model, path, NULL));
+    glass_model_get_info(b->model, &info);
+    o.n_ctx = b->n_prompt > b->n_answer ? b->n_prompt : b->n_answer;
+    TRY(glass_session_create(&b->session, b->model, &o));
+    TRY(mem_alloc(&b->ids, (size_t)(b->n_prompt + b->n_answer), sizeof *b->ids));
+    fill_ids(b, info.n_vocab);
+    glass_status status = mem_alloc(&logits, (size_t)info.n_vocab, sizeof *logits);
+    if (status == GLASS_OK) status = round_once(b, 0, logits); /* warms up */
+    if (status == GLASS_OK)
+        status = glass_limit_read(&b->read_before, (int)b->run.n_threads, 0.5);
+    for (int64_t i = 0; status == GLASS_OK && i < b->rounds; i++)
+        status = round_once(b, i, logits);
+    if (status == GLASS_OK)
+        status = glass_limit_read(&b->read_after, (int)b->run.n_threads, 0.5);
+    if (status == GLASS_OK) status = glass_limit_fma(&b->fma, (int)b->run.n_threads, 0.3);
+    mem_free(logits);
+    return status;
+}
+
+static void report(struct bench *b) {
+    glass_model_info i;
+    glass_model_get_info(b->model, &i);
+    double prompt = median(b->prompt, b->rounds), answer = median(b->answer, b->rounds);
+    double read = 0.5 * (b->read_before + b->read_after);
+    /* Products of a token: two operations a weight; the embedding only as the head. */
+    double weights = (double)i.n_params -
+                     (i.tied ? 0.0 : (double)i.n_vocab * (double)i.n_embd);
+    double body = weights - (double)i.n_vocab * (double)i.n_embd;
+    double share = answer * (double)i.weight_bytes / read, flops = prompt * 2 * body;
+    if (b->run.json) {
+        printf("{\"isa\":\"%s\",\"threads\":%lld,\"prompt_tokens\":%lld,\"prompt_per_s\":%.2f,"
+               "\"answer_tokens\":%lld,\"answer_per_s\":%.2f,\"weight_bytes\":%zu,"
+               "\"read_before\":%.0f,\"read_after\":%.0f,\"read_share\":%.4f,"
+               "\"fma_per_s\":%.0f,\"fma_share\":%.4f}\n",
+               glass_isa(), (long long)b->run.n_threads, (long long)b->n_prompt, prompt,
+               (long long)b->n_answer, answer, i.weight_bytes, b->read_before, b->read_after,
+               share, b->fma, flops / b->fma);
+        return;
+    }
+    printf("%s, %s, %lld threads, median of %lld rounds\n", i.dtype_mix, glass_isa(),
+           (long long)b->run.n_threads, (long long)b->rounds);
+    printf("prompt  %4lld tokens  %9.1f tokens/s  %6.1f GFLOP/s, %3.0f%% of the FMA peak "
+           "(%.1f)\n",
+           (long long)b->n_prompt, prompt, 1e-9 * flops, 100 * flops / b->fma, 1e-9 * b->fma);
+    printf("answer  %4lld tokens  %9.1f tokens/s  %6.1f GB/s,    %3.0f%% of read bandwidth "
+           "(%.1f before, %.1f after)\n",
+           (long long)b->n_answer, answer, 1e-9 * answer * (double)i.weight_bytes, 100 * share,
+           1e-9 * b->read_before, 1e-9 * b->read_after);
+}
+
+int cmd_bench(int argc, char **argv) {
+    struct bench b = {.n_prompt = 512, .n_answer = 128, .rounds = 5};
+    run_options_init(&b.run);
+    b.run.n_threads = 2;
+    const struct opt options[] = {
+        {"prompt", 'p', OPT_INT, &b.n_prompt, "N", "prompt tokens (512)"},
+        {"predict", 'n', OPT_INT, &b.n_answer, "N", "answer tokens (128)"},
+        {"rounds", 'r', OPT_INT, &b.rounds, "N", "rounds, of which the median counts (5)"},
+        {"threads", 't', OPT_INT, &b.run.n_threads, "N", "threads (2)"},
+        {"batch", 'b', OPT_INT, &b.run.n_batch, "N", "most prompt tokens in one pass (512)"},
+        {"cache-type", 0, OPT_TEXT, &b.run.cache_type, "TYPE", "f32, f16, q8_0"},
+        {"json", 'j', OPT_FLAG, &b.run.json, NULL, "one JSON object"},
+        {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
+    const struct opt_command command = {
+        "glass bench MODEL [options]",
+        "Measures prompt and answer speed, and the machine's own limits right before and after.",
+        "  glass bench smollm2\n  glass bench model.gguf -t 1 -p 128 -n 32 --json\n", options,
+        1, 1};
+    const char *words[1];
+    int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
+    if (code >= 0) return code;
+    char *path = NULL;
+    glass_status status = GLASS_OK;
+    if (b.rounds < 1 || b.rounds > 64 || b.n_prompt < 1 || b.n_answer < 1)
+        status = fail(GLASS_USAGE, "1 to 64 rounds of at least one token");
+    if (status == GLASS_OK) status = store_resolve(&path, words[0]);
+    if (status == GLASS_OK) status = measure(&b, path);
+    if (status == GLASS_OK) report(&b);
+    glass_session_free(b.session);
+    glass_model_close(b.model);
+    mem_free(b.ids);
+    mem_free(path);
+    return status == GLASS_OK ? 0 : cli_fail(status);
+}

@@ -1,0 +1,250 @@
+/* engine.c - a model at work: loading with progress, feeding, answering, stop texts. */
+#include "cli/cli.h"
+#include "store/store.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+volatile int cli_interrupted;
+
+static void on_interrupt(int number) {
+    (void)number;
+    cli_interrupted = 1;
+}
+
+void cli_catch_interrupt(void) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+}
+
+int cli_fail(glass_status status) {
+    fprintf(stderr, "glass: %s\n", glass_error());
+    return glass_status_exit_code(status);
+}
+
+double cli_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *cli_bytes(char text[32], double n) {
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    int i = 0;
+    while (n >= 1000 && i < 4) {
+        n /= 1000;
+        i++;
+    }
+    snprintf(text, 32, i == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[i]);
+    return text;
+}
+
+void run_options_init(struct run_options *r) {
+    *r = (struct run_options){.n_predict = -1, .cache_type = "f32"};
+    glass_sampler_defaults(&r->sampler);
+    r->top_k = r->sampler.top_k;
+    r->penalty_last_n = r->sampler.penalty_last_n;
+    r->dry_allowed_length = r->sampler.dry_allowed_length;
+}
+
+static bool show_progress(void *context, double fraction) {
+    double *last = context;
+    /* Nothing for what is quick: the line appears after a third of a second. */
+    if (cli_now() - last[0] > 0.3 && fraction - last[1] > 0.01) {
+        fprintf(stderr, "\rloading %3.0f%%\x1b[K", 100 * fraction);
+        last[1] = fraction;
+    }
+    if (fraction >= 1 && last[1] > 0) fprintf(stderr, "\r\x1b[K");
+    return !cli_interrupted;
+}
+
+/* "--logit-bias 15043+1.5" */
+static glass_status parse_bias(struct engine *e, struct run_options *r) {
+    for (int i = 0; i < r->bias.n; i++) {
+        char *end, *last;
+        long id = strtol(r->bias.items[i], &end, 10);
+        float bias = strcmp(end, "-inf") == 0 ? -INFINITY : strtof(end, &last);
+        if (end == r->bias.items[i] || (bias != -INFINITY && (end == last || *last)) ||
+            id < 0 || id >= e->n_vocab)
+            return fail(GLASS_USAGE, "--logit-bias %s: an id below %lld, then +B, -B or -inf",
+                        r->bias.items[i], (long long)e->n_vocab);
+        e->bias[i] = (glass_logit_bias){(int32_t)id, bias};
+    }
+    r->sampler.bias = e->bias;
+    r->sampler.n_bias = r->bias.n;
+    return GLASS_OK;
+}
+
+static glass_status make_sampler(struct engine *e, struct run_options *r) {
+    TRY(parse_bias(e, r));
+    r->sampler.seed = (uint64_t)r->seed;
+    r->sampler.top_k = (int32_t)r->top_k;
+    r->sampler.penalty_last_n = (int32_t)r->penalty_last_n;
+    r->sampler.mirostat = (int)r->mirostat;
+    r->sampler.dry_allowed_length = (int32_t)r->dry_allowed_length;
+    return glass_sampler_create(&e->sampler, e->tokenizer, &r->sampler);
+}
+
+static glass_status open_model(struct engine *e, const char *name, bool mlock) {
+    double last[2] = {cli_now(), 0};
+    char *path;
+    TRY(store_resolve(&path, name));
+    glass_model_options options = {.lock_memory = mlock, .context = last};
+    if (isatty(STDERR_FILENO)) options.progress = show_progress;
+    glass_status status = glass_model_open(&e->model, path, &options);
+    mem_free(path);
+    TRY(status);
+    e->tokenizer = glass_model_tokenizer(e->model);
+    if (e->tokenizer == NULL)
+        return fail(GLASS_BAD_INPUT, "%s: the file carries no tokenizer", name);
+    return GLASS_OK;
+}
+
+glass_status engine_open(struct engine *e, const char *name, struct run_options *r) {
+    *e = (struct engine){0};
+    glass_model_info info;
+    glass_session_options options = {.n_ctx = r->n_ctx, .n_batch = r->n_batch,
+                                     .n_threads = (int)r->n_threads};
+    TRY(glass_dtype_parse(&options.cache_type, r->cache_type));
+    TRY(open_model(e, name, r->mlock));
+    glass_model_get_info(e->model, &info);
+    e->n_vocab = info.n_vocab;
+    TRY(glass_session_create(&e->session, e->model, &options));
+    TRY(mem_alloc(&e->logits, (size_t)e->n_vocab, sizeof *e->logits));
+    return make_sampler(e, r);
+}
+
+void engine_close(struct engine *e) {
+    mem_free(e->logits);
+    glass_sampler_free(e->sampler);
+    glass_session_free(e->session);
+    glass_model_close(e->model);
+    *e = (struct engine){0};
+}
+
+glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n) {
+    int64_t held, same = 0;
+    const int32_t *tokens = glass_session_tokens(e->session, &held);
+    while (same < held && same < n && tokens[same] == ids[same]) same++;
+    if (same == n && n > 0) same = n - 1; /* the last one gives the logits */
+    if (n > glass_session_n_ctx(e->session))
+        return fail(GLASS_BAD_INPUT,
+                    "the prompt has %lld tokens and the context %lld positions: shorten it, "
+                    "or give more with -c",
+                    (long long)n, (long long)glass_session_n_ctx(e->session));
+    TRY(glass_session_truncate(e->session, same));
+    double start = cli_now();
+    TRY(glass_session_eval(e->session, ids + same, n - same, e->logits));
+    e->prompt_s = cli_now() - start;
+    e->n_prompt = n;
+    e->n_cached = same;
+    glass_sampler_reset(e->sampler);
+    for (int64_t i = 0; i < n; i++) TRY(glass_sampler_accept(e->sampler, ids[i]));
+    return GLASS_OK;
+}
+
+/* How much of text may be shown: up to a stop text (found), or up to where one may begin. */
+static size_t certain(const struct buf *text, const struct opt_list *stop, bool *found) {
+    size_t safe = text->len;
+    *found = false;
+    for (int i = 0; stop != NULL && i < stop->n; i++) {
+        size_t n = strlen(stop->items[i]);
+        for (size_t at = 0; n > 0 && at < safe; at++) {
+            size_t left = text->len - at, compared = left < n ? left : n;
+            if (memcmp(text->data + at, stop->items[i], compared) != 0) continue;
+            safe = at;
+            *found = compared == n;
+            break;
+        }
+    }
+    return safe;
+}
+
+/* Shows what is certain of the held-back text and keeps the rest. */
+static glass_status show(struct buf *held, const struct answer_options *o, bool all,
+                         bool *stopped) {
+    size_t n = all ? held->len : certain(held, o->stop, stopped);
+    if (n > 0) o->text(o->context, held->data, n);
+    struct buf rest = {0};
+    glass_status status = buf_append(&rest, held->len ? held->data + n : "", held->len - n);
+    buf_free(held);
+    *held = rest;
+    return status;
+}
+
+static glass_status answer_loop(struct engine *e, const struct answer_options *o,
+                                glass_token_stream *stream, struct buf *held, float *logprobs,
+                                enum answer_end *end) {
+    const char *text;
+    size_t n_bytes;
+    bool stopped = false;
+    for (e->n_answer = 0; o->n_predict < 0 || e->n_answer < o->n_predict;) {
+        int32_t id;
+        int64_t used;
+        if (cli_interrupted) {
+            *end = END_INTERRUPT;
+            return GLASS_OK;
+        }
+        TRY(glass_sampler_next(e->sampler, &id, e->logits, e->n_vocab));
+        if (glass_tokenizer_is_end(e->tokenizer, id)) {
+            *end = END_MODEL;
+            return GLASS_OK;
+        }
+        if (o->logprobs >= 0) {
+            glass_logprobs(logprobs, e->logits, e->n_vocab);
+            TRY(o->token(o->context, id, logprobs));
+        }
+        e->n_answer++;
+        TRY(glass_token_stream_push(stream, id, &text, &n_bytes));
+        TRY(buf_append(held, text, n_bytes));
+        TRY(show(held, o, false, &stopped));
+        if (stopped) {
+            buf_clear(held);
+            *end = END_STOP;
+            return GLASS_OK;
+        }
+        glass_session_tokens(e->session, &used);
+        if (used == glass_session_n_ctx(e->session)) {
+            *end = END_CONTEXT;
+            return GLASS_OK;
+        }
+        TRY(glass_session_eval(e->session, &id, 1, e->logits));
+    }
+    *end = END_LENGTH;
+    return GLASS_OK;
+}
+
+glass_status engine_answer(struct engine *e, const struct answer_options *o,
+                           enum answer_end *end) {
+    glass_token_stream *stream;
+    struct buf held = {0};
+    float *logprobs = NULL;
+    bool ignored;
+    double start = cli_now();
+    TRY(glass_token_stream_create(&stream, e->tokenizer, 0));
+    glass_status status = GLASS_OK;
+    if (o->logprobs >= 0) status = mem_alloc(&logprobs, (size_t)e->n_vocab, sizeof *logprobs);
+    if (status == GLASS_OK) status = answer_loop(e, o, stream, &held, logprobs, end);
+    const char *text;
+    size_t n_bytes;
+    if (status == GLASS_OK && *end != END_STOP) {
+        status = glass_token_stream_finish(stream, &text, &n_bytes);
+        if (status == GLASS_OK) status = buf_append(&held, text, n_bytes);
+        if (status == GLASS_OK) status = show(&held, o, true, &ignored);
+    }
+    e->answer_s = cli_now() - start;
+    buf_free(&held);
+    mem_free(logprobs);
+    glass_token_stream_free(stream);
+    return status;
+}
+
+const char *answer_end_name(enum answer_end end) {
+    static const char *const names[] = {"end", "stop", "length", "context", "interrupt"};
+    return names[end];
+}

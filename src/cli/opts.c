@@ -1,0 +1,145 @@
+/* opts.c - option parsing with errors that say what was probably meant. */
+#include "cli/opts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_help(const struct opt_command *c) {
+    printf("usage: %s\n\n%s\n", c->usage, c->about);
+    for (const struct opt *o = c->options; o->name != NULL; o++) {
+        if (o->kind == OPT_HEADING) {
+            printf("\n%s:\n", o->name);
+            continue;
+        }
+        char left[64], letter[8] = "    ";
+        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(left, sizeof left, "  %s--%s %s", letter, o->name,
+                 o->argument ? o->argument : "");
+        printf("%-30s %s\n", left, o->help);
+    }
+    printf("%-30s %s\n", "  -h, --help", "this text");
+    printf("\nexamples:\n%s", c->examples);
+}
+
+/* Levenshtein distance, small words only. */
+static int distance(const char *a, const char *b) {
+    int row[64], n = (int)strlen(b);
+    if (n > 62 || strlen(a) > 62) return 99;
+    for (int j = 0; j <= n; j++) row[j] = j;
+    for (int i = 0; a[i]; i++) {
+        int diagonal = row[0];
+        row[0] = i + 1;
+        for (int j = 1; j <= n; j++) {
+            int best = diagonal + (a[i] != b[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+static int unknown(const struct opt_command *c, const char *word) {
+    const struct opt *best = NULL;
+    int least = 3;
+    for (const struct opt *o = c->options; o->name != NULL; o++) {
+        int d = o->kind == OPT_HEADING ? 99 : distance(word + 2, o->name);
+        if (d < least) {
+            least = d;
+            best = o;
+        }
+    }
+    fprintf(stderr, "glass: there is no option %s%s%s%s; --help lists them\n", word,
+            best ? " (did you mean --" : "", best ? best->name : "", best ? "?)" : "");
+    return 2;
+}
+
+static int bad_value(const struct opt *o, const char *value) {
+    fprintf(stderr, "glass: --%s wants %s, not \"%s\"\n", o->name, o->argument, value);
+    return 2;
+}
+
+static int store(const struct opt *o, const char *value) {
+    char *end;
+    errno = 0;
+    switch (o->kind) {
+    case OPT_INT:
+        *(int64_t *)o->dest = strtoll(value, &end, 10);
+        return *value && !*end && errno == 0 ? -1 : bad_value(o, value);
+    case OPT_FLOAT:
+        *(float *)o->dest = strtof(value, &end);
+        return *value && !*end && errno == 0 ? -1 : bad_value(o, value);
+    case OPT_TEXT: *(const char **)o->dest = value; return -1;
+    case OPT_LIST: {
+        struct opt_list *list = o->dest;
+        if (list->n == (int)(sizeof list->items / sizeof *list->items)) {
+            fprintf(stderr, "glass: --%s is given too often\n", o->name);
+            return 2;
+        }
+        list->items[list->n++] = value;
+        return -1;
+    }
+    default: return -1;
+    }
+}
+
+static const struct opt *find(const struct opt_command *c, const char *word, size_t n) {
+    for (const struct opt *o = c->options; o->name != NULL; o++) {
+        if (o->kind == OPT_HEADING) continue;
+        if (word[1] == '-' && strlen(o->name) == n - 2 && !memcmp(o->name, word + 2, n - 2))
+            return o;
+        if (word[1] != '-' && o->letter == word[1] && word[1]) return o;
+    }
+    return NULL;
+}
+
+/* One option at argv[*i]: "--name value", "--name=value", "-n value", "-n5". */
+static int take(const struct opt_command *c, int argc, char **argv, int *i) {
+    const char *word = argv[*i], *equals = strchr(word, '=');
+    size_t n = word[1] == '-' && equals ? (size_t)(equals - word) : strlen(word);
+    const struct opt *o = find(c, word, n);
+    if (o == NULL) return unknown(c, word);
+    const char *value = word[1] == '-' ? (equals ? equals + 1 : NULL)
+                                       : (word[2] ? word + 2 : NULL);
+    if (o->kind == OPT_FLAG) {
+        *(bool *)o->dest = true;
+        return value == NULL ? -1 : bad_value(o, value);
+    }
+    if (value == NULL && *i + 1 >= argc) {
+        fprintf(stderr, "glass: --%s wants %s after it\n", o->name, o->argument);
+        return 2;
+    }
+    return store(o, value ? value : argv[++*i]);
+}
+
+int opts_parse(const struct opt_command *c, int argc, char **argv, const char **words,
+               int *n_words) {
+    bool only_words = false;
+    *n_words = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (!only_words && (!strcmp(word, "--help") || !strcmp(word, "-h"))) {
+            print_help(c);
+            return 0;
+        }
+        if (!only_words && !strcmp(word, "--")) {
+            only_words = true;
+        } else if (!only_words && word[0] == '-' && word[1]) {
+            int code = take(c, argc, argv, &i);
+            if (code >= 0) return code;
+        } else if (*n_words == c->max_words) {
+            fprintf(stderr, "glass: \"%s\" is one word too many\nusage: %s\n", word, c->usage);
+            return 2;
+        } else {
+            words[(*n_words)++] = word;
+        }
+    }
+    if (*n_words < c->min_words) {
+        fprintf(stderr, "usage: %s\n", c->usage);
+        return 2;
+    }
+    return -1;
+}

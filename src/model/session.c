@@ -1,0 +1,197 @@
+/* session.c - sessions, and passes over one or several of them. */
+#include "model/session.h"
+
+#include "base/mem.h"
+#include "math/kernels.h"
+
+#include <string.h>
+
+static size_t layer_bytes(const struct config *c, glass_dtype type, int64_t n_ctx) {
+    return attn_cache_bytes(type, n_ctx, c->n_head_kv, c->head_dim);
+}
+
+size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch,
+                     int n_threads, glass_dtype cache_type) {
+    struct workspace w;
+    workspace_layout(&w, NULL, &m->config, &m->weights, n_batch, n_ctx, n_threads);
+    return w.n_bytes + (size_t)n_ctx * sizeof(int32_t) +
+           2 * (size_t)m->config.n_layer * layer_bytes(&m->config, cache_type, n_ctx);
+}
+
+static glass_status choose(glass_session_options *o, const struct config *c,
+                           const glass_session_options *asked) {
+    *o = asked == NULL ? (glass_session_options){0} : *asked;
+    if (o->n_ctx == 0) o->n_ctx = c->n_ctx < SESSION_CONTEXT ? c->n_ctx : SESSION_CONTEXT;
+    if (o->n_batch == 0) o->n_batch = SESSION_BATCH;
+    if (o->n_batch > o->n_ctx) o->n_batch = o->n_ctx;
+    if (o->n_threads == 0) o->n_threads = team_default_threads();
+    if (o->n_ctx < 1 || o->n_ctx > c->n_ctx)
+        return fail(GLASS_USAGE, "a context of %lld: this model takes 1 to %lld",
+                    (long long)o->n_ctx, (long long)c->n_ctx);
+    if (o->n_batch < 1) return fail(GLASS_USAGE, "a batch of %lld rows", (long long)o->n_batch);
+    if (o->n_threads < 1 || o->n_threads > 1024)
+        return fail(GLASS_USAGE, "%d threads: 1 to 1024 are possible", o->n_threads);
+    return attn_cache_check(o->cache_type, c->head_dim);
+}
+
+static glass_status take_caches(struct glass_session *s, const glass_session_options *o) {
+    const struct config *c = &s->model->config;
+    size_t one = layer_bytes(c, o->cache_type, o->n_ctx), n = 2 * (size_t)c->n_layer;
+    TRY(mem_alloc_aligned(&s->cache_block, n, one));
+    TRY(mem_alloc(&s->caches, (size_t)c->n_layer, sizeof *s->caches));
+    uint8_t *at = s->cache_block;
+    for (int64_t i = 0; i < c->n_layer; i++, at += 2 * one)
+        s->caches[i] = (struct attn_cache){.dtype = o->cache_type, .n_ctx = o->n_ctx,
+                                           .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
+                                           .k = at, .v = at + one};
+    return GLASS_OK;
+}
+
+static glass_status take_work(struct glass_session *s, const glass_session_options *o) {
+    const struct glass_model *m = s->model;
+    struct workspace plan;
+    void *block;
+    workspace_layout(&plan, NULL, &m->config, &m->weights, o->n_batch, o->n_ctx, o->n_threads);
+    TRY(mem_alloc_aligned(&block, plan.n_bytes, 1));
+    workspace_layout(&s->work, block, &m->config, &m->weights, o->n_batch, o->n_ctx,
+                     o->n_threads);
+    TRY(mem_alloc(&s->pass_caches, (size_t)o->n_batch, sizeof(struct attn_cache *)));
+    return mem_alloc(&s->requests, (size_t)o->n_batch, sizeof *s->requests);
+}
+
+glass_status glass_session_create(glass_session **out, const glass_model *model,
+                                  const glass_session_options *options) {
+    glass_status status;
+    struct glass_session *s;
+    glass_session_options o;
+    *out = NULL;
+    TRY(choose(&o, &model->config, options));
+    TRY(mem_alloc_zero(&s, 1, sizeof *s));
+    s->model = model;
+    s->n_ctx = o.n_ctx;
+    TRY_FAIL(mem_alloc(&s->tokens, (size_t)o.n_ctx, sizeof *s->tokens));
+    TRY_FAIL(take_caches(s, &o));
+    TRY_FAIL(take_work(s, &o));
+    *out = s;
+    return GLASS_OK;
+fail:
+    glass_session_free(s);
+    return status;
+}
+
+void glass_session_free(glass_session *s) {
+    if (s == NULL) return;
+    mem_free(s->tokens);
+    mem_free(s->cache_block);
+    mem_free(s->caches);
+    mem_free(s->work.block);
+    mem_free(s->pass_caches);
+    mem_free(s->requests);
+    mem_free(s);
+}
+
+static glass_status check_item(const glass_batch_item *items, int64_t i) {
+    const glass_batch_item *item = &items[i];
+    const struct glass_session *s = item->session;
+    const struct config *c = &s->model->config;
+    if (s->model != items[0].session->model)
+        return fail(GLASS_USAGE, "sessions of different models cannot share a batch");
+    for (int64_t j = 0; j < i; j++)
+        if (items[j].session == s)
+            return fail(GLASS_USAGE, "a session stands twice in one batch");
+    if (item->n < 0 || item->n > s->n_ctx - s->n_tokens)
+        return fail(GLASS_BAD_INPUT,
+                    "%lld more tokens do not fit: %lld of the context's %lld positions are "
+                    "used",
+                    (long long)item->n, (long long)s->n_tokens, (long long)s->n_ctx);
+    for (int64_t t = 0; t < item->n; t++)
+        if (item->tokens[t] < 0 || item->tokens[t] >= c->n_vocab)
+            return fail(GLASS_BAD_INPUT, "token %lld is %d: the vocabulary has %lld",
+                        (long long)t, item->tokens[t], (long long)c->n_vocab);
+    return GLASS_OK;
+}
+
+/* Where a batch stands: `done` tokens of item `at` are in earlier passes. */
+struct cursor {
+    int64_t at, done;
+};
+
+/* Puts n tokens of an item, from its token `done` on, into the pass. */
+static void add_rows(struct pass *p, struct glass_session *lead, const glass_batch_item *item,
+                     int64_t done, int64_t n) {
+    struct workspace *w = &lead->work;
+    struct glass_session *s = item->session;
+    int64_t row = p->n_rows, V = p->config->n_vocab;
+    for (int64_t t = 0; t < n; t++) {
+        w->ids[row + t] = item->tokens[done + t];
+        w->positions[row + t] = s->n_tokens + t;
+    }
+    w->segments[p->n_segments] = (struct attn_segment){NULL, s->n_tokens, row, n};
+    lead->pass_caches[p->n_segments++] = s->caches;
+    if (item->logits != NULL && item->all_logits)
+        lead->requests[p->n_requests++] =
+            (struct logit_request){row, n, item->logits + done * V};
+    if (item->logits != NULL && !item->all_logits && done + n == item->n)
+        lead->requests[p->n_requests++] =
+            (struct logit_request){row + n - 1, 1, item->logits};
+    memcpy(s->tokens + s->n_tokens, item->tokens + done, (size_t)n * sizeof(int32_t));
+    s->n_tokens += n;
+    p->n_rows += n;
+}
+
+static void run_pass(struct glass_session *lead, const glass_batch_item *items,
+                     int64_t n_items, struct cursor *cursor) {
+    struct pass p = {.config = &lead->model->config, .weights = &lead->model->weights,
+                     .work = &lead->work, .caches = lead->pass_caches,
+                     .requests = lead->requests};
+    while (cursor->at < n_items && p.n_rows < lead->work.n_rows) {
+        const glass_batch_item *item = &items[cursor->at];
+        int64_t room = lead->work.n_rows - p.n_rows, left = item->n - cursor->done;
+        int64_t n = left < room ? left : room;
+        if (n > 0) add_rows(&p, lead, item, cursor->done, n);
+        cursor->done += n;
+        if (cursor->done == item->n) *cursor = (struct cursor){cursor->at + 1, 0};
+    }
+    if (p.n_rows > 0) forward(&p);
+}
+
+glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items) {
+    if (n_items == 0) return GLASS_OK;
+    for (int64_t i = 0; i < n_items; i++) TRY(check_item(items, i));
+    struct cursor cursor = {0, 0};
+    /* The longest context's workspace serves every session of the batch. */
+    struct glass_session *lead = items[0].session;
+    for (int64_t i = 1; i < n_items; i++)
+        if (items[i].session->n_ctx > lead->n_ctx) lead = items[i].session;
+    while (cursor.at < n_items) run_pass(lead, items, n_items, &cursor);
+    return GLASS_OK;
+}
+
+glass_status glass_session_eval(glass_session *s, const int32_t *tokens, int64_t n,
+                                float *logits) {
+    glass_batch_item item = {s, tokens, n, logits, false};
+    return glass_batch_eval(&item, 1);
+}
+
+glass_status glass_session_eval_all(glass_session *s, const int32_t *tokens, int64_t n,
+                                    float *logits) {
+    glass_batch_item item = {s, tokens, n, logits, true};
+    return glass_batch_eval(&item, 1);
+}
+
+const int32_t *glass_session_tokens(const glass_session *s, int64_t *n) {
+    *n = s->n_tokens;
+    return s->tokens;
+}
+
+int64_t glass_session_n_ctx(const glass_session *s) {
+    return s->n_ctx;
+}
+
+glass_status glass_session_truncate(glass_session *s, int64_t n) {
+    if (n < 0 || n > s->n_tokens)
+        return fail(GLASS_USAGE, "cannot keep %lld tokens of %lld", (long long)n,
+                    (long long)s->n_tokens);
+    s->n_tokens = n;
+    return GLASS_OK;
+}

@@ -1,0 +1,26 @@
+/* session.h - a session's memory, for the model room. */
+#ifndef MODEL_SESSION_H
+#define MODEL_SESSION_H
+
+#include "glass/session.h"
+#include "model/forward.h"
+#include "model/model.h"
+
+enum { SESSION_BATCH = 512, SESSION_CONTEXT = 4096 };
+
+struct glass_session {
+    const struct glass_model *model;
+    int64_t n_ctx, n_tokens;
+    int32_t *tokens;            /* (n_ctx) what was fed so far */
+    struct attn_cache *caches;  /* (n_layer) */
+    void *cache_block;          /* their memory */
+    struct workspace work;
+    struct attn_cache **pass_caches; /* (n_batch) one per segment of a pass */
+    struct logit_request *requests;  /* (n_batch) */
+};
+
+/* All bytes that such a session takes. */
+size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch,
+                     int n_threads, glass_dtype cache_type);
+
+#endif

@@ -1,0 +1,236 @@
+/* weights.c - finds each tensor of the transformer in a GGUF file by its name. */
+#include "model/weights.h"
+
+#include "base/mem.h"
+#include "math/functions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where binding stands: the file, and how much of the block of owned vectors is used. The
+ * first walk (vectors NULL) only counts, so that one allocation holds them all. */
+struct binder {
+    const struct gguf *g;
+    const struct config *c;
+    float *vectors;
+    size_t used;
+};
+
+enum { REQUIRED = 0, OPTIONAL = 1 };
+
+static glass_status find(const struct binder *b, const struct gguf_tensor **out, int optional,
+                         const char *name, int64_t layer) {
+    char full[96];
+    if (layer >= 0) {
+        snprintf(full, sizeof full, "blk.%lld.%s", (long long)layer, name);
+    } else {
+        snprintf(full, sizeof full, "%s", name);
+    }
+    *out = gguf_tensor_find(b->g, full);
+    if (*out == NULL && !optional)
+        return fail(GLASS_BAD_INPUT,
+                    "%s: tensor %s is missing: the file is incomplete, or not of the \"%s\" "
+                    "family",
+                    gguf_path(b->g), full, b->c->family.arch);
+    return GLASS_OK;
+}
+
+static glass_status wrong_shape(const struct binder *b, const struct gguf_tensor *t,
+                                int64_t rows, int64_t columns) {
+    char have[96] = "";
+    for (int i = 0; i < t->n_dims; i++) {
+        size_t at = strlen(have);
+        snprintf(have + at, sizeof have - at, "%s%lld", i ? " x " : "",
+                 (long long)t->shape[i]);
+    }
+    return fail(GLASS_BAD_INPUT, "%s: tensor %s is %s; the metadata asks for %lld x %lld",
+                gguf_path(b->g), t->name, have, (long long)rows, (long long)columns);
+}
+
+/* Widens a vector of any float type into the owned block. */
+static glass_status vector(struct binder *b, float **out, int optional, const char *name,
+                           int64_t layer, int64_t n) {
+    const struct gguf_tensor *t;
+    *out = NULL;
+    TRY(find(b, &t, optional, name, layer));
+    if (t == NULL) return GLASS_OK;
+    if (t->n_dims != 1 || t->shape[0] != n) return wrong_shape(b, t, 1, n);
+    if (t->dtype != GLASS_F32 && t->dtype != GLASS_F16 && t->dtype != GLASS_BF16)
+        return fail(GLASS_BAD_INPUT, "%s: tensor %s is %s; F32, F16 or BF16 is possible here",
+                    gguf_path(b->g), t->name, glass_dtype_name(t->dtype));
+    struct weight as_row = {t->data, t->dtype, 1, n, t->n_bytes};
+    if (b->vectors != NULL) {
+        *out = b->vectors + b->used;
+        matmul_row(*out, &as_row, 0);
+    }
+    b->used += (size_t)n;
+    return GLASS_OK;
+}
+
+static glass_status matrix(const struct binder *b, struct weight *out, int optional,
+                           const char *name, int64_t layer, int64_t rows, int64_t columns) {
+    const struct gguf_tensor *t;
+    *out = (struct weight){0};
+    TRY(find(b, &t, optional, name, layer));
+    if (t == NULL) return GLASS_OK;
+    if (t->n_dims != 2 || t->shape[0] != rows || t->shape[1] != columns)
+        return wrong_shape(b, t, rows, columns);
+    *out = (struct weight){t->data, t->dtype, rows, columns, t->n_bytes / (size_t)rows};
+    glass_status status = matmul_check(out);
+    if (status != GLASS_OK)
+        return fail_within(status, "%s: tensor %s", gguf_path(b->g), t->name);
+    return GLASS_OK;
+}
+
+/* NAME.weight and, where the file has it, NAME.bias. */
+static glass_status linear(struct binder *b, struct linear *out, const char *name,
+                           int64_t layer, int64_t rows, int64_t columns) {
+    char text[64];
+    snprintf(text, sizeof text, "%s.weight", name);
+    TRY(matrix(b, &out->w, REQUIRED, text, layer, rows, columns));
+    snprintf(text, sizeof text, "%s.bias", name);
+    return vector(b, &out->b, OPTIONAL, text, layer, rows);
+}
+
+static glass_status norm(struct binder *b, struct norm *out, const char *name, int64_t layer,
+                         int64_t n) {
+    char text[64];
+    *out = (struct norm){0};
+    if (!b->c->family.norm_weights) {
+        /* A weight of ones: the product by it is exact. */
+        if (b->vectors != NULL) {
+            out->w = b->vectors + b->used;
+            for (int64_t i = 0; i < n; i++) out->w[i] = 1;
+        }
+        b->used += (size_t)n;
+        return GLASS_OK;
+    }
+    snprintf(text, sizeof text, "%s.weight", name);
+    TRY(vector(b, &out->w, REQUIRED, text, layer, n));
+    if (b->c->family.norm == NORM_RMS) return GLASS_OK;
+    snprintf(text, sizeof text, "%s.bias", name);
+    return vector(b, &out->b, OPTIONAL, text, layer, n);
+}
+
+static struct weight rows_of(const struct weight *w, int64_t first, int64_t n) {
+    struct weight part = *w;
+    part.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    part.n = n;
+    return part;
+}
+
+/* One tensor whose rows are q, then k, then v. */
+static glass_status fused_qkv(struct binder *b, struct layer *l, int64_t i) {
+    const struct config *c = b->c;
+    int64_t n_q = c->n_head * c->head_dim, n_kv = c->n_head_kv * c->head_dim;
+    struct linear all;
+    TRY(linear(b, &all, "attn_qkv", i, n_q + 2 * n_kv, c->n_embd));
+    l->q.w = rows_of(&all.w, 0, n_q);
+    l->k.w = rows_of(&all.w, n_q, n_kv);
+    l->v.w = rows_of(&all.w, n_q + n_kv, n_kv);
+    if (all.b != NULL) {
+        l->q.b = all.b;
+        l->k.b = all.b + n_q;
+        l->v.b = all.b + n_q + n_kv;
+    }
+    return GLASS_OK;
+}
+
+static glass_status bind_layer(struct binder *b, struct layer *l, int64_t i) {
+    const struct config *c = b->c;
+    const struct family *f = &c->family;
+    int64_t n_q = c->n_head * c->head_dim, n_kv = c->n_head_kv * c->head_dim;
+    if (f->norm_before) {
+        TRY(norm(b, &l->attn_norm, "attn_norm", i, c->n_embd));
+        TRY(norm(b, &l->ffn_norm, "ffn_norm", i, c->n_embd));
+    }
+    if (f->norm_after) {
+        TRY(norm(b, &l->attn_after, "post_attention_norm", i, c->n_embd));
+        TRY(norm(b, &l->ffn_after, "post_ffw_norm", i, c->n_embd));
+    }
+    if (f->fused_qkv) {
+        TRY(fused_qkv(b, l, i));
+    } else {
+        TRY(linear(b, &l->q, "attn_q", i, n_q, c->n_embd));
+        TRY(linear(b, &l->k, "attn_k", i, n_kv, c->n_embd));
+        TRY(linear(b, &l->v, "attn_v", i, n_kv, c->n_embd));
+    }
+    if (f->qk_norm != QK_NORM_NONE) {
+        bool row = f->qk_norm == QK_NORM_ROW;
+        TRY(norm(b, &l->q_norm, "attn_q_norm", i, row ? n_q : c->head_dim));
+        TRY(norm(b, &l->k_norm, "attn_k_norm", i, row ? n_kv : c->head_dim));
+    }
+    TRY(linear(b, &l->o, "attn_output", i, c->n_embd, n_q));
+    if (f->gated) TRY(linear(b, &l->gate, "ffn_gate", i, c->n_ff, c->n_embd));
+    TRY(linear(b, &l->up, "ffn_up", i, c->n_ff, c->n_embd));
+    return linear(b, &l->down, "ffn_down", i, c->n_embd, c->n_ff);
+}
+
+/* freq_i = 1 / base^(2i/n_rot), each step rounded to binary32, divided by the position scale
+ * and by the file's own factors (Llama 3's long-context ones). */
+static glass_status bind_rope(struct binder *b, struct weights *w) {
+    const struct config *c = b->c;
+    float *factors;
+    if (c->n_rot == 0) return GLASS_OK;
+    int64_t n = c->n_rot / 2;
+    TRY(vector(b, &factors, OPTIONAL, "rope_freqs.weight", -1, n));
+    if (b->vectors != NULL) {
+        w->inverse_freq = b->vectors + b->used;
+        for (int64_t i = 0; i < n; i++) {
+            float exponent = (float)(2 * i) / (float)c->n_rot;
+            float freq = 1.0F / math_pow_f32(c->rope_base, exponent) / c->rope_scale;
+            w->inverse_freq[i] = factors == NULL ? freq : freq / factors[i];
+        }
+    }
+    b->used += (size_t)n;
+    return GLASS_OK;
+}
+
+static glass_status bind_all(struct binder *b, struct weights *w) {
+    const struct config *c = b->c;
+    TRY(matrix(b, &w->embedding, REQUIRED, "token_embd.weight", -1, c->n_vocab, c->n_embd));
+    if (c->family.learned_positions)
+        TRY(matrix(b, &w->positions, REQUIRED, "position_embd.weight", -1, c->n_ctx,
+                   c->n_embd));
+    TRY(norm(b, &w->final_norm, "output_norm", -1, c->n_embd));
+    TRY(matrix(b, &w->head.w, OPTIONAL, "output.weight", -1, c->n_vocab, c->n_embd));
+    TRY(vector(b, &w->head.b, OPTIONAL, "output.bias", -1, c->n_vocab));
+    w->tied = w->head.w.data == NULL;
+    if (w->tied) w->head.w = w->embedding;
+    TRY(bind_rope(b, w));
+    for (int64_t i = 0; i < c->n_layer; i++) TRY(bind_layer(b, &w->layers[i], i));
+    return GLASS_OK;
+}
+
+glass_status weights_bind(struct weights *out, struct config *config, const struct gguf *g) {
+    glass_status status;
+    *out = (struct weights){0};
+    struct binder b = {.g = g, .c = config};
+    const struct gguf_tensor *embedding;
+    TRY(find(&b, &embedding, REQUIRED, "token_embd.weight", -1));
+    if (embedding->shape[0] > INT32_MAX)
+        return fail(GLASS_BAD_INPUT, "%s: a vocabulary of %lld tokens", gguf_path(g),
+                    (long long)embedding->shape[0]);
+    config->n_vocab = embedding->shape[0];
+    /* Layers are held against the file's tensors before their table is allocated. */
+    if (config->n_layer > gguf_n_tensors(g))
+        return fail(GLASS_BAD_INPUT, "%s: %lld layers but only %lld tensors", gguf_path(g),
+                    (long long)config->n_layer, (long long)gguf_n_tensors(g));
+    TRY_FAIL(mem_alloc_zero(&out->layers, (size_t)config->n_layer, sizeof *out->layers));
+    TRY_FAIL(bind_all(&b, out));
+    TRY_FAIL(mem_alloc_aligned(&out->vectors, b.used, sizeof *out->vectors));
+    out->n_vectors = b.used;
+    b.vectors = out->vectors;
+    b.used = 0;
+    TRY_FAIL(bind_all(&b, out));
+    return GLASS_OK;
+fail:
+    weights_clear(out);
+    return status;
+}
+
+void weights_clear(struct weights *w) {
+    mem_free(w->layers);
+    mem_free(w->vectors);
+    *w = (struct weights){0};
+}

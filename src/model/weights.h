@@ -1,0 +1,44 @@
+/* weights.h - a model's tensors bound to their places in the one transformer. */
+#ifndef MODEL_WEIGHTS_H
+#define MODEL_WEIGHTS_H
+
+#include "math/matmul.h"
+#include "model/config.h"
+
+/* weight and bias of a norm; both NULL where the layer has none. Owned copies in f32. */
+struct norm {
+    float *w, *b;
+};
+
+/* y = W x + b; data NULL where the layer has none. The matrix is borrowed from the file. */
+struct linear {
+    struct weight w;
+    float *b; /* owned copy, or NULL */
+};
+
+struct layer {
+    struct norm attn_norm, attn_after, ffn_norm, ffn_after; /* (n_embd) */
+    struct norm q_norm, k_norm;
+    struct linear q, k, v; /* (n_head*head_dim | n_head_kv*head_dim, n_embd) */
+    struct linear o;       /* (n_embd, n_head*head_dim) */
+    struct linear gate, up, down;
+};
+
+struct weights {
+    struct weight embedding; /* (n_vocab, n_embd) */
+    struct weight positions; /* (n_ctx, n_embd), or data NULL */
+    struct norm final_norm;
+    struct linear head;      /* (n_vocab, n_embd); the embedding when tied */
+    bool tied;
+    float *inverse_freq;     /* (n_rot/2) */
+    struct layer *layers;    /* (n_layer) */
+    float *vectors;          /* one block that holds every owned copy */
+    size_t n_vectors;        /* its floats */
+};
+
+/* Binds every tensor that the family's row asks for, checking names, shapes and types;
+ * fills config's n_vocab from the embedding. GLASS_BAD_INPUT names the tensor. */
+glass_status weights_bind(struct weights *out, struct config *config, const struct gguf *g);
+void weights_clear(struct weights *w);
+
+#endif

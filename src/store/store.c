@@ -1,0 +1,241 @@
+/* store.c - finding models by walking the few folders where programs keep them. */
+#include "store/store.h"
+
+#include "base/path.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+static bool is_gguf(const char *name) {
+    size_t n = strlen(name);
+    return n > 5 && strcasecmp(name + n - 5, ".gguf") == 0;
+}
+
+/* Later parts of a split model open through the first. */
+static bool is_later_part(const char *name) {
+    const char *of = strstr(name, "-of-");
+    return of != NULL && of - name >= 6 && strncmp(of - 6, "-00001", 6) != 0 &&
+           of[-6] == '-' && strspn(of - 5, "0123456789") == 5;
+}
+
+static glass_status add(struct store_listing *l, const char *name, size_t n_name,
+                        const char *path, const char *place) {
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return GLASS_OK;
+    TRY(mem_resize(&l->entries, (size_t)l->n + 1, sizeof *l->entries));
+    struct store_entry *e = &l->entries[l->n++];
+    *e = (struct store_entry){.place = place, .n_bytes = st.st_size};
+    TRY(mem_copy_text(&e->name, name, n_name));
+    return mem_copy_text(&e->path, path, strlen(path));
+}
+
+/* GGUF files at most `depth` folders below; a name is the path below the root without its
+ * ".gguf". */
+static glass_status walk(struct store_listing *l, const char *root, const char *folder,
+                         int depth, const char *place) {
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return GLASS_OK;
+    glass_status status = GLASS_OK;
+    struct dirent *d;
+    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
+        struct buf path = {0};
+        struct stat st;
+        if (d->d_name[0] == '.') continue;
+        status = buf_printf(&path, "%s/%s", folder, d->d_name);
+        if (status == GLASS_OK && stat(path.data, &st) == 0) {
+            const char *below = path.data + strlen(root) + 1;
+            if (S_ISDIR(st.st_mode) && depth > 0)
+                status = walk(l, root, path.data, depth - 1, place);
+            if (S_ISREG(st.st_mode) && is_gguf(d->d_name) && !is_later_part(d->d_name))
+                status = add(l, below, strlen(below) - 5, path.data, place);
+        }
+        buf_free(&path);
+    }
+    closedir(dir);
+    return status;
+}
+
+/* models--USER--NAME/snapshots/HASH/FILE.gguf is listed as USER/NAME:FILE. */
+static glass_status name_hub(struct store_entry *e) {
+    struct buf b = {0};
+    char *p = e->name;
+    if (strncmp(p, "models--", 8) != 0) return GLASS_OK;
+    char *slash = strchr(p, '/'), *file = strrchr(p, '/');
+    char *dashes = strstr(p + 8, "--");
+    if (slash == NULL || dashes == NULL || dashes > slash) return GLASS_OK;
+    glass_status status = buf_printf(&b, "%.*s/%.*s:%s", (int)(dashes - p - 8), p + 8,
+                                     (int)(slash - dashes - 2), dashes + 2, file + 1);
+    if (status == GLASS_OK) {
+        mem_free(e->name);
+        status = buf_take(&b, &e->name, NULL);
+    }
+    buf_free(&b);
+    return status;
+}
+
+static int by_place_and_name(const void *a, const void *b) {
+    const struct store_entry *x = a, *y = b;
+    bool own_x = strcmp(x->place, "glass") == 0, own_y = strcmp(y->place, "glass") == 0;
+    if (own_x != own_y) return own_x ? -1 : 1;
+    int order = strcmp(x->place, y->place);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* manifests/registry/library/MODEL/TAG is JSON whose model layer names a blob. */
+static glass_status add_ollama(struct store_listing *l, const char *root, const char *model,
+                               const char *tag, const char *manifest) {
+    json_t *json = json_load_file(manifest, 0, NULL);
+    size_t i;
+    json_t *layer;
+    glass_status status = GLASS_OK;
+    json_array_foreach(json_object_get(json, "layers"), i, layer) {
+        const char *type = json_string_value(json_object_get(layer, "mediaType"));
+        const char *digest = json_string_value(json_object_get(layer, "digest"));
+        struct buf name = {0}, path = {0};
+        if (type == NULL || digest == NULL || strstr(type, "image.model") == NULL ||
+            strncmp(digest, "sha256:", 7) != 0 || strchr(digest, '/') != NULL)
+            continue;
+        status = buf_printf(&name, "%s:%s", model, tag);
+        if (status == GLASS_OK)
+            status = buf_printf(&path, "%s/blobs/sha256-%s", root, digest + 7);
+        if (status == GLASS_OK) status = add(l, name.data, name.len, path.data, "ollama");
+        buf_free(&name);
+        buf_free(&path);
+        if (status != GLASS_OK) break;
+    }
+    json_decref(json);
+    return status;
+}
+
+static glass_status walk_ollama(struct store_listing *l, const char *root, const char *folder,
+                                int depth) {
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return GLASS_OK;
+    glass_status status = GLASS_OK;
+    struct dirent *d;
+    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
+        struct buf path = {0};
+        if (d->d_name[0] == '.') continue;
+        status = buf_printf(&path, "%s/%s", folder, d->d_name);
+        const char *model = strrchr(folder, '/') + 1;
+        if (status == GLASS_OK && depth > 0) status = walk_ollama(l, root, path.data, depth - 1);
+        if (status == GLASS_OK && depth == 0)
+            status = add_ollama(l, root, model, d->d_name, path.data);
+        buf_free(&path);
+    }
+    closedir(dir);
+    return status;
+}
+
+static glass_status fill(struct store_listing *l) {
+    struct buf b = {0};
+    const char *home = getenv("HOME");
+    glass_status status = path_data(&b);
+    if (status == GLASS_OK) status = buf_text(&b, "/models");
+    if (status == GLASS_OK) status = walk(l, b.data, b.data, 2, "glass");
+    if (status == GLASS_OK && home != NULL) {
+        int64_t first = l->n;
+        buf_clear(&b);
+        status = buf_printf(&b, "%s/.cache/huggingface/hub", home);
+        if (status == GLASS_OK) status = walk(l, b.data, b.data, 3, "huggingface");
+        for (int64_t i = first; status == GLASS_OK && i < l->n; i++)
+            status = name_hub(&l->entries[i]);
+        buf_clear(&b);
+        if (status == GLASS_OK) status = buf_printf(&b, "%s/.cache/llama.cpp", home);
+        if (status == GLASS_OK) status = walk(l, b.data, b.data, 0, "llama.cpp");
+        buf_clear(&b);
+        if (status == GLASS_OK) status = buf_printf(&b, "%s/.ollama/models", home);
+        struct buf manifests = {0};
+        if (status == GLASS_OK) status = buf_printf(&manifests, "%s/manifests", b.data);
+        if (status == GLASS_OK) status = walk_ollama(l, b.data, manifests.data, 3);
+        buf_free(&manifests);
+    }
+    buf_free(&b);
+    return status;
+}
+
+glass_status store_list(struct store_listing *out) {
+    *out = (struct store_listing){0};
+    glass_status status = fill(out);
+    if (status != GLASS_OK) {
+        store_listing_clear(out);
+        return status;
+    }
+    if (out->n > 0)
+        qsort(out->entries, (size_t)out->n, sizeof *out->entries, by_place_and_name);
+    return GLASS_OK;
+}
+
+void store_listing_clear(struct store_listing *l) {
+    for (int64_t i = 0; i < l->n; i++) {
+        mem_free(l->entries[i].name);
+        mem_free(l->entries[i].path);
+    }
+    mem_free(l->entries);
+    *l = (struct store_listing){0};
+}
+
+/* Letters and digits must agree in order; "smollm2-135m" finds "SmolLM2-135M-Instruct". */
+static bool begins(const char *full, const char *name, size_t n) {
+    return strncasecmp(full, name, n) == 0;
+}
+
+/* How well an entry fits a name: 3 the name itself, 2 its beginning, 1 the beginning of its
+ * last part, 0 not. "user/model:Q4_K_M" fits a hub file of that model with Q4_K_M in it. */
+static int fit(const struct store_entry *e, const char *name) {
+    size_t n = strlen(name);
+    if (n > 5 && is_gguf(name)) n -= 5;
+    const char *last = strrchr(e->name, '/'), *colon = strchr(name, ':');
+    if (strlen(e->name) == n && begins(e->name, name, n)) return 3;
+    if (colon != NULL && begins(e->name, name, (size_t)(colon - name) + 1) &&
+        strcasestr(e->name + (colon - name), colon + 1) != NULL)
+        return 2;
+    if (begins(e->name, name, n)) return 2;
+    return last != NULL && begins(last + 1, name, n) ? 1 : 0;
+}
+
+static glass_status no_fit(const struct store_listing *l, const char *name, int best) {
+    struct buf b = {0};
+    glass_status status = GLASS_OK;
+    for (int64_t i = 0; status == GLASS_OK && i < l->n && b.len < 1000; i++)
+        if (best == 0 || fit(&l->entries[i], name) == best)
+            status = buf_printf(&b, "%s%s", b.len ? ", " : "", l->entries[i].name);
+    if (status == GLASS_OK)
+        status = fail(GLASS_BAD_INPUT, "%s: %s%s%s", name,
+                      best ? "more than one model fits: "
+                           : "there is no such file or model. ",
+                      best || b.len == 0 ? "" : "There are: ",
+                      b.len ? b.data : "No model is on this machine yet: glass pull gets one");
+    buf_free(&b);
+    return status;
+}
+
+glass_status store_resolve(char **path, const char *name) {
+    struct store_listing l;
+    struct stat st;
+    *path = NULL;
+    if (stat(name, &st) == 0 && S_ISREG(st.st_mode))
+        return mem_copy_text(path, name, strlen(name));
+    TRY(store_list(&l));
+    int best = 0;
+    int64_t found = -1, n_best = 0;
+    for (int64_t i = 0; i < l.n; i++) {
+        int f = fit(&l.entries[i], name);
+        if (f > best) {
+            best = f;
+            n_best = 0;
+        }
+        if (f == best && f > 0 && n_best++ == 0) found = i;
+    }
+    glass_status status;
+    if (best > 0 && (n_best == 1 || best == 3)) {
+        status = mem_copy_text(path, l.entries[found].path, strlen(l.entries[found].path));
+    } else {
+        status = no_fit(&l, name, best);
+    }
+    store_listing_clear(&l);
+    return status;
+}
