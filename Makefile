@@ -133,6 +133,22 @@ check: all tests
 lint:
 	tests/lint.sh
 
+# make install PREFIX=/usr DESTDIR=/tmp/package
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/glass $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(B)/glass $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libglass.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/libglass.so $(DESTDIR)$(PREFIX)/lib/libglass.so.0
+	ln -sf libglass.so.0 $(DESTDIR)$(PREFIX)/lib/libglass.so
+	install -m 644 include/glass/*.h $(DESTDIR)$(PREFIX)/include/glass/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/glass.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/glass.pc
+	install -m 644 packaging/glass.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 packaging/glass.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/glass
+
 clean:
 	rm -rf $(B)
 
