@@ -4,13 +4,13 @@
  * Every type is "sub-blocks of 16 or 32 small integers, an integer scale for each (and, for
  * some, an integer minimum), one or two f16 factors for all".
  *
- * Rounding a block of 256 activations x (arithmetic.md, "Quantised products"):
- *   a = max|x|; if any x is an infinity or NaN: d = NaN, q = 0 (the product becomes NaN, as a
- *       float product would);
- *   d = a / 127; if d < 2^-126 (d is 0 or would be subnormal, and 1 / d could overflow):
- *       d = 0, q = 0;
- *   q = round-half-even(x * (1 / d)), which lies in -127 … 127: d is normal, so three relative
- *       errors of 2^-24 cannot lift 127 to 127.5. */
+ * Rounding a block of 256 activations x (arithmetic.md, "Quantised products"), each step one
+ * rounding: a = max|x|; d = a / 127; inverse = 1 / d; q = round-half-even(x * inverse), which
+ * lies in -127 … 127 because three relative errors (2^-24, or 2^-22 where d is subnormal)
+ * cannot lift 127 to 127.5. Two kinds of block are special, as in blocks of 32 (q32.h):
+ *   - the inverse overflows (a below about 127 * 2^-128; zero is one): d = +0, all q = 0;
+ *   - an infinity or NaN is among the x: d = NaN, all q = 0, and what is computed from the row
+ *     is NaN rather than plausible. */
 #ifndef MATH_QK_H
 #define MATH_QK_H
 
@@ -36,17 +36,13 @@ struct q6_k { /* d * scale * q, q = -32 … 31, int8 scales, subs of 16 */
     int8_t scales[16];
     uint8_t d[2];
 };
-struct iq4_xs { /* d * (scale - 32) * qk_iq4_values[q], subs of 32 */
+struct iq4_xs { /* d * (scale - 32) * IQ4_NL_CODEBOOK[q] (q32.h), subs of 32 */
     uint8_t d[2], scales_h[2], scales_l[4], qs[128];
 };
 
 _Static_assert(sizeof(struct q2_k) == 84 && sizeof(struct q3_k) == 110, "GGUF's blocks");
 _Static_assert(sizeof(struct q4_k) == 144 && sizeof(struct q5_k) == 176, "GGUF's blocks");
 _Static_assert(sizeof(struct q6_k) == 210 && sizeof(struct iq4_xs) == 136, "GGUF's blocks");
-
-/* The sixteen values of IQ4_NL and IQ4_XS (ggml's kvalues_iq4nl). */
-#define QK_IQ4_VALUES                                                                        \
-    { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 }
 
 /* 256 rounded activations. sums16[i] is the sum of q[16i … 16i+15], sums32 likewise of 32.
  * A multiple of 64 bytes, so that in an aligned row no 32-byte load crosses a cache line;

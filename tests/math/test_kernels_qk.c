@@ -64,15 +64,15 @@ static void rounding_follows_its_rule(void **state) {
         assert_int_equal(out.sums32[0], 126);
         assert_int_equal(out.sums32[1], 0);
 
-        /* The smallest normal d, and the largest input whose d would be subnormal. */
-        x[0] = 127 * 0x1p-126f;
-        for (int i = 1; i < QK_BLOCK; i++) x[i] = -0x1p-126f;
+        /* The smallest d whose inverse is finite, and the largest whose is not. */
+        x[0] = 127 * (0x1p-128f + 0x1p-149f);
+        for (int i = 1; i < QK_BLOCK; i++) x[i] = -0x1p-128f;
         k.round_a256(&out, x, QK_BLOCK);
-        assert_true(out.d == 0x1p-126f);
+        assert_true(out.d == 0x1p-128f + 0x1p-149f);
         assert_int_equal(out.q[0], 127);
         assert_int_equal(out.q[255], -1);
         assert_int_equal(out.sums16[15], -16);
-        x[0] = 126.9f * 0x1p-126f;
+        x[0] = 127 * 0x1p-128f;
         k.round_a256(&out, x, QK_BLOCK);
         struct a256 zero = {0};
         assert_memory_equal(&out, &zero, sizeof out);

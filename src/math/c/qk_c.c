@@ -6,8 +6,10 @@
 #include "math/dispatch.h"
 #include "math/gemm.h"
 #include "math/half.h"
+#include "math/q32.h"
 #include "math/qk.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -32,8 +34,8 @@ static void round_block(struct a256 *out, const float *x) {
         return;
     }
     float d = bits_f32(largest) / 127.0f;
-    if (d < 0x1p-126f) return;
     float inverse = 1.0f / d;
+    if (inverse > FLT_MAX) return;
     out->d = d;
     for (int i = 0; i < QK_BLOCK; i++) {
         /* Adding 1.5 * 2^23 rounds to an integer, half to even. */
@@ -132,7 +134,7 @@ static void unpack_q6_k(struct plain *out, const void *block) {
 }
 
 static void unpack_iq4_xs(struct plain *out, const void *block) {
-    static const int8_t values[16] = QK_IQ4_VALUES;
+    static const int8_t values[16] = IQ4_NL_CODEBOOK;
     const struct iq4_xs *w = block;
     out->d = f16_widen(load_u16(w->d));
     out->dmin = 0;
