@@ -10,8 +10,6 @@ int cmd_chat(int argc, char **argv);
 int cmd_complete(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_list(int argc, char **argv);
-int cmd_pull(int argc, char **argv);
-int cmd_tokenizer(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code. */

@@ -12,8 +12,6 @@ static const struct {
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"list", cmd_list, "the models on this machine"},
-    {"pull", cmd_pull, "get a model from a hub"},
-    {"tokenizer", cmd_tokenizer, "encode, decode and look into tokenizers"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -208,7 +208,7 @@ static glass_status no_fit(const struct store_listing *l, const char *name, int 
                       best ? "more than one model fits: "
                            : "there is no such file or model. ",
                       best || b.len == 0 ? "" : "There are: ",
-                      b.len ? b.data : "No model is on this machine yet: glass pull gets one");
+                      b.len ? b.data : "No model is on this machine yet: ./setup.sh chat gets one");
     buf_free(&b);
     return status;
 }

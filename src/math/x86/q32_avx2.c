@@ -32,7 +32,7 @@ enum {
     ROWS = 8,    /* rows of weights in a group: the lanes of a vector */
     STRIP = 16,  /* blocks unpacked at a time: two groups of them stay in the first cache */
     MAX_COLUMNS = 6,
-    FEW = FEWC,     /* columns from which unpacking into scratch pays */
+    FEW = 8,     /* columns from which unpacking into scratch pays */
     MAX_M = 256, /* columns that pass over one unpacked strip: theirs stay in the second cache */
 };
 
