@@ -1,8 +1,8 @@
 /* bench_q32.c - speed of the 32-block kernels: bench_q32 [TYPE|-] [ISA|-] [THREADS].
  *
  * Generation (m = 1) in GB/s of weights beside a plain read loop over the same bytes, from
- * memory and from cache; prompts (m = 512) in GOP/s (2 m n k), beside the f32 FMA limit where
- * it is known. The best of several rounds: the machine may be shared. */
+ * memory and from cache; prompts (m = 512) in GOP/s (2 m n k), beside the f32 FMA limit
+ * where it is known. The best of several rounds: the machine may be shared. */
 #include "base/mem.h"
 #include "base/team.h"
 #include "math/gemm.h"
@@ -18,8 +18,8 @@ static const struct {
     const char *name;
     size_t bytes, gemm;
 } types[] = {
-#define ROW(type)                                                                            \
-    {#type, sizeof(struct type##_block), offsetof(struct math_kernels, gemm_##type)}
+#define ROW(type)                                                                          \
+    { #type, sizeof(struct type##_block), offsetof(struct math_kernels, gemm_##type) }
     ROW(q4_0), ROW(q4_1), ROW(q5_0), ROW(q5_1), ROW(q8_0), ROW(iq4_nl),
 #undef ROW
 };
@@ -68,7 +68,8 @@ static void work(void *context, const struct member *me) {
                                __ATOMIC_RELAXED);
         else
             job->gemm(job->c + begin, job->n, job->a, a32_row_bytes(job->k), w, row, job->m,
-                      end - begin, job->k, job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
+                      end - begin, job->k,
+                      job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
     }
 }
 

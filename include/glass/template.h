@@ -19,7 +19,11 @@ GLASS_API void glass_template_free(glass_template *tmpl);
 /* A rendered text, and the byte ranges in it that came out of variables rather than out of
  * the template itself: feed them to glass_tokenizer_encode_spans so that what a person typed
  * never becomes a control token. Variables named bos_token, eos_token, … (ending in
- * "_token") count as the template's own. */
+ * "_token") count as the template's own, and so does a message's "role" if it is one of the
+ * usual ones (system, user, assistant, tool, …): some templates make control tokens of it.
+ * Bytes belong to whoever wrote them through joining, cutting, changing case and replacing;
+ * the punctuation of JSON belongs to whoever made the list or dict; in doubt it is plain.
+ * Spans are ascending, not empty, and do not touch. */
 typedef struct glass_rendered {
     char *text; /* NUL-terminated after n_bytes */
     size_t n_bytes;

@@ -6,12 +6,11 @@
  *   max = the largest |x|;  d = max / 127;  inv = 1 / d;  q = round-half-even(x * inv)
  * each step one rounding, so that q is in -127 … 127. Two kinds of block are special:
  *   - d < 2^-126 (it is zero, or subnormal, and 1 / d could overflow): d = +0, all q = 0;
- *   - an infinity or a NaN is among the x: d = NaN, all q = 0, and what is computed from the
- *     row is NaN rather than plausible.
- * A product of a weight row and an activation row, blocks ascending, from acc = +0:
- *   acc = fma(d_w * d_a, (float)sum(q_w * q_a), acc)
- *   types with a minimum then: acc = fma(m_w * d_a, (float)sum(q_a), acc)
- * The sums are integers below 2^24, so they are exact in any order and as floats too. */
+ *   - an infinity or a NaN is among the x: d = NaN, all q = 0, and what is computed from
+ * the row is NaN rather than plausible. A product of a weight row and an activation row,
+ * blocks ascending, from acc = +0: acc = fma(d_w * d_a, (float)sum(q_w * q_a), acc) types
+ * with a minimum then: acc = fma(m_w * d_a, (float)sum(q_a), acc) The sums are integers
+ * below 2^24, so they are exact in any order and as floats too. */
 #ifndef MATH_Q32_H
 #define MATH_Q32_H
 
@@ -21,9 +20,9 @@
 
 enum { Q32 = 32 }; /* weights in a block */
 
-/* The blocks of a GGUF file: half floats as bits, little-endian, no padding, no alignment. In
- * the 4- and 5-bit types the low nibble of qs[j] belongs to weight j, the high one to weight
- * j + 16; bit j of qh (32 bits) is the fifth bit of weight j. */
+/* The blocks of a GGUF file: half floats as bits, little-endian, no padding, no alignment.
+ * In the 4- and 5-bit types the low nibble of qs[j] belongs to weight j, the high one to
+ * weight j + 16; bit j of qh (32 bits) is the fifth bit of weight j. */
 struct q4_0_block { /* (q - 8) * d */
     uint16_t d;
     uint8_t qs[16];
@@ -54,15 +53,16 @@ static_assert(sizeof(struct q4_0_block) == 18 && sizeof(struct q4_1_block) == 20
               "blocks are as in the file");
 
 /* The codebook of IQ4_NL (and of IQ4_XS): GGUF's kvalues_iq4nl. */
-#define IQ4_NL_CODEBOOK \
-    {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+#define IQ4_NL_CODEBOOK                                                                    \
+    { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 }
 
 /* One block of activations. The sums are redundant: kernels that hold weights as unsigned
  * numbers take the offset's part off at the end, in the 16-bit lanes that pairs of products
- * are added up in. Lane 0 holds the weights whose index mod 4 is 0 or 1, lane 1 the rest. */
+ * are added up in. Lane 0 holds the weights whose index mod 4 is 0 or 1, lane 1 the rest.
+ */
 struct a32_block {
     float d;
-    float sum;         /* of all q */
+    float sum;           /* of all q */
     int16_t offset8[2];  /* -8 times the sum of a lane's q */
     int16_t offset16[2]; /* -16 times the same, at least -16 * 16 * 127 > INT16_MIN */
     int8_t q[32];

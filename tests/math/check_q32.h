@@ -1,5 +1,6 @@
-/* check_q32.h - what the tests of the 32-block kernels share: hostile blocks and activations
- * from a seed, and the bit-for-bit comparison of one kernel table with another. */
+/* check_q32.h - what the tests of the 32-block kernels share: hostile blocks and
+ * activations from a seed, and the bit-for-bit comparison of one kernel table with another.
+ */
 #ifndef CHECK_Q32_H
 #define CHECK_Q32_H
 
@@ -25,14 +26,17 @@ static inline int64_t check_below(uint64_t *state, int64_t n) {
 
 struct check_type {
     const char *name;
-    size_t bytes;       /* of a block, which starts with d and, if there is one, m */
+    size_t bytes; /* of a block, which starts with d and, if there is one, m */
     bool has_minimum;
     size_t gemm, widen; /* offsets in struct math_kernels */
 };
 
-#define CHECK_TYPE(type, has_minimum)                                                        \
-    {#type, sizeof(struct type##_block), has_minimum,                                        \
-     offsetof(struct math_kernels, gemm_##type), offsetof(struct math_kernels, widen_##type)}
+#define CHECK_TYPE(type, has_minimum)                                                      \
+    {                                                                                      \
+#type, sizeof(struct type##_block), has_minimum,                                   \
+            offsetof(struct math_kernels, gemm_##type),                                    \
+            offsetof(struct math_kernels, widen_##type)                                    \
+    }
 
 static const struct check_type check_types[] = {
     CHECK_TYPE(q4_0, false), CHECK_TYPE(q4_1, true),  CHECK_TYPE(q5_0, false),
@@ -60,8 +64,10 @@ static inline void check_half(uint8_t *out, uint64_t *seed, int kind) {
     uint16_t h = (uint16_t)check_random(seed);
     if ((h & 0x7c00) == 0x7c00) h &= 0xbfff;
     if (kind == CHECK_HOSTILE) {
-        static const uint16_t odd[] = {0, 0x8000, 1, 0x83ff, 0x7bff, 0xfbff, 0x7c00, 0x7e01};
-        if (check_below(seed, 8) == 0) h = odd[check_below(seed, 8 - 2 * check_below(seed, 2))];
+        static const uint16_t odd[] = {0,      0x8000, 1,      0x83ff,
+                                       0x7bff, 0xfbff, 0x7c00, 0x7e01};
+        if (check_below(seed, 8) == 0)
+            h = odd[check_below(seed, 8 - 2 * check_below(seed, 2))];
     }
     memcpy(out, &h, 2);
 }
@@ -81,7 +87,8 @@ static inline void check_block(uint8_t *out, int type, uint64_t *seed, int kind)
 
 /* One block of activations: noise, ties, all equal, tiny, huge, zero, not finite. */
 static inline void check_activations(float *x, uint64_t *seed) {
-    static const float scales[] = {1e-3f, 1, 1e3f, 1e36f, 0x1p-118f, 0x1p-121f, 0x1p-140f, 0};
+    static const float scales[] = {1e-3f,     1,         1e3f,      1e36f,
+                                   0x1p-118f, 0x1p-121f, 0x1p-140f, 0};
     int64_t shape = check_below(seed, 16);
     float scale = shape < 8 ? scales[shape] : 1;
     for (int i = 0; i < Q32; i++) {
@@ -111,10 +118,11 @@ static inline void *check_alloc(size_t n) {
 }
 
 /* A random problem of one type on both tables. Rows are misaligned and apart; what lies
- * between and behind the outputs must stay. The weights end where their memory ends, for the
- * address sanitizer. 0, or 1 with a message. */
-static inline int check_product(const struct math_kernels *right, const struct math_kernels *k,
-                                int type, int64_t m, int64_t n, int64_t blocks, uint64_t seed) {
+ * between and behind the outputs must stay. The weights end where their memory ends, for
+ * the address sanitizer. 0, or 1 with a message. */
+static inline int check_product(const struct math_kernels *right,
+                                const struct math_kernels *k, int type, int64_t m,
+                                int64_t n, int64_t blocks, uint64_t seed) {
     const struct check_type *t = &check_types[type];
     size_t a_row = a32_row_bytes(blocks * Q32) + (size_t)check_below(&seed, 3) * 4;
     size_t w_row = (size_t)blocks * t->bytes + (size_t)check_below(&seed, 3);
@@ -137,18 +145,19 @@ static inline int check_product(const struct math_kernels *right, const struct m
     }
     for (int64_t j = 0; j < n; j++)
         for (int64_t b = 0; b < blocks; b++)
-            check_block((uint8_t *)w + shift + (size_t)j * w_row + (size_t)b * t->bytes, type,
-                        &seed, kind);
-    check_gemm(right, type)(expected, stride, a, a_row, w + shift, w_row, m, n, blocks * Q32,
-                            scratch);
+            check_block((uint8_t *)w + shift + (size_t)j * w_row + (size_t)b * t->bytes,
+                        type, &seed, kind);
+    check_gemm(right, type)(expected, stride, a, a_row, w + shift, w_row, m, n,
+                            blocks * Q32, scratch);
     check_gemm(k, type)(c, stride, a, a_row, w + shift, w_row, m, n, blocks * Q32, scratch);
     int bad = 0;
     for (int64_t i = 0; i < m * stride + 16 && !bad; i++) {
         if (check_same(expected[i], c[i])) continue;
         bad = 1;
-        fprintf(stderr, "# %s m %lld n %lld blocks %lld: (%lld, %lld) is %a, not %a\n", t->name,
-                (long long)m, (long long)n, (long long)blocks, (long long)(i / stride),
-                (long long)(i % stride), (double)c[i], (double)expected[i]);
+        fprintf(stderr, "# %s m %lld n %lld blocks %lld: (%lld, %lld) is %a, not %a\n",
+                t->name, (long long)m, (long long)n, (long long)blocks,
+                (long long)(i / stride), (long long)(i % stride), (double)c[i],
+                (double)expected[i]);
     }
     free(a), free(w), free(x), free(expected), free(c), free(scratch);
     return bad;
@@ -211,8 +220,8 @@ static inline int check_widening(const struct math_kernels *right,
             free(w);
             for (int j = 0; j < n * Q32; j++) {
                 if (check_same(expected[j], y[j])) continue;
-                fprintf(stderr, "# widen_%s: weight %d is %a, not %a\n", check_types[type].name,
-                        j, (double)y[j], (double)expected[j]);
+                fprintf(stderr, "# widen_%s: weight %d is %a, not %a\n",
+                        check_types[type].name, j, (double)y[j], (double)expected[j]);
                 return 1;
             }
         }

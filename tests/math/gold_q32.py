@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/ usr / bin / env python3
 """gold_q32.py - prints the digests in test_kernels_q32.c: SHA-256 of 256 random blocks of
 each type, widened to binary32 by the gguf package (pip install gguf; made with 0.19.0). Not
 part of the test run."""
@@ -27,8 +27,7 @@ def half(random):
     h = random.next() & 0xFFFF
     return struct.pack("<H", h & 0xBFFF if h & 0x7C00 == 0x7C00 else h)
 
-
-# gguf's name, bytes, whether a minimum follows the scale
+#gguf's name, bytes, whether a minimum follows the scale
 TYPES = [
     ("Q4_0", 18, False),
     ("Q4_1", 20, True),

@@ -68,7 +68,8 @@ static void rounding_follows_its_rule(void **state) {
         assert_int_equal(out.offset16[1], -16 * 2);
 
         /* The largest sums, and the largest numbers. */
-        for (int i = 0; i < Q32; i++) x[i] = i / 2 % 2 ? 0x1.fffffep+127f : -0x1.fffffep+127f;
+        for (int i = 0; i < Q32; i++)
+            x[i] = i / 2 % 2 ? 0x1.fffffep+127f : -0x1.fffffep+127f;
         k.round_a32(&out, x, Q32);
         assert_true(out.d == 0x1.fffffep+127f / 127);
         assert_int_equal(out.q[0], -127);
@@ -87,7 +88,8 @@ static void rounding_follows_its_rule(void **state) {
         k.round_a32(&out, x, Q32);
         assert_memory_equal(&out, &zero, sizeof out);
 
-        const uint32_t odd[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffffffffu, 0x7f800001u};
+        const uint32_t odd[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffffffffu,
+                                0x7f800001u};
         for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
             x[0] = 1;
             x[17] = bits_f32(odd[i]);
@@ -189,8 +191,8 @@ static void a_row_in_a_batch_is_the_row_alone(void **state) {
         gemm(all, N, a, a_row, w, w_row, M, N, BLOCKS * Q32, scratch);
         for (size_t i = 0; i < M; i++)
             for (size_t j = 0; j < N; j++) {
-                gemm(&one, 1, a + i * BLOCKS, a_row, w + j * w_row, w_row, 1, 1, BLOCKS * Q32,
-                     scratch);
+                gemm(&one, 1, a + i * BLOCKS, a_row, w + j * w_row, w_row, 1, 1,
+                     BLOCKS * Q32, scratch);
                 assert_int_equal(f32_bits(one), f32_bits(all[i * N + j]));
             }
         free(w);

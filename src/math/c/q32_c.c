@@ -1,8 +1,8 @@
 /* q32_c.c - products with weights quantised in blocks of 32: the definition, in plain C.
  *
  * Everything is said in math/q32.h; this file is that page as a program. It unpacks a block
- * of weights once and goes over all rows of activations with it, since the order that counts
- * is only that of the blocks of one output. */
+ * of weights once and goes over all rows of activations with it, since the order that
+ * counts is only that of the blocks of one output. */
 #include "math/q32.h"
 
 #include "math/dispatch.h"

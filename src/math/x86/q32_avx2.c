@@ -1,14 +1,14 @@
 /* q32_avx2.c - products with weights in blocks of 32 for AVX2, FMA and F16C.
  *
- * Eight rows of weights are worked on at a time, one in each 32-bit lane, so that the ordered
- * chain of fused steps of eight outputs is one vector instruction per block. Two ways to
- * come to the integer sums, which are exact and so the same:
+ * Eight rows of weights are worked on at a time, one in each 32-bit lane, so that the
+ * ordered chain of fused steps of eight outputs is one vector instruction per block. Two
+ * ways to come to the integer sums, which are exact and so the same:
  *
- *   few columns   (generation) unpack 8 rows' block in registers, multiply, add lanes up by a
- *                 small transposition. Reads the mapped rows once, as they are.
- *   many columns  (prompts) unpack up to 16 rows of a strip of blocks into scratch, four
- *                 consecutive weights of each row side by side; then four activations are
- *                 broadcast to meet them, and no lanes need adding up.
+ *   few columns   (generation) unpack 8 rows' block in registers, multiply, add lanes up by
+ * a small transposition. Reads the mapped rows once, as they are. many columns  (prompts)
+ * unpack up to 16 rows of a strip of blocks into scratch, four consecutive weights of each
+ * row side by side; then four activations are broadcast to meet them, and no lanes need
+ * adding up.
  *
  * vpmaddubsw multiplies unsigned by signed bytes and adds pairs, saturating at 16 bits. The
  * 4- and 5-bit types go in as unsigned numbers; pairs and the sums over a block stay in 16
@@ -29,11 +29,13 @@
 enum format { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL };
 
 enum {
-    ROWS = 8,    /* rows of weights in a group: the lanes of a vector */
-    STRIP = 16,  /* blocks unpacked at a time: two groups of them stay in the first cache */
-    MAX_COLUMNS = 6,
-    FEW = 8,     /* columns from which unpacking into scratch pays */
-    MAX_M = 256, /* columns that pass over one unpacked strip: theirs stay in the second cache */
+    ROWS = 8, /* rows of weights in a group: the lanes of a vector */
+    FEW = 3,  /* most columns for which unpacking into scratch does not pay */
+    STRIP =
+        32, /* most blocks unpacked at a time: two groups of them stay in the first cache */
+    MAX_M = 128,     /* columns that pass over one unpacked strip: theirs stay in the second
+                        cache */
+    MAX_COLUMNS = 4, /* of columns_of */
 };
 
 INLINE size_t bytes_of(enum format format) {
@@ -54,15 +56,10 @@ INLINE bool is_narrow(enum format format) {
     return format != Q8_0 && format != IQ4_NL;
 }
 
-#ifndef NC
-#define NC 3
-#endif
-#ifndef WC
-#define WC 4
-#endif
-/* Columns worked on at a time, when there are many. */
+/* Columns worked on at a time, when there are many: what the 16 registers can hold of sums
+ * and chains, for two groups of rows or, in the wide formats, one. */
 INLINE int columns_of(enum format format) {
-    return is_narrow(format) ? NC : WC;
+    return is_narrow(format) ? 3 : 4;
 }
 
 INLINE size_t quants_at(enum format format) {
@@ -75,8 +72,8 @@ INLINE uint32_t load_u32(const void *p) {
     return v;
 }
 
-/* Keeps the compiler from regrouping a chain of integer additions: gcc would add up in a tree,
- * with more sums than there are registers. */
+/* Keeps the compiler from regrouping a chain of integer additions: gcc would add up in a
+ * tree, with more sums than there are registers. */
 INLINE __m256i in_order(__m256i x) {
     __asm__("" : "+x"(x));
     return x;
@@ -96,15 +93,16 @@ INLINE __m256i broadcast4(const void *p) {
     return _mm256_set1_epi32((int)load_u32(p));
 }
 
-/* The scales of eight rows' blocks (`at` bytes into the rows), and minima where there are. */
+/* The scales of eight rows' blocks (`at` bytes into the rows), and minima where there are.
+ */
 INLINE __m256 load_scales(enum format format, const uint8_t *const row[ROWS], size_t at,
                           __m256 *minima) {
     if (!has_minimum(format))
-        return _mm256_cvtph_ps(_mm_setr_epi16(
-            (short)load_u16(row[0] + at), (short)load_u16(row[1] + at),
-            (short)load_u16(row[2] + at), (short)load_u16(row[3] + at),
-            (short)load_u16(row[4] + at), (short)load_u16(row[5] + at),
-            (short)load_u16(row[6] + at), (short)load_u16(row[7] + at)));
+        return _mm256_cvtph_ps(
+            _mm_setr_epi16((short)load_u16(row[0] + at), (short)load_u16(row[1] + at),
+                           (short)load_u16(row[2] + at), (short)load_u16(row[3] + at),
+                           (short)load_u16(row[4] + at), (short)load_u16(row[5] + at),
+                           (short)load_u16(row[6] + at), (short)load_u16(row[7] + at)));
     const __m128i apart =
         _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
     __m128i x = _mm_setr_epi32((int)load_u32(row[0] + at), (int)load_u32(row[1] + at),
@@ -117,7 +115,8 @@ INLINE __m256 load_scales(enum format format, const uint8_t *const row[ROWS], si
     return _mm256_cvtph_ps(_mm_unpacklo_epi64(x, y));
 }
 
-/* 16 in the bytes whose bit is set. x: each lane's four bytes of fifth bits at its start. */
+/* 16 in the bytes whose bit is set. x: each lane's four bytes of fifth bits at its start.
+ */
 INLINE __m256i fifth_bits(__m256i x, int first_byte) {
     const __m256i bits = _mm256_set1_epi64x((long long)0x8040201008040201u);
     __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0, 0x0101010101010101);
@@ -138,10 +137,10 @@ INLINE void unpack_nibbles(enum format format, __m256i q, __m256i *low, __m256i 
     }
 }
 
-/* A block of two rows: weights 0 … 15 of both in *low, 16 … 31 in *high. 4- and 5-bit types as
- * the unsigned numbers of the file, others as signed weights. */
-INLINE void unpack_pair(enum format format, const uint8_t *x, const uint8_t *y, __m256i *low,
-                        __m256i *high) {
+/* A block of two rows: weights 0 … 15 of both in *low, 16 … 31 in *high. 4- and 5-bit types
+ * as the unsigned numbers of the file, others as signed weights. */
+INLINE void unpack_pair(enum format format, const uint8_t *x, const uint8_t *y,
+                        __m256i *low, __m256i *high) {
     size_t at = quants_at(format);
     if (format == Q8_0) {
         *low = load_pair(x + at, y + at);
@@ -154,6 +153,59 @@ INLINE void unpack_pair(enum format format, const uint8_t *x, const uint8_t *y, 
         *low = _mm256_or_si256(*low, fifth_bits(fifth, 0));
         *high = _mm256_or_si256(*high, fifth_bits(fifth, 2));
     }
+}
+
+/* ---- activations ---- */
+
+INLINE float largest(const float *x) {
+    const __m256i size = _mm256_set1_epi32(0x7fffffff);
+    __m256i max = _mm256_setzero_si256();
+    for (int i = 0; i < Q32; i += 8)
+        max = _mm256_max_epi32(
+            max, _mm256_and_si256(size, _mm256_loadu_si256((const __m256i *)(x + i))));
+    __m128i m =
+        _mm_max_epi32(_mm256_castsi256_si128(max), _mm256_extracti128_si256(max, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(m));
+}
+
+INLINE void round_block(struct a32_block *out, const float *x) {
+    float max = largest(x), d = max / 127;
+    /* As integers, numbers of one sign are ordered like their values, then infinity and
+     * NaNs: the largest tells whether all are finite. */
+    if (f32_bits(max) >= 0x7f800000u || d < 0x1p-126f) {
+        memset(out, 0, sizeof *out);
+        if (f32_bits(max) >= 0x7f800000u) out->d = bits_f32(0x7fc00000u);
+        return;
+    }
+    __m256 inv = _mm256_set1_ps(1 / d);
+    __m256i q[4];
+    for (int i = 0; i < 4; i++)
+        q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), inv));
+    const __m256i in_line = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i bytes =
+        _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+    bytes = _mm256_permutevar8x32_epi32(bytes, in_line);
+    _mm256_storeu_si256((__m256i *)out->q, bytes);
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+    __m128i sums =
+        _mm_add_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    sums = _mm_add_epi16(sums, _mm_shuffle_epi32(sums, 0x4e));
+    sums = _mm_add_epi16(sums, _mm_shuffle_epi32(sums, 0xb1));
+    int sum = _mm_cvtsi128_si32(_mm_madd_epi16(sums, _mm_set1_epi16(1)));
+    __m128i less8 = _mm_slli_epi16(_mm_sub_epi16(_mm_setzero_si128(), sums), 3);
+    int offset8 = _mm_cvtsi128_si32(less8),
+        offset16 = _mm_cvtsi128_si32(_mm_slli_epi16(less8, 1));
+    out->d = d;
+    out->sum = (float)sum;
+    memcpy(out->offset8, &offset8, sizeof out->offset8);
+    memcpy(out->offset16, &offset16, sizeof out->offset16);
+}
+
+static void round_a32_avx2(void *out, const float *x, int64_t k) {
+    struct a32_block *blocks = out;
+    for (int64_t i = 0; i < k / Q32; i++) round_block(blocks + i, x + i * Q32);
 }
 
 /* ---- few columns ---- */
@@ -182,29 +234,33 @@ INLINE __m256i dot_pair(enum format format, __m256i low, __m256i high,
                         const struct a32_block *a) {
     __m256i x = broadcast16(a->q), y = broadcast16(a->q + 16);
     if (is_narrow(format))
-        return _mm256_add_epi16(_mm256_maddubs_epi16(low, x), _mm256_maddubs_epi16(high, y));
+        return _mm256_add_epi16(_mm256_maddubs_epi16(low, x),
+                                _mm256_maddubs_epi16(high, y));
     const __m256i ones = _mm256_set1_epi16(1);
     x = _mm256_maddubs_epi16(_mm256_abs_epi8(low), _mm256_sign_epi8(x, low));
     y = _mm256_maddubs_epi16(_mm256_abs_epi8(high), _mm256_sign_epi8(y, high));
     return _mm256_add_epi32(_mm256_madd_epi16(x, ones), _mm256_madd_epi16(y, ones));
 }
 
-/* isum of eight rows and each of m columns. The lanes of rows 0|4, 1|5, 2|6 and 3|7 are added
- * up so that lane r becomes row r's. */
-INLINE void dot_rows(enum format format, int m, __m256i *isum, const uint8_t *const row[ROWS],
-                     size_t at, const char *a, size_t a_row) {
-    __m256i sums[4][2], pair[4][2];
+/* isum of eight rows and each of m columns. The lanes of rows 0|4, 1|5, 2|6 and 3|7 are
+ * added up so that lane r becomes row r's. */
+INLINE void dot_rows(enum format format, int m, __m256i *isum,
+                     const uint8_t *const row[ROWS], size_t at, const char *a,
+                     size_t a_row) {
+    __m256i sums[FEW][2], pair[FEW][2];
     for (int half = 0; half < 2; half++) {
         for (int i = 0; i < 2; i++) {
             __m256i low, high;
             const uint8_t *const *r = row + 2 * half + i;
             unpack_pair(format, r[0] + at, r[4] + at, &low, &high);
             for (int j = 0; j < m; j++)
-                pair[j][i] = dot_pair(format, low, high, (const void *)(a + (size_t)j * a_row));
+                pair[j][i] =
+                    dot_pair(format, low, high, (const void *)(a + (size_t)j * a_row));
         }
         for (int j = 0; j < m; j++)
-            sums[j][half] = in_order(add(format, _mm256_unpacklo_epi32(pair[j][0], pair[j][1]),
-                                         _mm256_unpackhi_epi32(pair[j][0], pair[j][1])));
+            sums[j][half] =
+                in_order(add(format, _mm256_unpacklo_epi32(pair[j][0], pair[j][1]),
+                             _mm256_unpackhi_epi32(pair[j][0], pair[j][1])));
     }
     for (int j = 0; j < m; j++) {
         isum[j] = add(format, _mm256_unpacklo_epi64(sums[j][0], sums[j][1]),
@@ -224,15 +280,16 @@ INLINE __m256 add_block(enum format format, __m256 acc, __m256i isum, __m256 d, 
 }
 
 /* acc[i]: eight rows times activation row i. next: the rows after these. */
-INLINE void few_columns(enum format format, int m, __m256 *acc, const uint8_t *const row[ROWS],
-                        const char *next, const char *a, size_t a_row, int64_t blocks) {
+INLINE void few_columns(enum format format, int m, __m256 *acc,
+                        const uint8_t *const row[ROWS], const char *next, const char *a,
+                        size_t a_row, int64_t blocks) {
     for (int i = 0; i < m; i++) acc[i] = _mm256_setzero_ps();
     for (int64_t b = 0; b < blocks; b++) {
         size_t at = (size_t)b * bytes_of(format);
         /* Eight streams are too many for the processor to see what comes. */
         for (size_t i = 0; i < ROWS * bytes_of(format); i += 64)
             _mm_prefetch(next + ROWS * at + i, _MM_HINT_T0);
-        __m256i isum[4];
+        __m256i isum[FEW];
         dot_rows(format, m, isum, row, at, a + a32_row_bytes(b * Q32), a_row);
         __m256 minima, d = load_scales(format, row, at, &minima);
         for (int i = 0; i < m; i++)
@@ -260,8 +317,8 @@ INLINE void transpose_4x4(__m256i *out, const __m256i x[4]) {
 }
 
 /* The weights of one block of eight rows (`at` bytes into them). */
-INLINE void unpack_tile(enum format format, struct tile *out, const uint8_t *const row[ROWS],
-                        size_t at) {
+INLINE void unpack_tile(enum format format, struct tile *out,
+                        const uint8_t *const row[ROWS], size_t at) {
     __m256i low[4], high[4];
     if (format == Q4_0 || format == Q4_1 || format == IQ4_NL) {
         /* Nibbles stay together while they move. */
@@ -283,8 +340,8 @@ INLINE void unpack_tile(enum format format, struct tile *out, const uint8_t *con
     out->d = load_scales(format, row, at, &out->m);
 }
 
-INLINE void unpack_strip(enum format format, struct tile *out, const uint8_t *const row[ROWS],
-                         int64_t blocks) {
+INLINE void unpack_strip(enum format format, struct tile *out,
+                         const uint8_t *const row[ROWS], int64_t blocks) {
     for (int64_t b = 0; b < blocks; b++)
         unpack_tile(format, out + b, row, (size_t)b * bytes_of(format));
 }
@@ -305,8 +362,9 @@ INLINE void fetch_ahead(struct ahead *f) {
 }
 
 /* One block of `groups` groups of rows times that of m columns: isum[g][i]. */
-INLINE void multiply_narrow(enum format format, int groups, int m, __m256i isum[][MAX_COLUMNS],
-                            const struct tile *const w[], const struct a32_block *const a[]) {
+INLINE void multiply_narrow(enum format format, int groups, int m,
+                            __m256i isum[][MAX_COLUMNS], const struct tile *const w[],
+                            const struct a32_block *const a[]) {
     for (int i = 0; i < m; i++)
         for (int g = 0; g < groups; g++)
             isum[g][i] = format == Q4_1   ? _mm256_setzero_si256()
@@ -329,8 +387,8 @@ INLINE void multiply_narrow(enum format format, int groups, int m, __m256i isum[
         }
 }
 
-INLINE void multiply_wide(int groups, int m, __m256i isum[][MAX_COLUMNS], const struct tile *const w[],
-                          const struct a32_block *const a[]) {
+INLINE void multiply_wide(int groups, int m, __m256i isum[][MAX_COLUMNS],
+                          const struct tile *const w[], const struct a32_block *const a[]) {
     const __m256i ones = _mm256_set1_epi16(1);
     for (int i = 0; i < m; i++)
         for (int g = 0; g < groups; g++) isum[g][i] = _mm256_setzero_si256();
@@ -375,8 +433,8 @@ INLINE void many_columns(enum format format, int groups, int m, float *c, int64_
             multiply_wide(groups, m, isum, tiles, x);
         for (int i = 0; i < m; i++)
             for (int g = 0; g < groups; g++)
-                acc[g][i] = add_block(format, acc[g][i], isum[g][i], tiles[g]->d, tiles[g]->m,
-                                      x[i]);
+                acc[g][i] = add_block(format, acc[g][i], isum[g][i], tiles[g]->d,
+                                      tiles[g]->m, x[i]);
     }
     for (int g = 0; g < groups; g++)
         for (int i = 0; i < m; i++) _mm256_storeu_ps(c + i * c_stride + 8 * g, acc[g][i]);
@@ -398,7 +456,7 @@ INLINE void gemm_few(enum format format, int m, float *c, int64_t c_stride, cons
                      size_t a_row, const char *w, size_t w_row, int64_t n, int64_t k) {
     for (int64_t j = 0; j < n; j += ROWS) {
         const uint8_t *row[ROWS];
-        __m256 acc[4];
+        __m256 acc[FEW];
         set_rows(row, w + (size_t)j * w_row, w_row, n - j);
         few_columns(format, m, acc, row, w + (size_t)(j + ROWS) * w_row, a, a_row, k / Q32);
         for (int i = 0; i < m; i++) {
@@ -425,8 +483,6 @@ INLINE void all_columns(enum format format, int groups, float *c, int64_t c_stri
         if (step == 3) many_columns(format, groups, 3, to, c_stride, s, x, a_row, ahead);
         if (most > 3 && step == 4)
             many_columns(format, groups, 4, to, c_stride, s, x, a_row, ahead);
-        if (most > 3 && step == 5)
-            many_columns(format, groups, 5, to, c_stride, s, x, a_row, ahead);
     }
 }
 
@@ -443,7 +499,9 @@ INLINE void gemm_strips(enum format format, int groups, float *c, int64_t c_stri
     int64_t strips = (blocks + STRIP - 1) / STRIP, most = (blocks + strips - 1) / strips;
     for (int64_t b = 0; b < blocks; b += most) {
         const char *from = w + (size_t)b * bytes_of(format);
-        struct strip strip = {tiles, blocks - b < most ? blocks - b : most, b == 0,
+        struct strip strip = {tiles,
+                              blocks - b < most ? blocks - b : most,
+                              b == 0,
                               {from + (size_t)most * bytes_of(format), w_row, 0, 0, 0}};
         if (b + most >= blocks) strip.ahead.row = w + (size_t)(groups * ROWS) * w_row;
         strip.ahead.lines = (int)most * (int)bytes_of(format) / 64 + 1;
@@ -453,8 +511,8 @@ INLINE void gemm_strips(enum format format, int groups, float *c, int64_t c_stri
             set_rows(row, from + (size_t)(g * ROWS) * w_row, w_row, n - g * ROWS);
             unpack_strip(format, tiles + g * STRIP, row, strip.blocks);
         }
-        all_columns(format, groups, whole, stride, &strip, a + a32_row_bytes(b * Q32), a_row,
-                    m);
+        all_columns(format, groups, whole, stride, &strip, a + a32_row_bytes(b * Q32),
+                    a_row, m);
     }
     if (whole != c)
         for (int64_t i = 0; i < m; i++)
@@ -467,23 +525,22 @@ INLINE void gemm_many(enum format format, float *c, int64_t c_stride, const char
     int64_t j = 0;
     if (is_narrow(format))
         for (; n - j > ROWS; j += 2 * ROWS)
-            gemm_strips(format, 2, c + j, c_stride, a, a_row, w + (size_t)j * w_row, w_row, m,
-                        n - j < 2 * ROWS ? n - j : 2 * ROWS, k / Q32, scratch);
+            gemm_strips(format, 2, c + j, c_stride, a, a_row, w + (size_t)j * w_row, w_row,
+                        m, n - j < 2 * ROWS ? n - j : 2 * ROWS, k / Q32, scratch);
     for (; j < n; j += ROWS)
         gemm_strips(format, 1, c + j, c_stride, a, a_row, w + (size_t)j * w_row, w_row, m,
                     n - j < ROWS ? n - j : ROWS, k / Q32, scratch);
 }
 
-INLINE void gemm(enum format format, float *c, int64_t c_stride, const char *a, size_t a_row,
-                 const char *w, size_t w_row, int64_t m, int64_t n, int64_t k, void *scratch) {
-    if (m >= FEW) {
+INLINE void gemm(enum format format, float *c, int64_t c_stride, const char *a,
+                 size_t a_row, const char *w, size_t w_row, int64_t m, int64_t n, int64_t k,
+                 void *scratch) {
+    if (m > FEW) {
         for (int64_t i = 0; i < m; i += MAX_M)
             gemm_many(format, c + i * c_stride, c_stride, a + (size_t)i * a_row, a_row, w,
                       w_row, m - i < MAX_M ? m - i : MAX_M, n, k, scratch);
         return;
     }
-    for (; m >= 4; m -= 4, c += 4 * c_stride, a += 4 * a_row)
-        gemm_few(format, 4, c, c_stride, a, a_row, w, w_row, n, k);
     if (m == 3) gemm_few(format, 3, c, c_stride, a, a_row, w, w_row, n, k);
     if (m == 2) gemm_few(format, 2, c, c_stride, a, a_row, w, w_row, n, k);
     if (m == 1) gemm_few(format, 1, c, c_stride, a, a_row, w, w_row, n, k);
@@ -514,6 +571,7 @@ static void gemm_iq4_nl_avx2 GEMM_PARAMETERS {
 }
 
 void q32_fill_avx2(struct math_kernels *k) {
+    k->round_a32 = round_a32_avx2;
     k->gemm_q4_0 = gemm_q4_0_avx2;
     k->gemm_q4_1 = gemm_q4_1_avx2;
     k->gemm_q5_0 = gemm_q5_0_avx2;
