@@ -244,6 +244,24 @@ static int64_t tiles_of(const struct attn_segment *segment) {
     return (segment->pos + segment->n - 1) / ATTN_TILE - segment->pos / ATTN_TILE + 1;
 }
 
+/* What of a segment falls into its tile number `tile`, for one head. */
+static void store_tile(const struct attn_segment *segment, int64_t head, int64_t tile,
+                       const float *k, int64_t k_stride, const float *v, int64_t v_stride) {
+    const struct attn_cache *cache = segment->cache;
+    int64_t from = (segment->pos / ATTN_TILE + tile) * ATTN_TILE;
+    int64_t to = min_i64(from + ATTN_TILE, segment->pos + segment->n);
+    from = max_i64(from, segment->pos);
+    int64_t row = segment->row + from - segment->pos;
+    const float *k_row = k + row * k_stride + head * cache->head_dim;
+    const float *v_row = v + row * v_stride + head * cache->head_dim;
+    if (cache->dtype == GLASS_F32)
+        store_f32(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
+    else if (cache->dtype == GLASS_F16)
+        store_f16(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
+    else
+        store_q8_0(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
+}
+
 void attn_store(const struct member *me, const struct attn_segment *segments,
                 int64_t n_segments, const float *k, int64_t k_stride, const float *v,
                 int64_t v_stride) {
@@ -252,28 +270,23 @@ void attn_store(const struct member *me, const struct attn_segment *segments,
         n_items += tiles_of(&segments[i]) * segments[i].cache->n_head_kv;
     team_share(me, n_items, 1, &begin, &end);
     for (int64_t i = 0; i < n_segments; i++) {
-        const struct attn_segment *segment = &segments[i];
-        const struct attn_cache *cache = segment->cache;
-        int64_t n_tiles = tiles_of(segment), n_here = n_tiles * cache->n_head_kv;
-        for (int64_t item = max_i64(begin, first); item < min_i64(end, first + n_here);
-             item++) {
-            int64_t head = (item - first) / n_tiles, tile = (item - first) % n_tiles;
-            int64_t from = (segment->pos / ATTN_TILE + tile) * ATTN_TILE;
-            int64_t to = min_i64(from + ATTN_TILE, segment->pos + segment->n);
-            from = max_i64(from, segment->pos);
-            int64_t row = segment->row + from - segment->pos;
-            const float *k_row = k + row * k_stride + head * cache->head_dim;
-            const float *v_row = v + row * v_stride + head * cache->head_dim;
-            if (cache->dtype == GLASS_F32)
-                store_f32(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
-            else if (cache->dtype == GLASS_F16)
-                store_f16(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
-            else
-                store_q8_0(cache, head, from, to - from, k_row, k_stride, v_row, v_stride);
-        }
+        int64_t n_tiles = tiles_of(&segments[i]);
+        int64_t n_here = n_tiles * segments[i].cache->n_head_kv;
+        for (int64_t item = max_i64(begin, first); item < min_i64(end, first + n_here); item++)
+            store_tile(&segments[i], (item - first) / n_tiles, (item - first) % n_tiles, k,
+                       k_stride, v, v_stride);
         first += n_here;
     }
     team_barrier(me);
+}
+
+void attn_store_heads(const struct attn_segment *segments, int64_t n_segments, const float *k,
+                      int64_t k_stride, const float *v, int64_t v_stride, int64_t head_begin,
+                      int64_t head_end) {
+    for (int64_t i = 0; i < n_segments; i++)
+        for (int64_t head = head_begin; head < head_end; head++)
+            for (int64_t tile = 0; tile < tiles_of(&segments[i]); tile++)
+                store_tile(&segments[i], head, tile, k, k_stride, v, v_stride);
 }
 
 /* ---- attending ---- */
@@ -444,13 +457,19 @@ static void gather_item(struct rows *rows, const struct run *run, int64_t i) {
                 min_i64(unit, segment->n - at));
 }
 
+/* This member's rows, placed, and its scores. */
+static float *own_scores(struct rows *rows, const struct member *me, const struct run *run,
+                         void *scratch) {
+    place_rows(rows, run, scratch, me->i);
+    float *s = (float *)(void *)((uint8_t *)scratch +
+                                 (size_t)me->n * own_bytes(run->head_dim, run->group));
+    return s + me->i * score_floats(run->max_end, run->group);
+}
+
 static void run_items(const struct member *me, const struct run *run, int64_t n_items,
                       void *scratch) {
     struct rows rows;
-    place_rows(&rows, run, scratch, me->i);
-    float *s = (float *)(void *)((uint8_t *)scratch +
-                                 (size_t)me->n * own_bytes(run->head_dim, run->group));
-    s += me->i * score_floats(run->max_end, run->group);
+    float *s = own_scores(&rows, me, run, scratch);
     int64_t i, end;
     while (team_queue_next(me, n_items, 1, &i, &end)) {
         gather_item(&rows, run, i);
@@ -543,10 +562,9 @@ static void run_split(const struct member *me, const struct run *run, void *scra
     }
 }
 
-void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
-              int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
-              const struct attn_shape *shape, void *scratch) {
-    if (n_segments == 0) return;
+static struct run run_of(float *o, int64_t o_stride, const float *q, int64_t q_stride,
+                         const struct attn_segment *segments, int64_t n_segments,
+                         const struct attn_shape *shape) {
     const struct attn_cache *cache = segments[0].cache;
     struct run run = {.kernels = math_kernels(),
                       .segments = segments,
@@ -559,13 +577,40 @@ void attn_run(const struct member *me, float *o, int64_t o_stride, const float *
                       .head_dim = cache->head_dim,
                       .group = shape->n_head / cache->n_head_kv,
                       .n_head_kv = cache->n_head_kv};
-    int64_t n_items = 0;
-    for (int64_t i = 0; i < n_segments; i++) {
-        n_items += items_of(&run, &segments[i]);
+    for (int64_t i = 0; i < n_segments; i++)
         run.max_end = max_i64(run.max_end, segments[i].pos + segments[i].n);
-    }
+    return run;
+}
+
+void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
+              int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
+              const struct attn_shape *shape, void *scratch) {
+    if (n_segments == 0) return;
+    struct run run = run_of(o, o_stride, q, q_stride, segments, n_segments, shape);
+    int64_t n_items = 0;
+    for (int64_t i = 0; i < n_segments; i++) n_items += items_of(&run, &segments[i]);
     if (wants_split(me, &run, n_items))
         run_split(me, &run, scratch);
     else
         run_items(me, &run, n_items, scratch);
+}
+
+void attn_run_heads(const struct member *me, float *o, int64_t o_stride, const float *q,
+                    int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
+                    const struct attn_shape *shape, int64_t head_begin, int64_t head_end,
+                    void *scratch) {
+    if (n_segments == 0) return;
+    struct run run = run_of(o, o_stride, q, q_stride, segments, n_segments, shape);
+    struct rows rows;
+    float *s = own_scores(&rows, me, &run, scratch);
+    for (int64_t i = 0; i < n_segments; i++) {
+        const struct attn_segment *segment = &segments[i];
+        int64_t unit = positions_per_item(&run, segment);
+        for (int64_t head = head_begin; head < head_end; head++)
+            for (int64_t at = 0; at < segment->n; at += unit) {
+                gather_rows(&rows, &run, segment, head, segment->pos + at,
+                            min_i64(unit, segment->n - at));
+                attend(&run, &rows, s);
+            }
+    }
 }

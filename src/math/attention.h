@@ -56,6 +56,10 @@ struct attn_shape {
 void attn_store(const struct member *me, const struct attn_segment *segments,
                 int64_t n_segments, const float *k, int64_t k_stride, const float *v,
                 int64_t v_stride);
+/* The same for kv heads [head_begin, head_end) by this thread alone, without a barrier. */
+void attn_store_heads(const struct attn_segment *segments, int64_t n_segments, const float *k,
+                      int64_t k_stride, const float *v, int64_t v_stride, int64_t head_begin,
+                      int64_t head_end);
 /* Bytes of the 64-aligned scratch that a team of n_members shares, for contexts of up to
  * n_ctx. */
 size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
@@ -66,5 +70,11 @@ size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
 void attn_run(const struct member *me, float *o, int64_t o_stride, const float *q,
               int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
               const struct attn_shape *shape, void *scratch);
+/* The query heads of kv heads [head_begin, head_end) by this member alone: no queue, no
+ * barrier. Members that stored the same heads need not meet in between. */
+void attn_run_heads(const struct member *me, float *o, int64_t o_stride, const float *q,
+                    int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
+                    const struct attn_shape *shape, int64_t head_begin, int64_t head_end,
+                    void *scratch);
 
 #endif

@@ -1,4 +1,4 @@
-/* matmul.c - products shared out to a team. What differs by weight type is one table row. */
+/* matmul.c - products by weight type. What differs by type is one table row. */
 #include "math/matmul.h"
 
 #include "base/fail.h"
@@ -7,25 +7,22 @@
 #include "math/q32.h"
 #include "math/qk.h"
 
-#include <stddef.h>
 #include <string.h>
 
 typedef void widen_kernel(float *y, const void *x, int64_t k);
 typedef void round_kernel(void *out, const float *x, int64_t k);
 
-enum activation_format { PLAIN, A32, A256 };
-
 /* Offsets into the kernel table, so that the rows are constant. */
 static const struct {
     bool known;
-    enum activation_format format;
+    enum operand_format format;
     size_t gemm, widen;
 } types[GLASS_DTYPE_LIMIT] = {
 #define ROW(id, format, name)                                                                \
-    [id] = {true, format, offsetof(struct math_kernels, gemm_##name),                        \
+    [id] = {true, OPERAND_##format, offsetof(struct math_kernels, gemm_##name),              \
             offsetof(struct math_kernels, widen_##name)}
-    ROW(GLASS_F32, PLAIN, f32),     ROW(GLASS_F16, PLAIN, f16),
-    ROW(GLASS_BF16, PLAIN, bf16),   ROW(GLASS_Q4_0, A32, q4_0),
+    ROW(GLASS_F32, F32, f32),       ROW(GLASS_F16, F32, f16),
+    ROW(GLASS_BF16, F32, bf16),     ROW(GLASS_Q4_0, A32, q4_0),
     ROW(GLASS_Q4_1, A32, q4_1),     ROW(GLASS_Q5_0, A32, q5_0),
     ROW(GLASS_Q5_1, A32, q5_1),     ROW(GLASS_Q8_0, A32, q8_0),
     ROW(GLASS_IQ4_NL, A32, iq4_nl), ROW(GLASS_Q2_K, A256, q2_k),
@@ -52,57 +49,36 @@ glass_status matmul_check(const struct weight *w) {
     return GLASS_OK;
 }
 
-static size_t prepared_row(enum activation_format format, int64_t k) {
-    return format == A32 ? a32_row_bytes(k) : format == A256 ? a256_row_bytes(k) : 0;
+enum operand_format matmul_format(glass_dtype dtype) {
+    return types[dtype].format;
 }
 
-size_t matmul_prepared_bytes(glass_dtype dtype, int64_t m, int64_t k) {
-    return (size_t)m * prepared_row(types[dtype].format, k);
+int64_t operand_unit(enum operand_format format) {
+    return format == OPERAND_A32 ? Q32 : format == OPERAND_A256 ? QK_BLOCK : 1;
 }
 
-bool matmul_same_activations(glass_dtype a, glass_dtype b) {
-    return types[a].format == types[b].format;
+size_t operand_row_bytes(enum operand_format format, int64_t k) {
+    return format == OPERAND_A32    ? a32_row_bytes(k)
+           : format == OPERAND_A256 ? a256_row_bytes(k)
+                                    : 0;
 }
 
-void matmul_prepare(const struct member *me, void *prepared, const float *x,
-                    int64_t x_stride, int64_t m, int64_t k, glass_dtype dtype) {
-    enum activation_format format = types[dtype].format;
-    if (format == PLAIN) return;
-    round_kernel *round = format == A32 ? math_kernels()->round_a32 : math_kernels()->round_a256;
-    int64_t unit = format == A32 ? Q32 : QK_BLOCK, per_row = k / unit, begin, end;
-    size_t row = prepared_row(format, k), block = row / (size_t)per_row;
-    /* Blocks of all rows in one line, so that a single row is shared out too. */
-    team_share(me, m * per_row, 1, &begin, &end);
-    while (begin < end) {
-        int64_t i = begin / per_row, from = begin % per_row;
-        int64_t n = per_row - from < end - begin ? per_row - from : end - begin;
-        round((char *)prepared + (size_t)i * row + (size_t)from * block,
-              x + i * x_stride + from * unit, n * unit);
-        begin += n;
-    }
-    team_barrier(me);
+void operand_round(void *rows, size_t row_bytes, enum operand_format format, const float *x,
+                   int64_t x_stride, int64_t m, int64_t begin, int64_t end) {
+    if (format == OPERAND_F32 || begin >= end) return;
+    round_kernel *round = format == OPERAND_A32 ? math_kernels()->round_a32
+                                                : math_kernels()->round_a256;
+    char *out = (char *)rows + operand_row_bytes(format, begin);
+    for (int64_t i = 0; i < m; i++)
+        round(out + (size_t)i * row_bytes, x + i * x_stride + begin, end - begin);
 }
 
-/* Outputs handed out at a time: enough for a kernel's tiles, small enough that a slow core
- * does not hold the others up. */
-static int64_t unit_of(int64_t n, int members) {
-    int64_t unit = n / (members * 4) / 32 * 32;
-    return unit < 32 ? 32 : unit > 512 ? 512 : unit;
-}
-
-void matmul_run(const struct member *me, float *y, int64_t y_stride, const float *x,
-                int64_t x_stride, const void *prepared, const struct weight *w, int64_t m,
-                void *scratch) {
-    enum activation_format format = types[w->dtype].format;
-    const void *a = format == PLAIN ? (const void *)x : prepared;
-    size_t a_row = format == PLAIN ? (size_t)x_stride * sizeof(float)
-                                   : prepared_row(format, w->k);
-    gemm_kernel *gemm = gemm_of(w->dtype);
-    int64_t begin, end, unit = unit_of(w->n, me->n);
-    while (team_queue_next(me, w->n, unit, &begin, &end))
-        gemm(y + begin, y_stride, a, a_row,
-             (const char *)w->data + (size_t)begin * w->row_bytes, w->row_bytes, m,
-             end - begin, w->k, scratch);
+void matmul_range(float *y, int64_t y_stride, const struct operand *x, const struct weight *w,
+                  int64_t m, int64_t begin, int64_t end, void *scratch) {
+    enum operand_format format = types[w->dtype].format;
+    gemm_of(w->dtype)(y + begin, y_stride, x->rows[format], x->row_bytes[format],
+                      (const char *)w->data + (size_t)begin * w->row_bytes, w->row_bytes, m,
+                      end - begin, w->k, scratch);
 }
 
 void matmul_row(float *out, const struct weight *w, int64_t i) {

@@ -1,12 +1,16 @@
-/* matmul.h - products for a team: prepares activations once, then shares the outputs out.
+/* matmul.h - products by weight type: what activations each type wants, and ranges of outputs.
  *
- * y(m, n) = x(m, k) · w(n, k)ᵀ. Bits do not depend on m, on the team, or on how a batch was
- * put together. */
+ * y(m, n) = x(m, k) · w(n, k)ᵀ. Bits do not depend on m, on which range of outputs a call
+ * computes, or on how a batch was put together. Threads are the caller's: members of a team
+ * round different features and compute different ranges. */
 #ifndef MATH_MATMUL_H
 #define MATH_MATMUL_H
 
-#include "base/team.h"
 #include "glass/dtype.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* A linear layer's weights, as mapped. */
 struct weight {
@@ -16,25 +20,40 @@ struct weight {
     size_t row_bytes;
 };
 
+/* What activations look like to a kernel. */
+enum operand_format {
+    OPERAND_F32,  /* as they are: float weights */
+    OPERAND_A32,  /* rounded in blocks of 32 (q32.h) */
+    OPERAND_A256, /* rounded in blocks of 256 (qk.h) */
+    OPERAND_FORMATS
+};
+
+/* Rows of activations in each format that some weight asks for; the others may be NULL. Row i
+ * of format f starts row_bytes[f] * i after rows[f]. */
+struct operand {
+    const void *rows[OPERAND_FORMATS];
+    size_t row_bytes[OPERAND_FORMATS];
+};
+
 /* GLASS_BAD_INPUT when there is no product for this type, or k is not a multiple of its
  * block. */
 glass_status matmul_check(const struct weight *w);
+/* The format that a (checked) weight type reads. */
+enum operand_format matmul_format(glass_dtype dtype);
 
-/* Bytes that m prepared rows of k floats take for this weight type (0 for float types, whose
- * activations are used as they are). */
-size_t matmul_prepared_bytes(glass_dtype dtype, int64_t m, int64_t k);
-/* Whether two weight types take the same prepared rows (q, k and v share theirs). */
-bool matmul_same_activations(glass_dtype a, glass_dtype b);
-/* All members: rounds x (m rows, x_stride floats apart) into prepared. Ends with a barrier
- * unless the type needs no preparation. */
-void matmul_prepare(const struct member *me, void *prepared, const float *x,
-                    int64_t x_stride, int64_t m, int64_t k, glass_dtype dtype);
-/* All members: y (m rows, y_stride floats apart). x is used by float types, prepared by the
- * others. scratch is this member's own GEMM_SCRATCH_BYTES. Does not end with a barrier, and
- * uses the team's queue: a team_barrier must follow before the queue is used again. */
-void matmul_run(const struct member *me, float *y, int64_t y_stride, const float *x,
-                int64_t x_stride, const void *prepared, const struct weight *w, int64_t m,
-                void *scratch);
+/* Features in a block of a format: 1, 32 or 256. */
+int64_t operand_unit(enum operand_format format);
+/* Bytes of a row of k rounded features; 0 for OPERAND_F32, whose rows are used in place. */
+size_t operand_row_bytes(enum operand_format format, int64_t k);
+/* Rounds features [begin, end) of m rows of x (x_stride floats apart) into rows; both bounds
+ * are multiples of the format's unit. Nothing to do for OPERAND_F32. */
+void operand_round(void *rows, size_t row_bytes, enum operand_format format, const float *x,
+                   int64_t x_stride, int64_t m, int64_t begin, int64_t end);
+
+/* Outputs [begin, end) of m rows of y (y_stride floats apart). scratch is this thread's own
+ * GEMM_SCRATCH_BYTES. */
+void matmul_range(float *y, int64_t y_stride, const struct operand *x, const struct weight *w,
+                  int64_t m, int64_t begin, int64_t end, void *scratch);
 /* Row i of a weight, widened to f32: the embedding look-up. */
 void matmul_row(float *out, const struct weight *w, int64_t i);
 

@@ -1,11 +1,12 @@
 /* forward.c - the one transformer, forward.
  *
- * Every thread of the team walks the same steps and computes other outputs; barriers stand
- * where one step reads what another wrote. Which rows share a pass changes nothing: each
- * step treats rows alone, and the order inside a row is arithmetic.md's. */
+ * Every thread of the team walks the same steps. Products are shared out by ranges of outputs;
+ * between them, row-wise steps (norms, the residual, rounding) are done by rows: each member
+ * its share, in shared memory, or, when the rows are few, each member all of them in memory of
+ * its own, so that nobody waits. Which rows share a pass and who computes what changes
+ * nothing: each step treats rows alone, and the order inside a row is arithmetic.md's. */
 #include "model/forward.h"
 
-#include "math/gemm.h"
 #include "math/kernels.h"
 
 /* What a member of the team needs at hand. */
@@ -16,78 +17,39 @@ struct walk {
     const struct math_kernels *m;
     const struct member *me;
     int64_t T;
+    bool few;                /* this member works on all rows, in memory of its own */
+    const struct rows_in *r; /* its own, or the team's */
     void *scratch;
 };
 
-static size_t aligned(size_t n_bytes) {
-    return (n_bytes + 63) / 64 * 64;
+/* ---- rows ---- */
+
+/* The rows that this member treats in row-wise steps. */
+static void my_rows(const struct walk *k, int64_t *begin, int64_t *end) {
+    *begin = 0;
+    *end = k->T;
+    if (!k->few) team_share(k->me, k->T, 1, begin, end);
 }
 
-static void *take(void *block, size_t *used, size_t n_items, size_t item_bytes) {
-    void *piece = block == NULL ? NULL : (uint8_t *)block + *used;
-    *used += aligned(n_items * item_bytes);
-    return piece;
-}
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
-/* The most bytes that rounded activations take anywhere in the model. */
-static size_t prepared_bytes(const struct config *c, const struct weights *w, int64_t T) {
-    size_t most = matmul_prepared_bytes(w->head.w.dtype, T, c->n_embd);
-    for (int64_t i = 0; i < c->n_layer; i++) {
-        const struct layer *l = &w->layers[i];
-        const struct linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
-        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
-            if (all[j]->w.data != NULL)
-                most = larger(most, matmul_prepared_bytes(all[j]->w.dtype, T, all[j]->w.k));
-    }
-    return most;
-}
-
-void workspace_layout(struct workspace *s, void *block, const struct config *c,
-                      const struct weights *w, int64_t n_rows, int64_t n_ctx,
-                      int n_threads) {
-    size_t T = (size_t)n_rows, used = 0;
-    size_t n_q = (size_t)(c->n_head * c->head_dim), n_kv = (size_t)(c->n_head_kv * c->head_dim);
-    *s = (struct workspace){.n_rows = n_rows, .n_threads = n_threads, .block = block};
-    s->ids = take(block, &used, T, sizeof *s->ids);
-    s->positions = take(block, &used, T, sizeof *s->positions);
-    s->x = take(block, &used, T * (size_t)c->n_embd, sizeof *s->x);
-    s->h = take(block, &used, T * (size_t)c->n_embd, sizeof *s->h);
-    s->q = take(block, &used, T * n_q, sizeof *s->q);
-    s->k = take(block, &used, T * n_kv, sizeof *s->k);
-    s->v = take(block, &used, T * n_kv, sizeof *s->v);
-    s->attn = take(block, &used, T * larger(n_q, (size_t)c->n_embd), sizeof *s->attn);
-    s->up = take(block, &used, T * (size_t)c->n_ff, sizeof *s->up);
-    if (c->family.gated) s->gate = take(block, &used, T * (size_t)c->n_ff, sizeof *s->gate);
-    s->cosines = take(block, &used, T * (size_t)c->n_rot / 2, sizeof *s->cosines);
-    s->sines = take(block, &used, T * (size_t)c->n_rot / 2, sizeof *s->sines);
-    s->prepared = take(block, &used, prepared_bytes(c, w, n_rows), 1);
-    s->scratch_bytes = aligned(GEMM_SCRATCH_BYTES);
-    s->attn_scratch = take(block, &used, 1,
-                           attn_scratch_bytes(n_ctx, c->head_dim, c->n_head, c->n_head_kv,
-                                              n_threads));
-    s->scratch = take(block, &used, (size_t)n_threads, s->scratch_bytes);
-    s->segments = take(block, &used, T, sizeof *s->segments);
-    s->n_bytes = used;
+/* Between a row-wise step and one that reads all rows. */
+static void meet_rows(const struct walk *k) {
+    if (!k->few) team_barrier(k->me);
 }
 
 /* x = embedding[id] (+ positions[p]); the rotary angles of every row. */
 static void embed(const struct walk *k) {
     const struct weights *w = k->p->weights;
     int64_t D = k->c->n_embd, half = k->c->n_rot / 2, begin, end;
-    team_share(k->me, k->T, 1, &begin, &end);
+    my_rows(k, &begin, &end);
     for (int64_t t = begin; t < end; t++) {
-        float *x = k->s->x + t * D; /* (D) */
+        float *x = k->r->x + t * D; /* (D) */
         matmul_row(x, &w->embedding, k->s->ids[t]);
         if (w->positions.data != NULL) {
-            float *position = k->s->h + t * D;
+            float *position = k->r->normed + t * D;
             matmul_row(position, &w->positions, k->s->positions[t]);
             k->m->add_f32(x, x, position, D);
         }
-        float *cosines = k->s->cosines + t * half, *sines = k->s->sines + t * half;
+        float *cosines = k->r->cosines + t * half, *sines = k->r->sines + t * half;
         for (int64_t i = 0; i < half; i++)
             sines[i] = (float)k->s->positions[t] * w->inverse_freq[i];
         k->m->cos_f32(cosines, sines, half);
@@ -104,38 +66,95 @@ static void norm_row(const struct walk *k, float *y, const float *x, const struc
     }
 }
 
-/* Rows of width D, shared among the members. */
-static void norm_rows(const struct walk *k, float *y, const float *x,
-                      const struct norm *norm) {
+/* x += h (normed first where the family says so), this member's rows. */
+static void join(const struct walk *k, const struct norm *after) {
     int64_t D = k->c->n_embd, begin, end;
-    team_share(k->me, k->T, 1, &begin, &end);
-    for (int64_t t = begin; t < end; t++) norm_row(k, y + t * D, x + t * D, norm, D);
-}
-
-static void bias_rows(const struct walk *k, float *y, const struct linear *l) {
-    int64_t n = l->w.n, begin, end;
-    if (l->b == NULL) return;
-    team_share(k->me, k->T, 1, &begin, &end);
-    for (int64_t t = begin; t < end; t++) k->m->add_f32(y + t * n, y + t * n, l->b, n);
-}
-
-/* Several layers that read the same rows x (T, width): rounded once per activation format.
- * Ends with a barrier; biases are left to the caller's next step. */
-static void linears(const struct walk *k, float *const *y, const struct linear *const *l,
-                    int n, const float *x, int64_t width) {
-    for (int i = 0; i < n; i++) {
-        const struct weight *w = &l[i]->w;
-        if (i == 0 || !matmul_same_activations(w->dtype, l[i - 1]->w.dtype))
-            matmul_prepare(k->me, k->s->prepared, x, width, k->T, width, w->dtype);
-        matmul_run(k->me, y[i], w->n, x, width, k->s->prepared, w, k->T, k->scratch);
-        team_barrier(k->me);
+    my_rows(k, &begin, &end);
+    for (int64_t t = begin; t < end; t++) {
+        float *x = k->r->x + t * D, *normed = k->r->normed + t * D;
+        const float *h = k->s->h + t * D;
+        if (k->c->family.norm_after) {
+            norm_row(k, normed, h, after, D);
+            h = normed;
+        }
+        k->m->add_f32(x, x, h, D);
     }
 }
 
-static void linear_one(const struct walk *k, float *y, const struct linear *l, const float *x,
-                       int64_t width) {
-    linears(k, &y, &l, 1, x, width);
+/* ---- products ---- */
+
+/* Rows x (n, width) in every format that the layers ask for, this member's share of them
+ * rounded now. */
+static struct operand operand_of(const struct walk *k, const struct linear *const *layers,
+                                 int n_layers, const float *x, int64_t width, int64_t begin,
+                                 int64_t end) {
+    struct operand in = {.rows = {x}, .row_bytes = {(size_t)width * sizeof *x}};
+    for (int i = 0; i < n_layers; i++) {
+        enum operand_format f = matmul_format(layers[i]->w.dtype);
+        if (in.rows[f] != NULL) continue;
+        size_t bytes = operand_row_bytes(f, width);
+        in.rows[f] = k->r->rounded[f];
+        in.row_bytes[f] = bytes;
+        operand_round((char *)k->r->rounded[f] + (size_t)begin * bytes, bytes, f,
+                      x + begin * width, width, end - begin, 0, width);
+    }
+    return in;
 }
+
+/* What a sub-layer reads: the stream, normed where the family says so. */
+static struct operand input_rows(const struct walk *k, const struct norm *before,
+                                 const struct linear *const *layers, int n_layers) {
+    int64_t D = k->c->n_embd, begin, end;
+    const float *x = k->r->x;
+    my_rows(k, &begin, &end);
+    if (k->c->family.norm_before) {
+        for (int64_t t = begin; t < end; t++)
+            norm_row(k, k->r->normed + t * D, x + t * D, before, D);
+        x = k->r->normed;
+    }
+    struct operand in = operand_of(k, layers, n_layers, x, D, begin, end);
+    meet_rows(k);
+    return in;
+}
+
+/* Outputs handed out at a time: enough for a kernel's tiles, small enough that a slow core
+ * does not hold the others up; a multiple of `step`. */
+static int64_t unit_of(const struct walk *k, int64_t n, int64_t step) {
+    int64_t unit = n / (k->me->n * 4) / step * step, most = (512 + step - 1) / step * step;
+    return unit < step ? step : unit > most ? most : unit;
+}
+
+/* y rows, outputs [begin, end) with the bias. */
+static void product(const struct walk *k, float *y, const struct operand *in,
+                    const struct linear *l, int64_t n_rows, int64_t begin, int64_t end) {
+    matmul_range(y, l->w.n, in, &l->w, n_rows, begin, end, k->scratch);
+    if (l->b == NULL) return;
+    for (int64_t t = 0; t < n_rows; t++) {
+        float *row = y + t * l->w.n + begin;
+        k->m->add_f32(row, row, l->b + begin, end - begin);
+    }
+}
+
+/* Layers that read the same rows, as one line of outputs. Ends with a barrier. */
+static void products(const struct walk *k, float *const *y, const struct operand *in,
+                     const struct linear *const *layers, int n_layers) {
+    int64_t total = 0, begin, end;
+    for (int i = 0; i < n_layers; i++) total += layers[i]->w.n;
+    int64_t unit = unit_of(k, total, 32);
+    while (team_queue_next(k->me, total, unit, &begin, &end)) {
+        int64_t first = 0;
+        for (int i = 0; i < n_layers; i++) {
+            int64_t n = layers[i]->w.n;
+            int64_t from = begin > first ? begin - first : 0;
+            int64_t to = end - first < n ? end - first : n;
+            if (from < to) product(k, y[i], in, layers[i], k->T, from, to);
+            first += n;
+        }
+    }
+    team_barrier(k->me);
+}
+
+/* ---- attention ---- */
 
 static void clamp(float *x, int64_t n, float limit) {
     for (int64_t i = 0; i < n; i++) {
@@ -144,165 +163,207 @@ static void clamp(float *x, int64_t n, float limit) {
     }
 }
 
-static void qk_norms(const struct walk *k, const struct norm *norm, float *row,
-                     int64_t n_heads) {
-    int64_t hd = k->c->head_dim;
-    if (k->c->family.qk_norm == QK_NORM_ROW) norm_row(k, row, row, norm, n_heads * hd);
-    if (k->c->family.qk_norm == QK_NORM_HEAD)
-        for (int64_t i = 0; i < n_heads; i++) norm_row(k, row + i * hd, row + i * hd, norm, hd);
-}
-
-static void rotate(const struct walk *k, float *row, int64_t t, int64_t n_heads) {
-    int64_t half = k->c->n_rot / 2;
-    const float *cosines = k->s->cosines + t * half, *sines = k->s->sines + t * half;
-    if (k->c->family.rope == ROPE_HALF)
-        k->m->rope_half_f32(row, cosines, sines, n_heads, k->c->head_dim, k->c->n_rot);
-    if (k->c->family.rope == ROPE_PAIRS)
-        k->m->rope_pairs_f32(row, cosines, sines, n_heads, k->c->head_dim, k->c->n_rot);
-}
-
-/* Biases, clamps, norms and rotation of this member's rows of q, k and v. */
-static void finish_qkv(const struct walk *k, const struct layer *l) {
+/* Clamp, norms and rotation of n_heads heads of row t, from `x` on. */
+static void finish_heads(const struct walk *k, float *x, int64_t t, int64_t n_heads,
+                         const struct norm *norm, bool rotate) {
     const struct config *c = k->c;
-    int64_t n_q = l->q.w.n, n_kv = l->k.w.n, begin, end;
-    bias_rows(k, k->s->q, &l->q);
-    bias_rows(k, k->s->k, &l->k);
-    bias_rows(k, k->s->v, &l->v);
-    team_share(k->me, k->T, 1, &begin, &end);
-    for (int64_t t = begin; t < end; t++) {
-        float *q = k->s->q + t * n_q, *key = k->s->k + t * n_kv, *v = k->s->v + t * n_kv;
-        if (c->clamp_qkv > 0) {
-            clamp(q, n_q, c->clamp_qkv);
-            clamp(key, n_kv, c->clamp_qkv);
-            clamp(v, n_kv, c->clamp_qkv);
-        }
-        qk_norms(k, &l->q_norm, q, c->n_head);
-        qk_norms(k, &l->k_norm, key, c->n_head_kv);
-        rotate(k, q, t, c->n_head);
-        rotate(k, key, t, c->n_head_kv);
+    int64_t hd = c->head_dim, half = c->n_rot / 2;
+    if (c->clamp_qkv > 0) clamp(x, n_heads * hd, c->clamp_qkv);
+    if (!rotate) return;
+    if (c->family.qk_norm == QK_NORM_ROW) norm_row(k, x, x, norm, n_heads * hd);
+    if (c->family.qk_norm == QK_NORM_HEAD)
+        for (int64_t i = 0; i < n_heads; i++) norm_row(k, x + i * hd, x + i * hd, norm, hd);
+    const float *cosines = k->r->cosines + t * half, *sines = k->r->sines + t * half;
+    if (c->family.rope == ROPE_HALF)
+        k->m->rope_half_f32(x, cosines, sines, n_heads, hd, c->n_rot);
+    if (c->family.rope == ROPE_PAIRS)
+        k->m->rope_pairs_f32(x, cosines, sines, n_heads, hd, c->n_rot);
+}
+
+/* q, k and v of row t, kv heads [begin, end) and their query heads. */
+static void finish_row(const struct walk *k, const struct layer *l, int64_t t, int64_t begin,
+                       int64_t end) {
+    const struct config *c = k->c;
+    int64_t hd = c->head_dim, group = c->n_head / c->n_head_kv, n = end - begin;
+    float *q = k->s->q + t * l->q.w.n + begin * group * hd;
+    float *key = k->s->k + t * l->k.w.n + begin * hd, *v = k->s->v + t * l->v.w.n + begin * hd;
+    finish_heads(k, q, t, n * group, &l->q_norm, true);
+    finish_heads(k, key, t, n, &l->k_norm, true);
+    finish_heads(k, v, t, n, NULL, false);
+}
+
+/* Contexts up to which a member attends to the heads that it stored without meeting others:
+ * always where heads divide evenly, else only while the waiting is shorter than a barrier. */
+static bool alone(const struct walk *k) {
+    int64_t longest = 0;
+    for (int64_t i = 0; i < k->p->n_segments; i++) {
+        const struct attn_segment *s = &k->s->segments[i];
+        longest = s->pos + s->n > longest ? s->pos + s->n : longest;
+    }
+    return longest <= (k->c->n_head_kv % k->me->n == 0 ? 512 : 96);
+}
+
+/* Few rows: members finish, store and mostly also attend by heads. */
+static void attend_by_heads(const struct walk *k, const struct layer *l,
+                            const struct attn_shape *shape) {
+    struct workspace *s = k->s;
+    int64_t n_q = l->q.w.n, n_kv = l->k.w.n, n_segments = k->p->n_segments, begin, end;
+    team_share(k->me, k->c->n_head_kv, 1, &begin, &end);
+    for (int64_t t = 0; t < k->T; t++) finish_row(k, l, t, begin, end);
+    attn_store_heads(s->segments, n_segments, s->k, n_kv, s->v, n_kv, begin, end);
+    if (alone(k)) {
+        attn_run_heads(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape, begin,
+                       end, s->attn_scratch);
+    } else {
+        team_barrier(k->me);
+        attn_run(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape,
+                 s->attn_scratch);
     }
 }
 
-/* h = attention of the normed rows `in`, with its output layer and bias. Ends with a barrier
- * unless the bias is this member's own rows (which the caller's next step keeps to). */
+static void attend_by_rows(const struct walk *k, const struct layer *l,
+                           const struct attn_shape *shape) {
+    struct workspace *s = k->s;
+    int64_t n_q = l->q.w.n, n_kv = l->k.w.n, n_segments = k->p->n_segments, begin, end;
+    team_share(k->me, k->T, 1, &begin, &end);
+    for (int64_t t = begin; t < end; t++) finish_row(k, l, t, 0, k->c->n_head_kv);
+    team_barrier(k->me);
+    attn_store(k->me, s->segments, n_segments, s->k, n_kv, s->v, n_kv);
+    attn_run(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape, s->attn_scratch);
+}
+
+/* h = attention of the rows `in`, with its output layer. */
 static void attention(const struct walk *k, const struct layer *l, int64_t layer,
-                      const float *in) {
+                      const struct operand *in) {
     const struct config *c = k->c;
     struct workspace *s = k->s;
-    int64_t n_q = l->q.w.n, n_kv = l->k.w.n;
     float *const outputs[] = {s->q, s->k, s->v};
-    const struct linear *const inputs[] = {&l->q, &l->k, &l->v};
-    linears(k, outputs, inputs, 3, in, c->n_embd);
-    finish_qkv(k, l);
+    const struct linear *const inputs[] = {&l->q, &l->k, &l->v}, *const o = &l->o;
+    struct attn_shape shape = {c->n_head, c->attn_scale, c->windowed[layer] ? c->window : 0};
+    /* Read by members only after the barrier that ends the products. */
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
             s->segments[i].cache = &k->p->caches[i][layer];
+    products(k, outputs, in, inputs, 3);
+    if (k->few && c->family.qk_norm != QK_NORM_ROW)
+        attend_by_heads(k, l, &shape);
+    else
+        attend_by_rows(k, l, &shape);
     team_barrier(k->me);
-    attn_store(k->me, s->segments, k->p->n_segments, s->k, n_kv, s->v, n_kv);
-    struct attn_shape shape = {c->n_head, c->attn_scale, c->windowed[layer] ? c->window : 0};
-    attn_run(k->me, s->attn, n_q, s->q, n_q, s->segments, k->p->n_segments, &shape,
-             s->attn_scratch);
-    team_barrier(k->me);
-    linear_one(k, s->h, &l->o, s->attn, n_q);
-    bias_rows(k, s->h, &l->o);
-}
-
-/* Elementwise work over n numbers, in pieces of a cache line or more. */
-static void activate(const struct walk *k) {
-    float *up = k->s->up, *gate = k->c->family.gated ? k->s->gate : k->s->up;
     int64_t begin, end;
-    team_share(k->me, k->T * k->c->n_ff, 64, &begin, &end);
-    int64_t n = end - begin;
+    my_rows(k, &begin, &end);
+    struct operand rows = operand_of(k, &o, 1, s->attn, l->q.w.n, begin, end);
+    meet_rows(k);
+    products(k, &s->h, &rows, &o, 1);
+}
+
+/* ---- MLP ---- */
+
+static void activate(const struct walk *k, float *x, int64_t n) {
     switch (k->c->family.activation) {
-    case ACT_SILU: k->m->silu_f32(gate + begin, gate + begin, n); break;
-    case ACT_GELU_TANH: k->m->gelu_tanh_f32(gate + begin, gate + begin, n); break;
-    case ACT_GELU_ERF: k->m->gelu_erf_f32(gate + begin, gate + begin, n); break;
+    case ACT_SILU: k->m->silu_f32(x, x, n); break;
+    case ACT_GELU_TANH: k->m->gelu_tanh_f32(x, x, n); break;
+    case ACT_GELU_ERF: k->m->gelu_erf_f32(x, x, n); break;
     }
-    if (k->c->family.gated) k->m->mul_f32(up + begin, gate + begin, up + begin, n);
 }
 
-/* h = MLP of the normed rows `in` (which may be h itself). */
-static void mlp(const struct walk *k, const struct layer *l, const float *in) {
+/* Hidden features [begin, end) of all rows, from the products to their rounded form. */
+static void hidden(const struct walk *k, const struct layer *l, const struct operand *in,
+                   const struct operand *out, int64_t begin, int64_t end) {
     struct workspace *s = k->s;
-    int64_t D = k->c->n_embd;
-    if (k->c->family.gated) {
-        float *const outputs[] = {s->gate, s->up};
-        const struct linear *const inputs[] = {&l->gate, &l->up};
-        linears(k, outputs, inputs, 2, in, D);
-        bias_rows(k, s->gate, &l->gate);
-    } else {
-        linear_one(k, s->up, &l->up, in, D);
+    int64_t F = k->c->n_ff, n = end - begin;
+    enum operand_format f = matmul_format(l->down.w.dtype);
+    if (k->c->family.gated) product(k, s->gate, in, &l->gate, k->T, begin, end);
+    product(k, s->up, in, &l->up, k->T, begin, end);
+    for (int64_t t = 0; t < k->T; t++) {
+        float *up = s->up + t * F + begin;
+        if (k->c->family.gated) {
+            float *gate = s->gate + t * F + begin;
+            activate(k, gate, n);
+            k->m->mul_f32(up, gate, up, n);
+        } else {
+            activate(k, up, n);
+        }
     }
-    bias_rows(k, s->up, &l->up);
-    if (l->up.b != NULL || l->gate.b != NULL) team_barrier(k->me);
-    activate(k);
-    team_barrier(k->me);
-    linear_one(k, s->h, &l->down, s->up, k->c->n_ff);
-    bias_rows(k, s->h, &l->down);
+    operand_round(s->rounded_up[f], out->row_bytes[f], f, s->up, F, k->T, begin, end);
 }
 
-/* x += h (normed first where the family says so), this member's rows. */
-static void join(const struct walk *k, const struct norm *after) {
-    int64_t D = k->c->n_embd, begin, end;
-    if (k->c->family.norm_after) norm_rows(k, k->s->h, k->s->h, after);
-    team_share(k->me, k->T, 1, &begin, &end);
-    k->m->add_f32(k->s->x + begin * D, k->s->x + begin * D, k->s->h + begin * D,
-                  (end - begin) * D);
+/* h = MLP of the rows `in`. */
+static void mlp(const struct walk *k, const struct layer *l, const struct operand *in) {
+    struct workspace *s = k->s;
+    int64_t F = k->c->n_ff, begin, end;
+    enum operand_format f = matmul_format(l->down.w.dtype);
+    struct operand inside = {.rows = {s->up}, .row_bytes = {(size_t)F * sizeof *s->up}};
+    if (f != OPERAND_F32) {
+        inside.rows[f] = s->rounded_up[f];
+        inside.row_bytes[f] = operand_row_bytes(f, F);
+    }
+    int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32, unit = unit_of(k, F, step);
+    while (team_queue_next(k->me, F, unit, &begin, &end))
+        hidden(k, l, in, &inside, begin, end);
+    team_barrier(k->me);
+    const struct linear *const down = &l->down;
+    products(k, &s->h, &inside, &down, 1);
 }
 
-/* The rows that a sub-layer reads: normed into h, or x as it is. Members norm their own
- * rows, so this joins the row-wise step before it without a barrier between. */
-static const float *input_rows(const struct walk *k, const struct norm *before) {
-    if (k->c->family.norm_before) norm_rows(k, k->s->h, k->s->x, before);
-    team_barrier(k->me);
-    return k->c->family.norm_before ? k->s->h : k->s->x;
-}
+/* ---- the walk ---- */
 
 static void block(const struct walk *k, int64_t layer) {
     const struct layer *l = &k->p->weights->layers[layer];
-    attention(k, l, layer, input_rows(k, &l->attn_norm));
+    const struct linear *const qkv[] = {&l->q, &l->k, &l->v}, *const mlp_in[] = {&l->up, &l->gate};
+    int n_mlp_in = k->c->family.gated ? 2 : 1;
+    struct operand in = input_rows(k, &l->attn_norm, qkv, 3);
+    attention(k, l, layer, &in);
     if (k->c->parallel_residual) {
-        /* x + attn(norm1 x) + mlp(norm2 x): norm2 reads x before the attention joins it.
-         * x + attn waits in the attention's memory, which is free by now. */
-        int64_t D = k->c->n_embd, begin, end;
-        team_share(k->me, k->T, 1, &begin, &end);
-        float *x = k->s->x + begin * D, *h = k->s->h + begin * D, *kept = k->s->attn + begin * D;
-        int64_t n = (end - begin) * D;
-        k->m->add_f32(kept, x, h, n);
-        mlp(k, l, input_rows(k, &l->ffn_norm));
-        k->m->add_f32(x, kept, h, n);
-        return;
+        /* x + attn(norm1 x) + mlp(norm2 x): norm2 reads x before the attention joins it. */
+        in = input_rows(k, &l->ffn_norm, mlp_in, n_mlp_in);
+        join(k, &l->attn_after);
+    } else {
+        join(k, &l->attn_after);
+        in = input_rows(k, &l->ffn_norm, mlp_in, n_mlp_in);
     }
-    join(k, &l->attn_after);
-    mlp(k, l, input_rows(k, &l->ffn_norm));
+    mlp(k, l, &in);
     join(k, &l->ffn_after);
 }
 
-/* Final norm and head of the rows that were asked for. */
+/* Final norm and head of the rows that were asked for, whose normed rows lie one after the
+ * other. A range of the head's rows serves all requests before the next one is read. */
 static void head(const struct walk *k) {
-    const struct weights *w = k->p->weights;
-    int64_t D = k->c->n_embd, V = k->c->n_vocab;
-    norm_rows(k, k->s->h, k->s->x, &w->final_norm);
-    team_barrier(k->me);
-    for (int64_t i = 0; i < k->p->n_requests; i++) {
-        const struct logit_request *r = &k->p->requests[i];
-        const float *rows = k->s->h + r->first * D;
-        matmul_prepare(k->me, k->s->prepared, rows, D, r->n, D, w->head.w.dtype);
-        matmul_run(k->me, r->out, V, rows, D, k->s->prepared, &w->head.w, r->n, k->scratch);
-        team_barrier(k->me);
-        if (w->head.b == NULL) continue;
-        int64_t begin, end;
-        team_share(k->me, V, 64, &begin, &end);
-        for (int64_t t = 0; t < r->n; t++)
-            k->m->add_f32(r->out + t * V + begin, r->out + t * V + begin, w->head.b + begin,
-                          end - begin);
+    const struct pass *p = k->p;
+    const struct linear *const l = &p->weights->head;
+    int64_t D = k->c->n_embd, V = k->c->n_vocab, n = 0, begin, end;
+    for (int64_t i = 0; i < p->n_requests; i++) n += p->requests[i].n;
+    begin = 0;
+    end = n;
+    if (!k->few) team_share(k->me, n, 1, &begin, &end);
+    meet_rows(k); /* others may have joined the rows that are this member's now */
+    for (int64_t i = 0, first = 0; i < p->n_requests; first += p->requests[i++].n)
+        for (int64_t t = 0; t < p->requests[i].n; t++)
+            if (first + t >= begin && first + t < end)
+                norm_row(k, k->r->normed + (first + t) * D,
+                         k->r->x + (p->requests[i].first + t) * D, &p->weights->final_norm, D);
+    struct operand in = operand_of(k, &l, 1, k->r->normed, D, begin, end);
+    meet_rows(k);
+    int64_t unit = unit_of(k, V, 32);
+    while (team_queue_next(k->me, V, unit, &begin, &end)) {
+        struct operand rows = in;
+        for (int64_t i = 0; i < p->n_requests; i++) {
+            product(k, p->requests[i].out, &rows, l, p->requests[i].n, begin, end);
+            for (int f = 0; f < OPERAND_FORMATS; f++)
+                if (rows.rows[f] != NULL)
+                    rows.rows[f] = (const char *)rows.rows[f] +
+                                   (size_t)p->requests[i].n * rows.row_bytes[f];
+        }
     }
 }
 
 static void walk_pass(void *context, const struct member *me) {
     const struct pass *p = context;
-    struct walk k = {p, p->config, p->work, math_kernels(), me, p->n_rows,
-                     p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
+    bool few = p->n_rows <= FEW_ROWS;
+    struct walk k = {.p = p, .c = p->config, .s = p->work, .m = math_kernels(), .me = me,
+                     .T = p->n_rows, .few = few,
+                     .r = few ? &p->work->own[me->i] : &p->work->shared,
+                     .scratch = p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
     embed(&k);
     for (int64_t layer = 0; layer < k.c->n_layer; layer++) block(&k, layer);
     if (p->n_requests > 0) head(&k);
