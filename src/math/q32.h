@@ -57,14 +57,14 @@ static_assert(sizeof(struct q4_0_block) == 18 && sizeof(struct q4_1_block) == 20
     { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 }
 
 /* One block of activations. The sums are redundant: kernels that hold weights as unsigned
- * numbers take the offset's part off at the end, in the 16-bit lanes that pairs of products
- * are added up in. Lane 0 holds the weights whose index mod 4 is 0 or 1, lane 1 the rest.
- */
+ * numbers, w + offset, take the offset's part off with them. offset16 is for those that add
+ * up in 16-bit lanes, two products in each: lane 0 holds the weights whose index mod 4 is 0
+ * or 1, lane 1 the rest. */
 struct a32_block {
     float d;
     float sum;           /* of all q */
-    int16_t offset8[2];  /* -8 times the sum of a lane's q */
-    int16_t offset16[2]; /* -16 times the same, at least -16 * 16 * 127 > INT16_MIN */
+    int32_t offset8;     /* -8 times the same; -16 and -128 times are shifts of it */
+    int16_t offset16[2]; /* -16 times the sum of a lane's q, at least -16 * 16 * 127 */
     int8_t q[32];
 };
 static_assert(sizeof(struct a32_block) == 48, "no padding");

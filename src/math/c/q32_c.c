@@ -105,10 +105,8 @@ static void round_block(struct a32_block *out, const float *x) {
     }
     out->d = d;
     out->sum = (float)(lanes[0] + lanes[1]);
-    for (int i = 0; i < 2; i++) {
-        out->offset8[i] = (int16_t)(-8 * lanes[i]);
-        out->offset16[i] = (int16_t)(-16 * lanes[i]);
-    }
+    out->offset8 = -8 * (lanes[0] + lanes[1]);
+    for (int i = 0; i < 2; i++) out->offset16[i] = (int16_t)(-16 * lanes[i]);
 }
 
 static void round_a32_c(void *out, const float *x, int64_t k) {

@@ -194,12 +194,11 @@ INLINE void round_block(struct a32_block *out, const float *x) {
     sums = _mm_add_epi16(sums, _mm_shuffle_epi32(sums, 0x4e));
     sums = _mm_add_epi16(sums, _mm_shuffle_epi32(sums, 0xb1));
     int sum = _mm_cvtsi128_si32(_mm_madd_epi16(sums, _mm_set1_epi16(1)));
-    __m128i less8 = _mm_slli_epi16(_mm_sub_epi16(_mm_setzero_si128(), sums), 3);
-    int offset8 = _mm_cvtsi128_si32(less8),
-        offset16 = _mm_cvtsi128_si32(_mm_slli_epi16(less8, 1));
+    sums = _mm_slli_epi16(_mm_sub_epi16(_mm_setzero_si128(), sums), 4);
+    int offset16 = _mm_cvtsi128_si32(sums);
     out->d = d;
     out->sum = (float)sum;
-    memcpy(out->offset8, &offset8, sizeof out->offset8);
+    out->offset8 = -8 * sum;
     memcpy(out->offset16, &offset16, sizeof out->offset16);
 }
 
@@ -218,7 +217,8 @@ INLINE __m256i add(enum format format, __m256i x, __m256i y) {
 /* From 16-bit sums of unsigned weights times activations, two to a lane, to isum. */
 INLINE __m256i finish_narrow(enum format format, __m256i sums, const struct a32_block *a) {
     const __m256i ones = _mm256_set1_epi16(1);
-    if (format == Q4_0) sums = _mm256_add_epi16(sums, broadcast4(a->offset8));
+    if (format == Q4_0)
+        return _mm256_add_epi32(_mm256_madd_epi16(sums, ones), broadcast4(&a->offset8));
     if (format == Q5_0) sums = _mm256_add_epi16(sums, broadcast4(a->offset16));
     if (format == Q5_1) {
         /* Unsigned 5-bit sums do not fit; with 16 taken off they do. */
@@ -365,22 +365,26 @@ INLINE void fetch_ahead(struct ahead *f) {
 INLINE void multiply_narrow(enum format format, int groups, int m,
                             __m256i isum[][MAX_COLUMNS], const struct tile *const w[],
                             const struct a32_block *const a[]) {
+    bool four_bits = format == Q4_0 || format == Q4_1; /* sums fit before the offset is off */
     for (int i = 0; i < m; i++)
         for (int g = 0; g < groups; g++)
-            isum[g][i] = format == Q4_1   ? _mm256_setzero_si256()
-                         : format == Q4_0 ? broadcast4(a[i]->offset8)
-                                          : broadcast4(a[i]->offset16);
+            if (!four_bits) isum[g][i] = broadcast4(a[i]->offset16);
     for (int j = 0; j < 8; j++)
         for (int i = 0; i < m; i++) {
             __m256i x = broadcast4(a[i]->q + 4 * j);
-            for (int g = 0; g < groups; g++)
-                isum[g][i] = in_order(
-                    _mm256_add_epi16(isum[g][i], _mm256_maddubs_epi16(w[g]->q[j], x)));
+            for (int g = 0; g < groups; g++) {
+                __m256i pairs = _mm256_maddubs_epi16(w[g]->q[j], x);
+                isum[g][i] = in_order(four_bits && j == 0
+                                          ? pairs
+                                          : _mm256_add_epi16(isum[g][i], pairs));
+            }
         }
     const __m256i ones = _mm256_set1_epi16(1);
     for (int i = 0; i < m; i++)
         for (int g = 0; g < groups; g++) {
             isum[g][i] = _mm256_madd_epi16(isum[g][i], ones);
+            if (format == Q4_0)
+                isum[g][i] = _mm256_add_epi32(isum[g][i], broadcast4(&a[i]->offset8));
             if (format == Q5_1)
                 isum[g][i] = _mm256_sub_epi32(
                     isum[g][i], _mm256_madd_epi16(broadcast4(a[i]->offset16), ones));
