@@ -125,14 +125,28 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
     }
 }
 
+/* The tile that prompts are made of, apart from the others so that the compiler finds registers
+ * for it: ROWS rows times two tiles of floats. */
+static __attribute__((noinline)) void qk_full(float *s, int64_t s_stride, const float *q,
+                                              int64_t q_stride, const uint8_t *k,
+                                              int64_t head_dim, float scale) {
+    qk_tile(s, s_stride, q, q_stride, k, (size_t)head_dim * 64, head_dim, scale, ROWS, 2,
+            GLASS_F32);
+}
+
 /* R rows over tiles [from, to), T at a time. */
 INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_stride,
                      const uint8_t *k, size_t tile_bytes, int64_t from, int64_t to,
                      int64_t head_dim, float scale, int R, int T, glass_dtype dtype) {
     int64_t t = from;
-    for (; t + T <= to; t += T)
-        qk_tile(s + t * 16, s_stride, q, q_stride, k + (size_t)t * tile_bytes, tile_bytes,
-                head_dim, scale, R, T, dtype);
+    for (; t + T <= to; t += T) {
+        float *out = s + t * 16;
+        const uint8_t *at = k + (size_t)t * tile_bytes;
+        if (R == ROWS && dtype == GLASS_F32)
+            qk_full(out, s_stride, q, q_stride, at, head_dim, scale);
+        else
+            qk_tile(out, s_stride, q, q_stride, at, tile_bytes, head_dim, scale, R, T, dtype);
+    }
     for (; T > 1 && t < to; t++)
         qk_tile(s + t * 16, s_stride, q, q_stride, k + (size_t)t * tile_bytes, tile_bytes,
                 head_dim, scale, R, 1, dtype);
