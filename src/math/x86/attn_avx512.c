@@ -26,12 +26,19 @@ enum {
     RUNS = 4,       /* most runs of a register tile */
     SLICE = 2,      /* runs that many rows go over at a time */
     MANY = 13,      /* rows from which on slices pay */
+    AHEAD_TILES = 4, /* keys that few rows fetch ahead of need: tiles, for the scores */
+    AHEAD_KEYS = 64, /* and keys, for the values */
     GROUPS = 16     /* register tiles of rows whose spans are at hand */
 };
 
 /* How a run lies in memory. */
 INLINE size_t run_bytes(glass_dtype dtype) {
     return dtype == GLASS_F32 ? 64 : dtype == GLASS_F16 ? 32 : 16;
+}
+
+/* Brings the line at p + ahead near; that may lie beyond the array. */
+INLINE void fetch(const uint8_t *p, size_t ahead) {
+    _mm_prefetch((const char *)((uintptr_t)p + ahead), _MM_HINT_T0);
 }
 
 INLINE __m512 half16(const uint8_t *p) {
@@ -68,10 +75,10 @@ INLINE bool clip(int64_t *from, int64_t *to, int64_t begin, int64_t end, int64_t
 /* ---- scores ---- */
 
 /* Chains on over features [d, d + n) of T tiles of keys; `at` points at feature d of the
- * first, for q8_0 at d's block. */
+ * first, for q8_0 at d's block. What lies `ahead` is fetched, unless that is 0. */
 INLINE void qk_chain(__m512 acc[ROWS][RUNS], const float *q, int64_t q_stride,
-                     const uint8_t *at, size_t tile_bytes, int64_t n, int R, int T,
-                     glass_dtype dtype) {
+                     const uint8_t *at, size_t tile_bytes, size_t ahead, int64_t n, int R,
+                     int T, glass_dtype dtype) {
     const size_t run = run_bytes(dtype);
     __m512 d_k[RUNS];
     UNROLL for (int t = 0; t < T; t++) d_k[t] = _mm512_setzero_ps();
@@ -83,6 +90,9 @@ INLINE void qk_chain(__m512 acc[ROWS][RUNS], const float *q, int64_t q_stride,
         __m512 lanes[RUNS];
         UNROLL for (int t = 0; t < T; t++)
             lanes[t] = run_load(at + (size_t)t * tile_bytes, d_k[t], dtype);
+        if (ahead > 0) {
+            UNROLL for (int t = 0; t < T; t++) fetch(at + (size_t)t * tile_bytes, ahead);
+        }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(q[r * q_stride + d]);
             UNROLL for (int t = 0; t < T; t++)
@@ -107,8 +117,8 @@ INLINE void qk_finish(float *s, int64_t s_stride, __m512 acc[ROWS][RUNS], bool f
 
 /* R rows times T tiles, whole dots. */
 INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                    const uint8_t *k, size_t tile_bytes, int64_t head_dim, float scale, int R,
-                    int T, glass_dtype dtype) {
+                    const uint8_t *k, size_t tile_bytes, size_t ahead, int64_t head_dim,
+                    float scale, int R, int T, glass_dtype dtype) {
     for (int64_t d0 = 0; d0 < head_dim; d0 += 256) {
         int64_t n = head_dim - d0 < 256 ? head_dim - d0 : 256;
         __m512 acc[ROWS][RUNS];
@@ -116,10 +126,10 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
         if (dtype == GLASS_Q8_0) {
             for (int64_t b = d0 / 32; b < (d0 + n) / 32; b++)
                 qk_chain(acc, q + b * 32, q_stride, k + (size_t)b * ATTN_Q8_BYTES, tile_bytes,
-                         32, R, T, dtype);
+                         ahead, 32, R, T, dtype);
         } else {
-            qk_chain(acc, q + d0, q_stride, k + (size_t)d0 * run_bytes(dtype), tile_bytes, n, R,
-                     T, dtype);
+            qk_chain(acc, q + d0, q_stride, k + (size_t)d0 * run_bytes(dtype), tile_bytes,
+                     ahead, n, R, T, dtype);
         }
         qk_finish(s, s_stride, acc, d0 == 0, d0 + n == head_dim, scale, R, T);
     }
@@ -130,7 +140,7 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
 static __attribute__((noinline)) void qk_full(float *s, int64_t s_stride, const float *q,
                                               int64_t q_stride, const uint8_t *k,
                                               int64_t head_dim, float scale) {
-    qk_tile(s, s_stride, q, q_stride, k, (size_t)head_dim * 64, head_dim, scale, ROWS, 2,
+    qk_tile(s, s_stride, q, q_stride, k, (size_t)head_dim * 64, 0, head_dim, scale, ROWS, 2,
             GLASS_F32);
 }
 
@@ -145,11 +155,12 @@ INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_strid
         if (R == ROWS && dtype == GLASS_F32)
             qk_full(out, s_stride, q, q_stride, at, head_dim, scale);
         else
-            qk_tile(out, s_stride, q, q_stride, at, tile_bytes, head_dim, scale, R, T, dtype);
+            qk_tile(out, s_stride, q, q_stride, at, tile_bytes, AHEAD_TILES * tile_bytes,
+                    head_dim, scale, R, T, dtype);
     }
     for (; T > 1 && t < to; t++)
         qk_tile(s + t * 16, s_stride, q, q_stride, k + (size_t)t * tile_bytes, tile_bytes,
-                head_dim, scale, R, 1, dtype);
+                AHEAD_TILES * tile_bytes, head_dim, scale, R, 1, dtype);
 }
 
 INLINE void qk_rows(int64_t n, float *s, int64_t s_stride, const float *q, int64_t q_stride,
@@ -324,6 +335,14 @@ INLINE __m512 v_load(const struct values *v, int64_t j, int i, glass_dtype dtype
                     _mm512_set1_ps(v->d[panel * ATTN_BLOCK + j]), dtype);
 }
 
+INLINE void v_fetch(const struct values *v, int64_t j, int i, glass_dtype dtype) {
+    if (dtype != GLASS_Q8_0)
+        fetch(v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype),
+              AHEAD_KEYS * run_bytes(dtype));
+    else if ((v->half + i) % 2 == 0)
+        fetch(v->v + (size_t)((v->half + i) / 2) * v->panel_bytes + j * 34, AHEAD_KEYS * 34);
+}
+
 /* The scales of n_panels panels of q8_0, keys [from, to). */
 INLINE void v_scales(float *d, const uint8_t *v, size_t panel_bytes, int64_t n_panels,
                      int64_t from, int64_t to) {
@@ -363,7 +382,8 @@ INLINE struct spans spans_of(const int64_t *begin, const int64_t *end, int64_t n
 /* Chains on over keys [from, to): all rows see them, or, if `some`, those that do. */
 INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                     const struct values *v, int64_t from, int64_t to,
-                    const struct spans *spans, bool some, int R, int T, glass_dtype dtype) {
+                    const struct spans *spans, bool some, bool fetching, int R, int T,
+                    glass_dtype dtype) {
     for (int64_t j = from; j < to; j++) {
         __m512 lanes[RUNS];
         unsigned sees = 0xffff;
@@ -373,6 +393,9 @@ INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                    _mm512_cmp_epi32_mask(spans->to, key, _MM_CMPINT_NLE);
         }
         UNROLL for (int t = 0; t < T; t++) lanes[t] = v_load(v, j, t, dtype);
+        if (fetching) {
+            UNROLL for (int t = 0; t < T; t++) v_fetch(v, j, t, dtype);
+        }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(p[r * p_stride + j]);
             __mmask16 mask = (__mmask16)(0 - (sees >> r & 1));
@@ -390,9 +413,9 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
                     glass_dtype dtype) {
     __m512 acc[ROWS][RUNS];
     acc_clear(acc, R, T);
-    pv_keys(acc, p, p_stride, v, s->first, s->common0, s, true, R, T, dtype);
-    pv_keys(acc, p, p_stride, v, s->common0, s->common1, s, false, R, T, dtype);
-    pv_keys(acc, p, p_stride, v, s->common1, s->last, s, true, R, T, dtype);
+    pv_keys(acc, p, p_stride, v, s->first, s->common0, s, true, false, R, T, dtype);
+    pv_keys(acc, p, p_stride, v, s->common0, s->common1, s, false, R < ROWS, R, T, dtype);
+    pv_keys(acc, p, p_stride, v, s->common1, s->last, s, true, false, R, T, dtype);
     UNROLL for (int r = 0; r < R; r++) {
         int64_t from, to;
         if (!clip(&from, &to, begin[r], end[r], key0)) continue;
