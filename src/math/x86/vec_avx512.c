@@ -163,6 +163,39 @@ static inline vd vd_look_up(const double table[4], vd_index i) {
     return _mm512_permutexvar_pd(i, _mm512_broadcast_f64x4(_mm256_loadu_pd(table)));
 }
 
+#define VD_SIXTEENTHS
+/* The bits of 2^(j/16), rounded to nearest, less j << 48. */
+static const uint64_t sixteenths[16] = {
+    0x3ff0000000000000u, 0x3fefb5586cf9890fu, 0x3fef72b83c7d517bu, 0x3fef387a6e756238u,
+    0x3fef06fe0a31b715u, 0x3feedea64c123422u, 0x3feebfdad5362a27u, 0x3feeab07dd485429u,
+    0x3feea09e667f3bcdu, 0x3feea11473eb0187u, 0x3feeace5422aa0dbu, 0x3feec49182a3f090u,
+    0x3feee89f995ad3adu, 0x3fef199bdd85529cu, 0x3fef5818dcfba487u, 0x3fefa4afa2a490dau,
+};
+/* 2^(n/16), n = 16 k + j in the low bits of x: n << 48 is k << 52 and j << 48. */
+static inline vd vd_two_to_sixteenths(vd x) {
+    __m512i n = _mm512_castpd_si512(x);
+    __m512i t = _mm512_permutex2var_epi64(_mm512_loadu_si512(sixteenths), n,
+                                          _mm512_loadu_si512(sixteenths + 8));
+    return _mm512_castsi512_pd(_mm512_add_epi64(t, _mm512_slli_epi64(n, 48)));
+}
+static inline __m512i low_halves(vd a, vd b) { /* of the 64 bits, in some order */
+    return _mm512_castps_si512(
+        _mm512_shuffle_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b), 0x88));
+}
+/* Whether any x is within 2^12 units of a midpoint between two (normal) binary32 numbers,
+ * that is, the 29 bits that rounding drops are in 2^28 - 2^12 … 2^28 + 2^12 - 1, or any y is
+ * subnormal. */
+static inline bool vd_any_unsure(const vd x[4], const vf y[2]) {
+    const __m512i offset = _mm512_set1_epi32((1 << 28) + (1 << 12));
+    const __m512i high = _mm512_set1_epi32((1 << 29) - (1 << 13));
+    const int subnormal = 0x20;
+    __mmask16 any = _mm512_fpclass_ps_mask(y[0], subnormal);
+    any |= _mm512_fpclass_ps_mask(y[1], subnormal);
+    any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[0], x[1]), offset), high);
+    any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[2], x[3]), offset), high);
+    return any != 0;
+}
+
 #include "math/vec_simd.inc"
 
 void vec_fill_avx512(struct math_kernels *k) {
