@@ -43,6 +43,7 @@ CFLAGS_ALL += $(shell $(PKG_CONFIG) --cflags $(PKGS))
 LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 CLI_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(CLI_PKGS))
 CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
+TEST_LIBS = $(CLI_LIBS) -lcmocka -lmpfr -lgmp
 
 # Rooms of the library, in the order in which they may see each other (docs/architecture).
 ROOMS := base math math/c format text model
@@ -120,7 +121,7 @@ $(B)/glass: $(CLI_OBJ) $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libglass-internal.a
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS) -lcmocka -lmpfr -lgmp
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
 $(B)/bench/%: $(B)/bench/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
 $(B)/examples/%: examples/%.c $(B)/libglass.a

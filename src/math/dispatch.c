@@ -6,6 +6,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 #include <pthread.h>
 #include <stdlib.h>
@@ -39,6 +42,10 @@ static bool has_avx512(void) {
 static bool has_avx512vnni(void) {
     return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
+#elif defined(__aarch64__)
+static bool has_dotprod(void) {
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
 #endif
 
 /* Each set builds on the ones above it. */
@@ -52,6 +59,7 @@ static const struct isa isas[] = {
     {"avx512vnni", has_avx512vnni, {NULL, NULL, NULL, q32_fill_avx512vnni, qk_fill_avx512vnni}},
 #elif defined(__aarch64__)
     {"neon", always, {vec_fill_neon, attn_fill_neon, float_fill_neon, q32_fill_neon, qk_fill_neon}},
+    {"dotprod", has_dotprod, {NULL, NULL, NULL, q32_fill_dotprod, qk_fill_dotprod}},
 #endif
 };
 enum { N_ISAS = sizeof isas / sizeof *isas };

@@ -28,6 +28,8 @@ void attn_fill_neon(struct math_kernels *k);
 void float_fill_neon(struct math_kernels *k);
 void q32_fill_neon(struct math_kernels *k);
 void qk_fill_neon(struct math_kernels *k);
+void q32_fill_dotprod(struct math_kernels *k);
+void qk_fill_dotprod(struct math_kernels *k);
 #endif
 
 #endif

@@ -23,7 +23,7 @@ struct math_kernels {
 #undef KERNEL
 };
 
-/* The table in use. GLASS_ISA=c|avx2|avx512|neon in the environment forces a set; a name that
+/* The table in use. GLASS_ISA=c|avx2|avx512|avx512vnni|neon|dotprod in the environment forces a set; a name that
  * this machine cannot run is an error message on the first call of math_isa_status. */
 const struct math_kernels *math_kernels(void);
 /* GLASS_OK, or GLASS_USAGE when GLASS_ISA asks for what is not there. */

@@ -1,0 +1,19 @@
+/* check_float_rows.c - holds the SIMD rows of list_float.def to the definition, with
+ * nothing but the C library: for emulators (tests/math/test_neon.sh). One TAP line for each
+ * set. */
+#include "../math/check_float.h"
+
+int main(void) {
+    struct math_kernels c, k;
+    int bad = 0;
+    math_fill(&c, 0);
+    for (int i = 1; i < math_n_isas(); i++) {
+        math_fill(&k, i);
+        bool ok =
+            check_products(&c, &k, 100) && check_widening(&k) && check_rounding(&k, 300000);
+        printf("%s - products with float weights, %s\n", ok ? "ok" : "not ok",
+               math_isa_name(i));
+        bad += !ok;
+    }
+    return bad != 0;
+}
