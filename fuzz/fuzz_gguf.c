@@ -1,34 +1,16 @@
 /* fuzz_gguf.c - libFuzzer target: whatever the bytes, the GGUF reader refuses them or hands
  * out only what is inside them. AddressSanitizer sees every read past the input's end. */
-#include "format/gguf.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                                    \
-    do {                                                                                   \
-        if (!(condition)) abort();                                                         \
-    } while (0)
-
-static volatile uint64_t sink;
-
-static void read_bytes(const void *bytes, size_t n) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += ((const uint8_t *)bytes)[i];
-    sink += sum;
-}
+#include "fuzz_common.h"
 
 static void check_value(const struct gguf *g, const struct gguf_value *v) {
     char key[300];
-    read_bytes(v->key.text, v->key.n_bytes);
-    read_bytes(v->data, v->n_bytes);
+    fuzz_read(v->key.text, v->key.n_bytes);
+    fuzz_read(v->data, v->n_bytes);
     for (uint64_t i = 0; i < v->n_items && i < 100000; i++) {
         struct gguf_string text = gguf_item_string(v, i);
-        read_bytes(text.text, text.n_bytes);
-        sink += (uint64_t)gguf_item_int(v, i);
-        sink += gguf_item_float(v, i) > 0;
+        fuzz_read(text.text, text.n_bytes);
+        fuzz_sink += (uint64_t)gguf_item_int(v, i);
+        fuzz_sink += gguf_item_float(v, i) > 0;
     }
     MUST(gguf_item_string(v, v->n_items).n_bytes == 0);
     MUST(gguf_item_int(v, v->n_items) == 0);
@@ -68,7 +50,7 @@ static void check_tensor(const struct gguf *g, const struct gguf_tensor *t,
     MUST(t->shape[t->n_dims - 1] % glass_dtype_block(t->dtype) == 0);
     MUST((size_t)(n / glass_dtype_block(t->dtype)) * glass_dtype_block_bytes(t->dtype) ==
          t->n_bytes);
-    read_bytes(t->data, t->n_bytes);
+    fuzz_read(t->data, t->n_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

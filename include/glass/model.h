@@ -53,8 +53,9 @@ GLASS_API glass_status glass_model_template(const glass_model *model,
 /* The template's text, NULL when there is none. */
 GLASS_API const char *glass_model_template_source(const glass_model *model);
 
-/* The file's metadata, in file order: key and value as JSON (arrays longer than 16 show
- * their length instead). Strings belong to the model. */
+/* The file's metadata, in file order: key and value as JSON (arrays longer than 16 and
+ * strings longer than 65536 bytes show their length instead, {"length":n}). Strings belong to
+ * the model. */
 GLASS_API int64_t glass_model_n_meta(const glass_model *model);
 GLASS_API void glass_model_meta(const glass_model *model, int64_t i, const char **key,
                                 const char **json);

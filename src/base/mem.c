@@ -5,6 +5,7 @@
 #include <string.h>
 
 static _Thread_local int64_t n_asked, fail_at;
+static _Thread_local size_t bytes_asked;
 
 int64_t mem_fail_at(int64_t n) {
     int64_t asked = n_asked;
@@ -13,8 +14,15 @@ int64_t mem_fail_at(int64_t n) {
     return asked;
 }
 
-static bool injected(void) {
+size_t mem_asked_bytes(void) {
+    size_t asked = bytes_asked;
+    bytes_asked = 0;
+    return asked;
+}
+
+static bool injected(size_t n_bytes) {
     n_asked++;
+    bytes_asked += n_bytes;
     return fail_at > 0 && n_asked == fail_at;
 }
 
@@ -42,7 +50,7 @@ static glass_status checked_size(size_t *n_bytes, size_t n_items, size_t item_by
         return fail(GLASS_NO_MEMORY, "out of memory: %zu items of %zu bytes", n_items,
                     item_bytes);
     if (*n_bytes == 0) *n_bytes = 1;
-    if (injected()) return fail_memory(*n_bytes);
+    if (injected(*n_bytes)) return fail_memory(*n_bytes);
     return GLASS_OK;
 }
 

@@ -24,5 +24,7 @@ bool mem_add(size_t *out, size_t a, size_t b);
 /* Tests only: the n-th allocation from now fails (1 = the next), 0 = none does. Returns how
  * many were asked for since the last call. Per thread. */
 int64_t mem_fail_at(int64_t n);
+/* Tests only: bytes asked for on this thread since the last call, freed or not. */
+size_t mem_asked_bytes(void);
 
 #endif

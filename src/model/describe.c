@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { ARRAY_SHOWN = 16 };
+enum { ARRAY_SHOWN = 16, STRING_SHOWN = 1 << 16 };
 
 static glass_status scalar(struct buf *b, const struct gguf_value *v, enum gguf_type type,
                            uint64_t i) {
@@ -14,6 +14,7 @@ static glass_status scalar(struct buf *b, const struct gguf_value *v, enum gguf_
     switch (type) {
     case GGUF_STRING:
         s = gguf_item_string(v, i);
+        if (s.n_bytes > STRING_SHOWN) return buf_printf(b, "{\"length\":%zu}", s.n_bytes);
         return buf_json_string(b, s.text, s.n_bytes);
     case GGUF_F32:
     case GGUF_F64: return buf_json_number(b, gguf_item_float(v, i));

@@ -40,10 +40,12 @@ static glass_status warm(const struct gguf *g, const glass_model_options *o) {
 }
 
 static glass_status open_template(struct glass_model *m) {
+    enum { TEMPLATE_KEPT = 1 << 20 }; /* no template that is longer compiles */
     struct gguf_string source;
     TRY(gguf_get_string_or(m->file, "tokenizer.chat_template", &source));
     if (source.n_bytes == 0) return GLASS_OK;
-    TRY(mem_copy_text(&m->template_source, source.text, source.n_bytes));
+    if (source.n_bytes <= TEMPLATE_KEPT)
+        TRY(mem_copy_text(&m->template_source, source.text, source.n_bytes));
     glass_status status = glass_template_compile(&m->tmpl, source.text, source.n_bytes);
     if (status == GLASS_NO_MEMORY) return status;
     /* A template that does not compile must not keep a model from completing text. */

@@ -80,6 +80,19 @@ static glass_status check_header(const struct glass_session *s, const struct hea
     return GLASS_OK;
 }
 
+/* The checksum guards against damage, not against people. */
+static glass_status check_tokens(const struct glass_session *s, const uint8_t *tokens,
+                                 int64_t n, const char *path) {
+    for (int64_t i = 0; i < n; i++) {
+        int32_t id;
+        memcpy(&id, tokens + (size_t)i * sizeof id, sizeof id);
+        if (id < 0 || id >= s->model->config.n_vocab)
+            return fail(GLASS_BAD_INPUT, "%s: token %lld is %d: the vocabulary has %lld", path,
+                        (long long)i, id, (long long)s->model->config.n_vocab);
+    }
+    return GLASS_OK;
+}
+
 /* Checks everything before the session changes. */
 static glass_status read_parts(struct glass_session *s, struct reader *r) {
     const uint8_t *p, *tokens, *rows;
@@ -98,6 +111,7 @@ static glass_status read_parts(struct glass_session *s, struct reader *r) {
     TRY(sha256_bytes(digest, r->data, (size_t)(p - r->data)));
     if (memcmp(digest, p, DIGEST_BYTES) != 0 || reader_left(r) != 0)
         return fail(GLASS_BAD_INPUT, "%s: the checksum differs: the file is damaged", r->name);
+    TRY(check_tokens(s, tokens, h.n_tokens, r->name));
     memcpy(s->tokens, tokens, (size_t)h.n_tokens * sizeof *s->tokens);
     for (int64_t i = 0; i < h.n_layer; i++)
         attn_import(&s->caches[i], rows + 2 * (size_t)i * one,

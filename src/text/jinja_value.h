@@ -124,9 +124,11 @@ enum {
     JINJA_SOURCE = 1 << 20,        /* bytes of a template */
     JINJA_HEIGHT = 200,            /* nesting of a template's expressions and statements */
 };
+#ifndef JINJA_STEPS /* the fuzz targets set small limits, so that reaching them is cheap */
 #define JINJA_STEPS  INT64_C(50000000)
 #define JINJA_MEMORY ((size_t)512 << 20)
 #define JINJA_OUTPUT ((size_t)64 << 20)
+#endif
 
 struct jarena {
     struct jblock *blocks; /* newest first */

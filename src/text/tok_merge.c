@@ -3,21 +3,13 @@
  * Both kinds of vocabulary merge the neighbours of best priority first, the leftmost of
  * equals. Byte-level BPE starts from bytes and knows merges as pairs of ids; SentencePiece
  * starts from characters and may make any piece of the vocabulary. Short words search a small
- * array for the best pair; long ones keep a heap, O(n log n). */
+ * array for the best pair; long ones keep lists by rank (tok_queue.c). */
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
 
 enum { SHORT_WORD = 40 };
-
-struct tok_symbol {
-    int32_t id;     /* -1: a character without a token */
-    uint32_t begin; /* its bytes in the word; it ends where the next begins */
-    uint32_t prev, next;
-    uint32_t rank;  /* of merging with the next one, TOK_NONE if it cannot */
-    int32_t joined; /* spm: the id that gives */
-};
 
 struct merger {
     const glass_tokenizer *t;
@@ -72,38 +64,7 @@ static inline void merge_row(const struct merger *m, bool spm, struct row *row) 
     }
 }
 
-/* Long words: a linked list of symbols and a binary heap of rank << 32 | symbol. An entry is
- * stale once its symbol's rank is another. */
-static void heap_push(uint64_t *heap, size_t *n, uint64_t entry) {
-    size_t i = (*n)++;
-    while (i > 0 && heap[(i - 1) / 2] > entry) {
-        heap[i] = heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    heap[i] = entry;
-}
-
-static void heap_sink(uint64_t *heap, size_t n, size_t i) {
-    uint64_t entry = heap[i];
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= n) break;
-        if (child + 1 < n && heap[child + 1] < heap[child]) child++;
-        if (heap[child] >= entry) break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = entry;
-}
-
-static uint64_t heap_pop(uint64_t *heap, size_t *n) {
-    uint64_t best = heap[0];
-    heap[0] = heap[--*n];
-    if (*n > 0) heap_sink(heap, *n, 0);
-    return best;
-}
-
-/* symbols[n] is a sentinel at the word's end. */
+/* Long words: symbols[n] is a sentinel at the word's end. */
 static void rate_symbol(const struct merger *m, bool spm, struct tok_symbol *symbols,
                         uint32_t i, uint32_t n) {
     struct tok_symbol *s = &symbols[i];
@@ -117,50 +78,50 @@ static void rate_symbol(const struct merger *m, bool spm, struct tok_symbol *sym
         s->rank = tok_pairs_find(&m->t->pairs, s->id, right->id);
 }
 
-static void merge_long(const struct merger *m, bool spm, struct tok_symbol *symbols,
-                       uint64_t *heap, uint32_t n) {
-    size_t n_heap = 0;
+static glass_status rate_again(const struct merger *m, bool spm, struct tok_queue *q,
+                               struct tok_symbol *symbols, uint32_t i, uint32_t n) {
+    uint32_t before = symbols[i].rank;
+    rate_symbol(m, spm, symbols, i, n);
+    if (symbols[i].rank == before) return GLASS_OK;
+    uint32_t rank = symbols[i].rank;
+    symbols[i].rank = before;
+    if (before != TOK_NONE) tok_queue_drop(q, symbols, i);
+    symbols[i].rank = rank;
+    return rank == TOK_NONE ? GLASS_OK : tok_queue_put(q, symbols, i);
+}
+
+static glass_status merge_long(const struct merger *m, bool spm, struct tok_queue *q,
+                               struct tok_symbol *symbols, uint32_t n) {
+    TRY(tok_queue_start(q));
     for (uint32_t i = 0; i < n; i++) {
         symbols[i].prev = i - 1;
         symbols[i].next = i + 1;
     }
     for (uint32_t i = 0; i < n; i++) {
         rate_symbol(m, spm, symbols, i, n);
-        if (symbols[i].rank != TOK_NONE) heap[n_heap++] = (uint64_t)symbols[i].rank << 32 | i;
+        if (symbols[i].rank != TOK_NONE) TRY(tok_queue_put(q, symbols, i));
     }
-    for (size_t i = n_heap / 2; i-- > 0;) heap_sink(heap, n_heap, i);
-    while (n_heap > 0) {
-        uint64_t entry = heap_pop(heap, &n_heap);
-        uint32_t i = (uint32_t)entry;
-        struct tok_symbol *left = &symbols[i];
-        if (left->rank != (uint32_t)(entry >> 32)) continue;
-        struct tok_symbol *right = &symbols[left->next];
+    uint32_t i;
+    while (tok_queue_take(q, symbols, &i)) {
+        struct tok_symbol *left = &symbols[i], *right = &symbols[left->next];
         left->id = spm ? left->joined : (int32_t)m->t->pairs.results[left->rank];
+        left->rank = TOK_NONE;
+        if (right->rank != TOK_NONE) tok_queue_drop(q, symbols, left->next);
         left->next = right->next;
-        right->rank = TOK_NONE;
         if (left->next < n) symbols[left->next].prev = i;
-        rate_symbol(m, spm, symbols, i, n);
-        if (left->rank != TOK_NONE)
-            heap_push(heap, &n_heap, (uint64_t)left->rank << 32 | i);
-        if (i == 0) continue;
-        uint32_t before = left->prev;
-        rate_symbol(m, spm, symbols, before, n);
-        if (symbols[before].rank != TOK_NONE)
-            heap_push(heap, &n_heap, (uint64_t)symbols[before].rank << 32 | before);
+        if (i > 0) TRY(rate_again(m, spm, q, symbols, left->prev, n));
+        TRY(rate_again(m, spm, q, symbols, i, n));
     }
+    return GLASS_OK;
 }
 
-/* Every merge takes one entry off the heap and puts on at most two. */
 static glass_status long_memory(struct tok_work *w, size_t n) {
     if (n <= w->n_symbols) return GLASS_OK;
     mem_free(w->symbols);
-    mem_free(w->heap);
     w->symbols = NULL;
-    w->heap = NULL;
     w->n_symbols = 0;
     size_t room = n + n / 4;
     TRY(mem_alloc(&w->symbols, room + 1, sizeof *w->symbols));
-    TRY(mem_alloc(&w->heap, 2 * room + 2, sizeof *w->heap));
     w->n_symbols = room;
     return GLASS_OK;
 }
@@ -187,7 +148,7 @@ glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes)
         w->symbols[n].id = t->byte_ids[(unsigned char)word[i]];
         n += w->symbols[n].id >= 0;
     }
-    merge_long(&m, false, w->symbols, w->heap, n);
+    TRY(merge_long(&m, false, &w->queue, w->symbols, n));
     for (uint32_t i = 0; i < n; i = w->symbols[i].next)
         w->ids->data[w->ids->len++] = w->symbols[i].id;
     return GLASS_OK;
@@ -271,7 +232,7 @@ glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes)
     }
     w->symbols[n].begin = (uint32_t)n_text;
     struct merger m = {w->t, w->escaped};
-    merge_long(&m, true, w->symbols, w->heap, n);
+    TRY(merge_long(&m, true, &w->queue, w->symbols, n));
     for (uint32_t i = 0; i < n; i = w->symbols[i].next)
         put_symbol(w, w->symbols[i].id, w->escaped + w->symbols[i].begin,
                    w->symbols[w->symbols[i].next].begin - w->symbols[i].begin);

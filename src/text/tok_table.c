@@ -193,9 +193,11 @@ static glass_status find_merge(glass_tokenizer *t, const struct tok_source *sour
     return GLASS_OK;
 }
 
-/* Of two merges of one pair the first counts. */
+/* Of two merges of one pair the first counts. One that makes a control token never does: no
+ * text becomes such a token by merging. */
 static void put_merge(glass_tokenizer *t, const struct merge *m, int64_t rank) {
     struct tok_pairs *pairs = &t->pairs;
+    if (t->types[m->result] == TOK_CONTROL) return;
     uint32_t at = (uint32_t)tok_mix(m->pair) & pairs->mask;
     while (pairs->slots[at] != UINT64_MAX && pairs->slots[at] >> 24 != m->pair)
         at = (at + 1) & pairs->mask;

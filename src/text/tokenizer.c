@@ -283,7 +283,7 @@ static void work_free(struct tok_work *w) {
     if (w == NULL) return;
     mem_free(w->cache);
     mem_free(w->symbols);
-    mem_free(w->heap);
+    tok_queue_free(&w->queue);
     mem_free(w->escaped);
     tok_pre_match_free(w->match);
     mem_free(w);
@@ -306,10 +306,9 @@ static void work_return(const glass_tokenizer *t, struct tok_work *w) {
     glass_tokenizer *owner = (glass_tokenizer *)(uintptr_t)t;
     if (w->n_symbols > KEEP_SYMBOLS || w->n_escaped > KEEP_SYMBOLS) {
         mem_free(w->symbols);
-        mem_free(w->heap);
+        tok_queue_free(&w->queue);
         mem_free(w->escaped);
         w->symbols = NULL;
-        w->heap = NULL;
         w->escaped = NULL;
         w->n_symbols = w->n_escaped = 0;
     }

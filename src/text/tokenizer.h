@@ -7,7 +7,7 @@
  *   tok_special.c                       control and user-defined tokens in a text
  *   tok_pre.c tok_scan.c                text -> words (pre-tokenizers of byte-level BPE)
  *   tok_cut.c                           text -> words (SentencePiece: where no merge crosses)
- *   tok_word.c tok_merge.c              word -> ids, by cache or by merging
+ *   tok_word.c tok_merge.c tok_queue.c  word -> ids, by cache or by merging
  *   tok_stream.c                        ids -> text, piece by piece
  *
  * A "word" is a stretch of text that merges never leave. */
@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "format/gguf.h"
 #include "glass/tokenizer.h"
+#include "text/tok_queue.h"
 
 /* The largest text that one call encodes and the largest vocabulary. Positions inside a text
  * are 32 bits, and pieces are at most TOK_PIECE_LIMIT bytes. */
@@ -208,8 +209,8 @@ struct tok_work {
     struct tok_entry *cache; /* (1 << TOK_CACHE_BITS), NULL until it pays */
     size_t n_seen;           /* bytes encoded with this memory, by all calls */
     struct tok_symbol *symbols; /* long words */
-    uint64_t *heap;
     size_t n_symbols;
+    struct tok_queue queue;
     char *escaped; /* a word as the vocabulary spells it */
     size_t n_escaped;
     void *match; /* tok_pre's */

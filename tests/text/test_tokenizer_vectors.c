@@ -1,7 +1,9 @@
 /* test_tokenizer_vectors.c - published vocabularies against their published test vectors.
  *
  * NAME.gguf.inp holds cases separated by a line, NAME.gguf.out one line of ids for each, made
- * without BOS and without recognising special tokens. Needs the shared data; skipped without. */
+ * without BOS and without recognising special tokens. Needs the shared data; skipped without.
+ * Vocabularies that the shared data has only vectors for, or nothing, are looked for in the
+ * folder $GLASS_VOCABS: models/ of llama.cpp's source has them. */
 #include "base/path.h"
 #include "glass/tokenizer.h"
 
@@ -16,6 +18,7 @@
 struct vocabulary {
     const char *file;    /* under tokenizers/ */
     const char *vectors; /* under tokenizers/ggml-vocab/ */
+    bool elsewhere;      /* both in $GLASS_VOCABS, unless the shared data has the vectors */
 };
 
 static const char *shared(void) {
@@ -23,12 +26,29 @@ static const char *shared(void) {
     return folder != NULL && folder[0] != '\0' ? folder : "../shared/data";
 }
 
-static glass_status read_shared(struct buf *out, const char *name) {
+static glass_status read_file(struct buf *out, const char *folder, const char *name) {
     struct buf path = {0};
-    assert_int_equal(buf_printf(&path, "%s/tokenizers/%s", shared(), name), GLASS_OK);
+    assert_int_equal(buf_printf(&path, "%s/%s", folder, name), GLASS_OK);
     glass_status status = path_read_whole(out, path.data, 64 << 20);
     buf_free(&path);
     return status;
+}
+
+/* Cases and ids of v; false if they are nowhere. */
+static bool read_vectors(const struct vocabulary *v, struct buf *cases, struct buf *lines) {
+    char name[128], folder[4096];
+    const char *vocabs = getenv("GLASS_VOCABS");
+    if (v->elsewhere && vocabs == NULL) return false;
+    snprintf(folder, sizeof folder, "%s/tokenizers/ggml-vocab", shared());
+    snprintf(name, sizeof name, "%s.gguf.inp", v->vectors);
+    if (read_file(cases, folder, name) != GLASS_OK) {
+        if (!v->elsewhere) return false;
+        snprintf(folder, sizeof folder, "%s", vocabs);
+        assert_int_equal(read_file(cases, folder, name), GLASS_OK);
+    }
+    snprintf(name, sizeof name, "%s.gguf.out", v->vectors);
+    assert_int_equal(read_file(lines, folder, name), GLASS_OK);
+    return true;
 }
 
 /* Encodes one case and compares with its line of ids; the text must come back too. */
@@ -65,16 +85,15 @@ static void vectors_hold(void **state) {
     const struct vocabulary *v = *state;
     static const char mark[] = "\n__ggml_vocab_test__\n";
     struct buf cases = {0}, lines = {0}, path = {0};
-    char name[128];
-    snprintf(name, sizeof name, "ggml-vocab/%s.gguf.inp", v->vectors);
-    if (read_shared(&cases, name) != GLASS_OK) {
-        print_message("skipped: no shared data\n");
+    if (!read_vectors(v, &cases, &lines)) {
+        print_message("skipped: no %s\n", v->elsewhere ? "GLASS_VOCABS" : "shared data");
         buf_free(&cases);
         skip();
     }
-    snprintf(name, sizeof name, "ggml-vocab/%s.gguf.out", v->vectors);
-    assert_int_equal(read_shared(&lines, name), GLASS_OK);
-    assert_int_equal(buf_printf(&path, "%s/tokenizers/%s", shared(), v->file), GLASS_OK);
+    if (v->elsewhere)
+        assert_int_equal(buf_printf(&path, "%s/%s", getenv("GLASS_VOCABS"), v->file), GLASS_OK);
+    else
+        assert_int_equal(buf_printf(&path, "%s/tokenizers/%s", shared(), v->file), GLASS_OK);
     glass_tokenizer *t;
     if (glass_tokenizer_open(&t, path.data) != GLASS_OK) print_error("%s\n", glass_error());
     assert_non_null(t);
@@ -96,22 +115,31 @@ static void vectors_hold(void **state) {
 }
 
 int main(void) {
-    static struct vocabulary gpt2 = {"ggml-vocab/ggml-vocab-gpt-2.gguf", "ggml-vocab-gpt-2"};
-    static struct vocabulary mpt = {"ggml-vocab/ggml-vocab-mpt.gguf", "ggml-vocab-mpt"};
-    static struct vocabulary neox = {"ggml-vocab/ggml-vocab-gpt-neox.gguf", "ggml-vocab-mpt"};
-    static struct vocabulary spm = {"ggml-vocab/ggml-vocab-llama-spm.gguf",
-                                    "ggml-vocab-llama-spm"};
-    static struct vocabulary coder = {"ggml-vocab/ggml-vocab-starcoder.gguf",
-                                      "ggml-vocab-starcoder"};
-    static struct vocabulary gpt2_json = {"gpt2/tokenizer.json", "ggml-vocab-gpt-2"};
-    static struct vocabulary neox_json = {"gpt-neox/tokenizer.json", "ggml-vocab-mpt"};
-    static struct vocabulary qwen_json = {"qwen3/tokenizer.json", "ggml-vocab-qwen2"};
-    static struct vocabulary llama_model = {"llama/tokenizer.model", "ggml-vocab-llama-spm"};
+#define SHARED(file, vectors) {file, "ggml-vocab-" vectors, false}
+    static struct vocabulary gpt2 = SHARED("ggml-vocab/ggml-vocab-gpt-2.gguf", "gpt-2");
+    static struct vocabulary mpt = SHARED("ggml-vocab/ggml-vocab-mpt.gguf", "mpt");
+    static struct vocabulary neox = SHARED("ggml-vocab/ggml-vocab-gpt-neox.gguf", "mpt");
+    static struct vocabulary spm = SHARED("ggml-vocab/ggml-vocab-llama-spm.gguf", "llama-spm");
+    static struct vocabulary coder = SHARED("ggml-vocab/ggml-vocab-starcoder.gguf", "starcoder");
+    static struct vocabulary gpt2_json = SHARED("gpt2/tokenizer.json", "gpt-2");
+    static struct vocabulary neox_json = SHARED("gpt-neox/tokenizer.json", "mpt");
+    static struct vocabulary qwen_json = SHARED("qwen3/tokenizer.json", "qwen2");
+    static struct vocabulary llama_model = SHARED("llama/tokenizer.model", "llama-spm");
+#define ELSEWHERE(name) {"ggml-vocab-" name ".gguf", "ggml-vocab-" name, true}
+    static struct vocabulary llama_bpe = ELSEWHERE("llama-bpe");
+    static struct vocabulary command_r = ELSEWHERE("command-r");
+    static struct vocabulary qwen2 = ELSEWHERE("qwen2"), qwen35 = ELSEWHERE("qwen35");
+    static struct vocabulary refact = ELSEWHERE("refact"), falcon = ELSEWHERE("falcon");
+    static struct vocabulary deepseek_coder = ELSEWHERE("deepseek-coder");
+    static struct vocabulary deepseek_llm = ELSEWHERE("deepseek-llm");
+    static struct vocabulary phi_3 = ELSEWHERE("phi-3");
 #define VOCABULARY(v) {"vectors_hold_for_" #v, vectors_hold, NULL, NULL, &v}
     const struct CMUnitTest tests[] = {
         VOCABULARY(gpt2), VOCABULARY(mpt), VOCABULARY(neox), VOCABULARY(spm),
         VOCABULARY(coder), VOCABULARY(gpt2_json), VOCABULARY(neox_json), VOCABULARY(qwen_json),
-        VOCABULARY(llama_model),
+        VOCABULARY(llama_model), VOCABULARY(llama_bpe), VOCABULARY(command_r),
+        VOCABULARY(qwen2), VOCABULARY(qwen35), VOCABULARY(refact), VOCABULARY(falcon),
+        VOCABULARY(deepseek_coder), VOCABULARY(deepseek_llm), VOCABULARY(phi_3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
