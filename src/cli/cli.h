@@ -11,14 +11,21 @@ int cmd_complete(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_pull(int argc, char **argv);
+int cmd_tokenizer(int argc, char **argv);
 
-/* Prints "glass: <last error>" on stderr and returns the status's exit code. */
+/* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
+ * expect it, after Ctrl-C. */
 int cli_fail(glass_status status);
+enum { CLI_INTERRUPTED = 130 };
 /* Seconds on a clock that never goes back. */
 double cli_now(void);
+/* A --cache-type. GLASS_USAGE if no cache can be of it. */
+glass_status cli_cache_type(glass_dtype *out, const char *name);
 /* "1.2 GB"; writes into text. */
 const char *cli_bytes(char text[32], double n_bytes);
-/* Set by Ctrl-C after cli_catch_interrupt; commands clear it. */
+/* Set by Ctrl-C after cli_catch_interrupt; commands clear it. A second Ctrl-C before that
+ * ends the program. */
 extern volatile int cli_interrupted;
 void cli_catch_interrupt(void);
 
@@ -26,7 +33,7 @@ void cli_catch_interrupt(void);
 struct run_options {
     int64_t n_ctx, n_threads, n_batch, n_predict, seed;
     const char *cache_type;
-    bool mlock, json;
+    bool mlock, json, ignore_eos;
     glass_sampler_options sampler;
     int64_t top_k, penalty_last_n, mirostat, dry_allowed_length;
     struct opt_list stop, bias;
@@ -40,6 +47,7 @@ struct run_options {
     {"batch", 'b', OPT_INT, &(r).n_batch, "N", "most prompt tokens in one pass (512)"},     \
     {"cache-type", 0, OPT_TEXT, &(r).cache_type, "TYPE", "key/value cache: f32, f16, q8_0"}, \
     {"mlock", 0, OPT_FLAG, &(r).mlock, NULL, "pin the weights in memory"},                   \
+    {"ignore-eos", 0, OPT_FLAG, &(r).ignore_eos, NULL, "never let the model end the answer"}, \
     {"stop", 0, OPT_LIST, &(r).stop, "TEXT", "stop before this text (repeatable)"},          \
     {"Sampling", 0, OPT_HEADING, NULL, NULL, NULL},                                          \
     {"temp", 0, OPT_FLOAT, &(r).sampler.temperature, "F", "temperature, 0 = greedy (0.8)"},  \
@@ -60,7 +68,7 @@ struct run_options {
     {"xtc-probability", 0, OPT_FLOAT, &(r).sampler.xtc_probability, "F", "0 = off"},         \
     {"xtc-threshold", 0, OPT_FLOAT, &(r).sampler.xtc_threshold, "F", "0.1"},                 \
     {"logit-bias", 0, OPT_LIST, &(r).bias, "ID+B|ID-B", "add B to a token's logit (repeatable)"}, \
-    {"seed", 's', OPT_INT, &(r).seed, "N", "same seed, same answer (default 0)"}
+    {"seed", 's', OPT_INT, &(r).seed, "N", "same seed, same answer (0; -1 takes a random one)"}
 
 void run_options_init(struct run_options *r);
 
@@ -72,7 +80,7 @@ struct engine {
     const glass_tokenizer *tokenizer;
     float *logits; /* (n_vocab) of the last position */
     int64_t n_vocab;
-    glass_logit_bias bias[64];
+    glass_logit_bias *bias; /* owned */
     /* Of the last engine_feed and engine_answer. */
     int64_t n_prompt, n_cached, n_answer;
     double prompt_s, answer_s;
@@ -81,7 +89,10 @@ struct engine {
 /* Finds the model by name or path, loads it (progress on a terminal) and makes the rest. */
 glass_status engine_open(struct engine *e, const char *name, struct run_options *r);
 void engine_close(struct engine *e);
-/* Makes the session hold exactly these tokens, reusing what it already holds of them. */
+/* A new sampler with another seed. */
+glass_status engine_reseed(struct engine *e, struct run_options *r, int64_t seed);
+/* Makes the session hold exactly these tokens, reusing what it already holds of them. Shows
+ * progress on a terminal when it takes long. GLASS_CANCELLED after Ctrl-C. */
 glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n);
 
 struct answer_options {
@@ -89,7 +100,7 @@ struct answer_options {
     const struct opt_list *stop;
     int logprobs;                 /* alternatives per token, -1 = none */
     /* Called with text as it becomes certain (never part of a stop text). */
-    void (*text)(void *context, const char *text, size_t n_bytes);
+    glass_status (*text)(void *context, const char *text, size_t n_bytes);
     /* Called per token when logprobs >= 0; log-probabilities (n_vocab) are borrowed. */
     glass_status (*token)(void *context, int32_t id, const float *logprobs);
     void *context;

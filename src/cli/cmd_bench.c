@@ -1,9 +1,13 @@
 /* cmd_bench.c - glass bench: prompt and answer speed beside the machine's own limits. */
+#include "base/team.h"
 #include "cli/cli.h"
 #include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_ROUNDS = 64, MAX_TOKENS = 1 << 20 };
 
 struct bench {
     struct run_options run;
@@ -11,7 +15,8 @@ struct bench {
     glass_model *model;
     glass_session *session;
     int32_t *ids;
-    double prompt[64], answer[64], read_before, read_after, fma;
+    bool tty;
+    double prompt[MAX_ROUNDS], answer[MAX_ROUNDS], read_before, read_after, fma;
 };
 
 static int by_value(const void *a, const void *b) {
@@ -48,11 +53,23 @@ static glass_status round_once(struct bench *b, int64_t i, float *logits) {
     return GLASS_OK;
 }
 
+/* What is going on, on a terminal; later words overwrite it. */
+static void progress(const struct bench *b, const char *text) {
+    if (b->tty) fprintf(stderr, "\r%s%s\x1b[K", text, *text ? " …" : "");
+}
+
+static void progress_round(const struct bench *b, int64_t i) {
+    char text[96];
+    snprintf(text, sizeof text, "round %lld of %lld: prompt %.1f, answer %.1f tokens/s",
+             (long long)i + 1, (long long)b->rounds, b->prompt[i], b->answer[i]);
+    progress(b, text);
+}
+
 static glass_status measure(struct bench *b, const char *path) {
     glass_session_options o = {.n_threads = (int)b->run.n_threads, .n_batch = b->run.n_batch};
     glass_model_info info;
     float *logits = NULL;
-    TRY(glass_dtype_parse(&o.cache_type, b->run.cache_type));
+    TRY(cli_cache_type(&o.cache_type, b->run.cache_type));
     TRY(glass_model_open(&b->model, path, NULL));
     glass_model_get_info(b->model, &info);
     o.n_ctx = b->n_prompt > b->n_answer ? b->n_prompt : b->n_answer;
@@ -61,20 +78,34 @@ static glass_status measure(struct bench *b, const char *path) {
     fill_ids(b, info.n_vocab);
     glass_status status = mem_alloc(&logits, (size_t)info.n_vocab, sizeof *logits);
     if (status == GLASS_OK) status = round_once(b, 0, logits); /* warms up */
+    progress(b, "read bandwidth");
     if (status == GLASS_OK)
         status = glass_limit_read(&b->read_before, (int)b->run.n_threads, 0.5);
-    for (int64_t i = 0; status == GLASS_OK && i < b->rounds; i++)
+    for (int64_t i = 0; status == GLASS_OK && i < b->rounds; i++) {
         status = round_once(b, i, logits);
+        if (status == GLASS_OK) progress_round(b, i);
+    }
+    progress(b, "read bandwidth and FMA peak");
     if (status == GLASS_OK)
         status = glass_limit_read(&b->read_after, (int)b->run.n_threads, 0.5);
     if (status == GLASS_OK) status = glass_limit_fma(&b->fma, (int)b->run.n_threads, 0.3);
+    progress(b, "");
     mem_free(logits);
     return status;
+}
+
+static void print_rounds(const char *name, const double *values, int64_t n) {
+    printf(",\"%s\":[", name);
+    for (int64_t i = 0; i < n; i++) printf("%s%.2f", i ? "," : "", values[i]);
+    printf("]");
 }
 
 static void report(struct bench *b) {
     glass_model_info i;
     glass_model_get_info(b->model, &i);
+    double prompts[MAX_ROUNDS], answers[MAX_ROUNDS]; /* in the order in which they were run */
+    memcpy(prompts, b->prompt, sizeof prompts);
+    memcpy(answers, b->answer, sizeof answers);
     double prompt = median(b->prompt, b->rounds), answer = median(b->answer, b->rounds);
     double read = 0.5 * (b->read_before + b->read_after);
     /* Products of a token: two operations a weight; the embedding only as the head. */
@@ -83,13 +114,16 @@ static void report(struct bench *b) {
     double body = weights - (double)i.n_vocab * (double)i.n_embd;
     double share = answer * (double)i.weight_bytes / read, flops = prompt * 2 * body;
     if (b->run.json) {
-        printf("{\"isa\":\"%s\",\"threads\":%lld,\"prompt_tokens\":%lld,\"prompt_per_s\":%.2f,"
-               "\"answer_tokens\":%lld,\"answer_per_s\":%.2f,\"weight_bytes\":%zu,"
-               "\"read_before\":%.0f,\"read_after\":%.0f,\"read_share\":%.4f,"
-               "\"fma_per_s\":%.0f,\"fma_share\":%.4f}\n",
-               glass_isa(), (long long)b->run.n_threads, (long long)b->n_prompt, prompt,
-               (long long)b->n_answer, answer, i.weight_bytes, b->read_before, b->read_after,
-               share, b->fma, flops / b->fma);
+        printf("{\"isa\":\"%s\",\"types\":\"%s\",\"threads\":%lld,\"prompt_tokens\":%lld,"
+               "\"prompt_per_s\":%.2f,\"answer_tokens\":%lld,\"answer_per_s\":%.2f,"
+               "\"weight_bytes\":%zu,\"read_before\":%.0f,\"read_after\":%.0f,"
+               "\"read_share\":%.4f,\"fma_per_s\":%.0f,\"fma_share\":%.4f",
+               glass_isa(), i.dtype_mix, (long long)b->run.n_threads, (long long)b->n_prompt,
+               prompt, (long long)b->n_answer, answer, i.weight_bytes, b->read_before,
+               b->read_after, share, b->fma, flops / b->fma);
+        print_rounds("prompt_rounds", prompts, b->rounds);
+        print_rounds("answer_rounds", answers, b->rounds);
+        printf("}\n");
         return;
     }
     printf("%s, %s, %lld threads, median of %lld rounds\n", i.dtype_mix, glass_isa(),
@@ -106,12 +140,12 @@ static void report(struct bench *b) {
 int cmd_bench(int argc, char **argv) {
     struct bench b = {.n_prompt = 512, .n_answer = 128, .rounds = 5};
     run_options_init(&b.run);
-    b.run.n_threads = 2;
+    b.tty = isatty(STDERR_FILENO);
     const struct opt options[] = {
         {"prompt", 'p', OPT_INT, &b.n_prompt, "N", "prompt tokens (512)"},
         {"predict", 'n', OPT_INT, &b.n_answer, "N", "answer tokens (128)"},
         {"rounds", 'r', OPT_INT, &b.rounds, "N", "rounds, of which the median counts (5)"},
-        {"threads", 't', OPT_INT, &b.run.n_threads, "N", "threads (2)"},
+        {"threads", 't', OPT_INT, &b.run.n_threads, "N", "threads (all cores)"},
         {"batch", 'b', OPT_INT, &b.run.n_batch, "N", "most prompt tokens in one pass (512)"},
         {"cache-type", 0, OPT_TEXT, &b.run.cache_type, "TYPE", "f32, f16, q8_0"},
         {"json", 'j', OPT_FLAG, &b.run.json, NULL, "one JSON object"},
@@ -120,14 +154,20 @@ int cmd_bench(int argc, char **argv) {
         "glass bench MODEL [options]",
         "Measures prompt and answer speed, and the machine's own limits right before and after.",
         "  glass bench smollm2\n  glass bench model.gguf -t 1 -p 128 -n 32 --json\n", options,
-        1, 1};
+        1, 1, true};
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     char *path = NULL;
     glass_status status = GLASS_OK;
-    if (b.rounds < 1 || b.rounds > 64 || b.n_prompt < 1 || b.n_answer < 1)
-        status = fail(GLASS_USAGE, "1 to 64 rounds of at least one token");
+    if (b.run.n_threads == 0) b.run.n_threads = team_default_threads();
+    if (b.rounds < 1 || b.rounds > MAX_ROUNDS || b.n_prompt < 1 || b.n_answer < 1 ||
+        b.n_prompt > MAX_TOKENS || b.n_answer > MAX_TOKENS)
+        status = fail(GLASS_USAGE, "-r, -p, -n: 1 to %d rounds of 1 to %d tokens", MAX_ROUNDS,
+                      MAX_TOKENS);
+    if (status == GLASS_OK && (b.run.n_threads < 1 || b.run.n_threads > 1024))
+        status = fail(GLASS_USAGE, "-t %lld: 1 to 1024 threads are possible",
+                      (long long)b.run.n_threads);
     if (status == GLASS_OK) status = store_resolve(&path, words[0]);
     if (status == GLASS_OK) status = measure(&b, path);
     if (status == GLASS_OK) report(&b);

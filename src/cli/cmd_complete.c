@@ -5,26 +5,24 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PROMPT_LIMIT = 1 << 30 };
+enum { PROMPT_LIMIT = 1 << 30, TOP_LIMIT = 64 };
 
 struct complete {
     struct run_options run;
     const char *prompt, *file;
     int64_t logprobs;
-    bool special, echo;
+    bool special, echo, interrupted;
     struct engine engine;
     struct buf text;   /* the answer, for --json */
     struct buf tokens; /* JSON of the tokens, for --logprobs */
 };
 
-static void on_text(void *context, const char *text, size_t n_bytes) {
+static glass_status on_text(void *context, const char *text, size_t n_bytes) {
     struct complete *c = context;
-    if (c->run.json) {
-        buf_append(&c->text, text, n_bytes); /* a lost piece shows as an invalid answer */
-    } else {
-        fwrite(text, 1, n_bytes, stdout);
-        fflush(stdout);
-    }
+    if (c->run.json) return buf_append(&c->text, text, n_bytes);
+    if (fwrite(text, 1, n_bytes, stdout) != n_bytes || fflush(stdout) != 0)
+        return fail_errno("standard output");
+    return GLASS_OK;
 }
 
 static glass_status json_token(struct complete *c, int32_t id, float logprob) {
@@ -41,9 +39,9 @@ static glass_status json_token(struct complete *c, int32_t id, float logprob) {
 
 /* The k likeliest, best first, lowest id on ties; k is small. */
 static glass_status json_top(struct complete *c, const float *logprobs) {
-    int32_t seen[64];
+    int32_t seen[TOP_LIMIT];
     TRY(buf_text(&c->tokens, ",\"top\":["));
-    for (int k = 0; k < (int)c->logprobs && k < 64; k++) {
+    for (int k = 0; k < (int)c->logprobs; k++) {
         int32_t best = -1;
         for (int32_t i = 0; i < c->engine.n_vocab; i++) {
             bool used = false;
@@ -85,9 +83,11 @@ static glass_status print_json(struct complete *c, enum answer_end end) {
         status = buf_json_string(&b, c->text.data ? c->text.data : "", c->text.len);
     if (status == GLASS_OK)
         status = buf_printf(&b, ",\"finish\":\"%s\",\"prompt_tokens\":%lld,"
-                                "\"answer_tokens\":%lld,\"prompt_s\":%.6f,\"answer_s\":%.6f",
+                                "\"answer_tokens\":%lld,\"seed\":%llu,\"prompt_s\":%.6f,"
+                                "\"answer_s\":%.6f",
                             answer_end_name(end), (long long)c->engine.n_prompt,
-                            (long long)c->engine.n_answer, c->engine.prompt_s,
+                            (long long)c->engine.n_answer,
+                            (unsigned long long)c->run.sampler.seed, c->engine.prompt_s,
                             c->engine.answer_s);
     if (status == GLASS_OK && c->logprobs >= 0)
         status = buf_printf(&b, ",\"tokens\":[%s]", c->tokens.data ? c->tokens.data : "");
@@ -112,13 +112,14 @@ static glass_status run(struct complete *c, const char *model) {
                                        "to begin with: give some text");
         goto fail;
     }
+    cli_catch_interrupt();
     TRY_FAIL(engine_feed(&c->engine, ids, n));
-    if (c->echo) on_text(c, prompt.data ? prompt.data : "", prompt.len);
+    if (c->echo) TRY_FAIL(on_text(c, prompt.data ? prompt.data : "", prompt.len));
     struct answer_options o = {.n_predict = c->run.n_predict, .stop = &c->run.stop,
                                .logprobs = (int)c->logprobs, .text = on_text,
                                .token = on_token, .context = c};
-    cli_catch_interrupt();
     TRY_FAIL(engine_answer(&c->engine, &o, &end));
+    c->interrupted = end == END_INTERRUPT;
     if (c->run.json) {
         status = print_json(c, end);
     } else if (c->logprobs >= 0) {
@@ -151,13 +152,16 @@ int cmd_complete(int argc, char **argv) {
         "  glass complete model.gguf -f story.txt -n 200 --seed 7\n"
         "  echo 'def add(a, b):' | glass complete model.gguf -n 64 --stop $'\\n\\n'\n"
         "  glass complete model.gguf -p Hello -n 4 --json --logprobs 3\n",
-        options, 1, 1};
+        options, 1, 1, true};
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
-    glass_status status = run(&c, words[0]);
+    glass_status status = c.logprobs > TOP_LIMIT
+                              ? fail(GLASS_USAGE, "--logprobs %lld: at most %d alternatives",
+                                     (long long)c.logprobs, TOP_LIMIT)
+                              : run(&c, words[0]);
     engine_close(&c.engine);
     buf_free(&c.text);
     buf_free(&c.tokens);
-    return status == GLASS_OK ? 0 : cli_fail(status);
+    return status != GLASS_OK ? cli_fail(status) : c.interrupted ? CLI_INTERRUPTED : 0;
 }

@@ -30,7 +30,7 @@ int cmd_list(int argc, char **argv) {
         "glass list [--json]",
         "Lists the models in Glass's own store, and those that the caches of the Hugging Face "
         "hub,\nllama.cpp and Ollama hold. A name, or its beginning, is a MODEL.",
-        "  glass list\n  glass list --json | jq -r '.[].name'\n", options, 0, 0};
+        "  glass list\n  glass list --json | jq -r '.[].name'\n", options, 0, 0, false};
     int n_words, code = opts_parse(&command, argc, argv, NULL, &n_words);
     if (code >= 0) return code;
     struct store_listing l;
@@ -42,7 +42,7 @@ int cmd_list(int argc, char **argv) {
         printf("%-44s %9s  %s\n", l.entries[i].name,
                cli_bytes(size, (double)l.entries[i].n_bytes), l.entries[i].place);
     }
-    if (!json && l.n == 0) printf("no models yet: ./setup.sh chat gets one\n");
+    if (!json && l.n == 0) printf("no models yet: glass pull NAME gets one, and so does ./setup.sh chat\n");
     store_listing_clear(&l);
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

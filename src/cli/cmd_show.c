@@ -7,6 +7,8 @@
 struct show {
     bool json, tensors, meta, tmpl;
     int64_t n_ctx;
+    const char *cache_name;
+    glass_dtype cache;
 };
 
 static int64_t context_of(const struct show *s, const glass_model_info *i) {
@@ -40,11 +42,11 @@ static void print_text(const struct show *s, const glass_model *m, const char *p
            i.tied ? ", head tied to the embedding" : "");
     printf("context      %lld positions", (long long)i.n_ctx);
     if (i.window > 0) printf(", windows of %lld", (long long)i.window);
-    size_t f32 = glass_model_session_bytes(m, n_ctx, GLASS_F32);
-    size_t f16 = glass_model_session_bytes(m, n_ctx, GLASS_F16);
-    printf("\nmemory       weights %s + %s for %lld positions (%s with an f16 cache)\n",
-           cli_bytes(a, (double)i.weight_bytes), cli_bytes(b, (double)f32), (long long)n_ctx,
-           cli_bytes((char[32]){0}, (double)f16));
+    size_t session = glass_model_session_bytes(m, n_ctx, s->cache);
+    printf("\nmemory       %s: weights %s, and %s for %lld positions with an %s cache\n",
+           cli_bytes((char[32]){0}, (double)i.weight_bytes + (double)session),
+           cli_bytes(a, (double)i.weight_bytes), cli_bytes(b, (double)session),
+           (long long)n_ctx, glass_dtype_name(s->cache));
     const glass_template *tmpl;
     glass_status status = glass_model_template(m, &tmpl);
     printf("chat         %s\n", status == GLASS_OK ? "has a chat template"
@@ -101,14 +103,18 @@ static glass_status as_json(struct buf *b, const struct show *s, const glass_mod
     TRY(buf_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"layers\":%lld,"
                       "\"width\":%lld,\"heads\":%lld,\"key_heads\":%lld,\"head_dim\":%lld,"
                       "\"mlp\":%lld,\"vocabulary\":%lld,\"context\":%lld,\"window\":%lld,"
-                      "\"tied\":%s,\"session\":{\"positions\":%lld,\"bytes_f32\":%zu,"
-                      "\"bytes_f16\":%zu}",
+                      "\"tied\":%s,\"session\":{\"positions\":%lld,\"cache_type\":\"%s\","
+                      "\"bytes\":%zu,\"bytes_f32\":%zu,\"bytes_f16\":%zu,"
+                      "\"bytes_q8_0\":%zu}",
                    (long long)i.n_params, i.weight_bytes, (long long)i.n_layer,
                    (long long)i.n_embd, (long long)i.n_head, (long long)i.n_head_kv,
                    (long long)i.head_dim, (long long)i.n_ff, (long long)i.n_vocab,
                    (long long)i.n_ctx, (long long)i.window, i.tied ? "true" : "false",
-                   (long long)n_ctx, glass_model_session_bytes(m, n_ctx, GLASS_F32),
-                   glass_model_session_bytes(m, n_ctx, GLASS_F16)));
+                   (long long)n_ctx, glass_dtype_name(s->cache),
+                   glass_model_session_bytes(m, n_ctx, s->cache),
+                   glass_model_session_bytes(m, n_ctx, GLASS_F32),
+                   glass_model_session_bytes(m, n_ctx, GLASS_F16),
+                   glass_model_session_bytes(m, n_ctx, GLASS_Q8_0)));
     if (glass_model_template_source(m) != NULL)
         TRY(json_field(b, "template", glass_model_template_source(m)));
     TRY(buf_text(b, ",\"metadata\":{"));
@@ -147,26 +153,32 @@ static glass_status print(const struct show *s, const glass_model *m, const char
 }
 
 int cmd_show(int argc, char **argv) {
-    struct show s = {0};
+    struct show s = {.cache_name = "f32"};
     const struct opt options[] = {
         {"tensors", 0, OPT_FLAG, &s.tensors, NULL, "every tensor: type, shape, bytes"},
         {"meta", 0, OPT_FLAG, &s.meta, NULL, "every metadata entry"},
         {"template", 0, OPT_FLAG, &s.tmpl, NULL, "the chat template's text"},
         {"ctx", 'c', OPT_INT, &s.n_ctx, "N", "reckon the memory for N positions"},
+        {"cache-type", 0, OPT_TEXT, &s.cache_name, "TYPE", "and this cache: f32, f16, q8_0"},
         {"json", 'j', OPT_FLAG, &s.json, NULL, "one JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass show MODEL [options]",
         "Shows what a model is: shape, sizes, licence, template, memory needed.",
-        "  glass show smollm2\n  glass show model.gguf --tensors\n"
+        "  glass show smollm2\n  glass show smollm2 -c 8192 --cache-type q8_0\n"
+        "  glass show model.gguf --tensors\n"
         "  glass show model.gguf --json | jq .license\n",
-        options, 1, 1};
+        options, 1, 1, true};
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     char *path = NULL;
     glass_model *model = NULL;
-    glass_status status = store_resolve(&path, words[0]);
+    glass_status status = cli_cache_type(&s.cache, s.cache_name);
+    if (status == GLASS_OK && s.n_ctx < 0)
+        status = fail(GLASS_USAGE, "-c %lld: a context has at least one position",
+                      (long long)s.n_ctx);
+    if (status == GLASS_OK) status = store_resolve(&path, words[0]);
     if (status == GLASS_OK) status = glass_model_open(&model, path, NULL);
     if (status == GLASS_OK) status = print(&s, model, path);
     glass_model_close(model);

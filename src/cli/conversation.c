@@ -35,9 +35,12 @@ void conversation_clear(struct conversation *c) {
     *c = (struct conversation){0};
 }
 
+int64_t conversation_n_system(const struct conversation *c) {
+    return c->n > 0 && strcmp(c->messages[0].role, "system") == 0;
+}
+
 glass_status conversation_system(struct conversation *c, const char *text) {
-    bool has = c->n > 0 && strcmp(c->messages[0].role, "system") == 0;
-    if (has) {
+    if (conversation_n_system(c)) {
         mem_free(c->messages[0].role);
         mem_free(c->messages[0].content);
         memmove(c->messages, c->messages + 1, (size_t)(--c->n) * sizeof *c->messages);
@@ -50,11 +53,14 @@ glass_status conversation_system(struct conversation *c, const char *text) {
     return GLASS_OK;
 }
 
-static glass_status messages_json(const struct conversation *c, struct buf *b) {
+static glass_status messages_json(const struct conversation *c, int64_t n_skip,
+                                  struct buf *b) {
+    int64_t n_system = conversation_n_system(c);
     TRY(buf_text(b, "\"messages\":["));
     for (int64_t i = 0; i < c->n; i++) {
         const struct message *m = &c->messages[i];
-        TRY(buf_text(b, i ? ",{\"role\":" : "{\"role\":"));
+        if (i >= n_system && i < n_system + n_skip) continue;
+        TRY(buf_text(b, b->data[b->len - 1] == '[' ? "{\"role\":" : ",{\"role\":"));
         TRY(buf_json_string(b, m->role, strlen(m->role)));
         TRY(buf_text(b, ",\"content\":"));
         TRY(buf_json_string(b, m->content, m->n_content));
@@ -73,22 +79,22 @@ static glass_status token_json(const glass_tokenizer *t, struct buf *b, const ch
 
 glass_status conversation_json(const struct conversation *c, struct buf *out) {
     TRY(buf_byte(out, '{'));
-    TRY(messages_json(c, out));
+    TRY(messages_json(c, 0, out));
     return buf_text(out, "}\n");
 }
 
-static glass_status variables(const struct conversation *c, const glass_tokenizer *t,
-                              struct buf *b) {
+static glass_status variables(const struct conversation *c, int64_t n_skip,
+                              const glass_tokenizer *t, struct buf *b) {
     TRY(buf_byte(b, '{'));
-    TRY(messages_json(c, b));
+    TRY(messages_json(c, n_skip, b));
     TRY(buf_text(b, ",\"add_generation_prompt\":true"));
     TRY(token_json(t, b, "bos_token", glass_tokenizer_bos(t)));
     TRY(token_json(t, b, "eos_token", glass_tokenizer_eos(t)));
     return buf_byte(b, '}');
 }
 
-glass_status conversation_encode(const struct conversation *c, const glass_model *model,
-                                 int32_t **ids, int64_t *n_ids) {
+glass_status conversation_encode(const struct conversation *c, int64_t n_skip,
+                                 const glass_model *model, int32_t **ids, int64_t *n_ids) {
     const glass_tokenizer *t = glass_model_tokenizer(model);
     const glass_template *tmpl;
     struct glass_rendered text = {0};
@@ -99,7 +105,7 @@ glass_status conversation_encode(const struct conversation *c, const glass_model
     if (status == GLASS_NEGATIVE)
         return fail(GLASS_BAD_INPUT, "this model has no chat template: it completes text "
                                      "(glass complete) but was not made to chat");
-    if (status == GLASS_OK) status = variables(c, t, &json);
+    if (status == GLASS_OK) status = variables(c, n_skip, t, &json);
     if (status == GLASS_OK)
         status = glass_template_render(tmpl, &text, json.data, json.len, (int64_t)time(NULL));
     /* Templates write BOS themselves when the model wants it. */

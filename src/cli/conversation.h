@@ -20,10 +20,13 @@ glass_status conversation_add(struct conversation *c, const char *role, const ch
 glass_status conversation_system(struct conversation *c, const char *text);
 /* Forgets messages from i on. */
 void conversation_cut(struct conversation *c, int64_t i);
-/* The ids of the whole conversation with the opening of an answer, by the model's own
- * template; what people typed never becomes a control token. *ids is the caller's. */
-glass_status conversation_encode(const struct conversation *c, const glass_model *model,
-                                 int32_t **ids, int64_t *n_ids);
+/* How many messages at the front are the system's: 0 or 1. */
+int64_t conversation_n_system(const struct conversation *c);
+/* The ids of the conversation with the opening of an answer, by the model's own template,
+ * without the first n_skip messages that are not the system's. What people typed never
+ * becomes a control token. *ids is the caller's. */
+glass_status conversation_encode(const struct conversation *c, int64_t n_skip,
+                                 const glass_model *model, int32_t **ids, int64_t *n_ids);
 /* {"messages":[{"role":…,"content":…},…]} */
 glass_status conversation_json(const struct conversation *c, struct buf *out);
 glass_status conversation_save(const struct conversation *c, const char *path);

@@ -7,13 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 volatile int cli_interrupted;
 
 static void on_interrupt(int number) {
-    (void)number;
+    if (cli_interrupted) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
     cli_interrupted = 1;
 }
 
@@ -24,13 +28,20 @@ void cli_catch_interrupt(void) {
 
 int cli_fail(glass_status status) {
     fprintf(stderr, "glass: %s\n", glass_error());
-    return glass_status_exit_code(status);
+    return status == GLASS_CANCELLED ? CLI_INTERRUPTED : glass_status_exit_code(status);
 }
 
 double cli_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+glass_status cli_cache_type(glass_dtype *out, const char *name) {
+    if (glass_dtype_parse(out, name) == GLASS_OK &&
+        (*out == GLASS_F32 || *out == GLASS_F16 || *out == GLASS_Q8_0))
+        return GLASS_OK;
+    return fail(GLASS_USAGE, "--cache-type %.40s: f32, f16 and q8_0 are possible", name);
 }
 
 const char *cli_bytes(char text[32], double n) {
@@ -64,30 +75,64 @@ static bool show_progress(void *context, double fraction) {
 }
 
 /* "--logit-bias 15043+1.5" */
-static glass_status parse_bias(struct engine *e, struct run_options *r) {
-    for (int i = 0; i < r->bias.n; i++) {
-        char *end, *last;
-        long id = strtol(r->bias.items[i], &end, 10);
-        float bias = strcmp(end, "-inf") == 0 ? -INFINITY : strtof(end, &last);
-        if (end == r->bias.items[i] || (bias != -INFINITY && (end == last || *last)) ||
-            id < 0 || id >= e->n_vocab)
-            return fail(GLASS_USAGE, "--logit-bias %s: an id below %lld, then +B, -B or -inf",
-                        r->bias.items[i], (long long)e->n_vocab);
-        e->bias[i] = (glass_logit_bias){(int32_t)id, bias};
-    }
-    r->sampler.bias = e->bias;
+static glass_status parse_bias(struct engine *e, const char *text, glass_logit_bias *out) {
+    char *end, *last;
+    long id = strtol(text, &end, 10);
+    float bias = strcmp(end, "-inf") == 0 ? -INFINITY : strtof(end, &last);
+    if (end == text || (bias != -INFINITY && (end == last || *last)) || id < 0 ||
+        id >= e->n_vocab)
+        return fail(GLASS_USAGE, "--logit-bias %s: an id below %lld, then +B, -B or -inf", text,
+                    (long long)e->n_vocab);
+    *out = (glass_logit_bias){(int32_t)id, bias};
+    return GLASS_OK;
+}
+
+/* The command line's, and with --ignore-eos every token that would end the answer. */
+static glass_status make_bias(struct engine *e, struct run_options *r) {
+    size_t n_ends = 0;
+    for (int64_t id = 0; r->ignore_eos && id < e->n_vocab; id++)
+        n_ends += glass_tokenizer_is_end(e->tokenizer, (int32_t)id);
+    TRY(mem_alloc(&e->bias, (size_t)r->bias.n + n_ends, sizeof *e->bias));
+    for (int i = 0; i < r->bias.n; i++) TRY(parse_bias(e, r->bias.items[i], &e->bias[i]));
     r->sampler.n_bias = r->bias.n;
+    for (int64_t id = 0; r->ignore_eos && id < e->n_vocab; id++)
+        if (glass_tokenizer_is_end(e->tokenizer, (int32_t)id))
+            e->bias[r->sampler.n_bias++] = (glass_logit_bias){(int32_t)id, -INFINITY};
+    r->sampler.bias = e->bias;
+    return GLASS_OK;
+}
+
+static glass_status narrow(int32_t *out, int64_t value, const char *option) {
+    if (value < INT32_MIN || value > INT32_MAX)
+        return fail(GLASS_USAGE, "--%s %lld: too large", option, (long long)value);
+    *out = (int32_t)value;
     return GLASS_OK;
 }
 
 static glass_status make_sampler(struct engine *e, struct run_options *r) {
-    TRY(parse_bias(e, r));
-    r->sampler.seed = (uint64_t)r->seed;
-    r->sampler.top_k = (int32_t)r->top_k;
-    r->sampler.penalty_last_n = (int32_t)r->penalty_last_n;
-    r->sampler.mirostat = (int)r->mirostat;
-    r->sampler.dry_allowed_length = (int32_t)r->dry_allowed_length;
-    return glass_sampler_create(&e->sampler, e->tokenizer, &r->sampler);
+    int32_t mirostat;
+    TRY(make_bias(e, r));
+    TRY(narrow(&r->sampler.top_k, r->top_k, "top-k"));
+    TRY(narrow(&r->sampler.penalty_last_n, r->penalty_last_n, "repeat-last-n"));
+    TRY(narrow(&mirostat, r->mirostat, "mirostat"));
+    TRY(narrow(&r->sampler.dry_allowed_length, r->dry_allowed_length, "dry-allowed-length"));
+    r->sampler.mirostat = mirostat;
+    if (r->seed < 0) {
+        uint32_t random;
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            return fail_errno("no random seed");
+        r->seed = random;
+    }
+    return engine_reseed(e, r, r->seed);
+}
+
+glass_status engine_reseed(struct engine *e, struct run_options *r, int64_t seed) {
+    glass_sampler *sampler;
+    r->sampler.seed = (uint64_t)seed;
+    TRY(glass_sampler_create(&sampler, e->tokenizer, &r->sampler));
+    glass_sampler_free(e->sampler);
+    e->sampler = sampler;
+    return GLASS_OK;
 }
 
 static glass_status open_model(struct engine *e, const char *name, bool mlock) {
@@ -108,9 +153,9 @@ static glass_status open_model(struct engine *e, const char *name, bool mlock) {
 glass_status engine_open(struct engine *e, const char *name, struct run_options *r) {
     *e = (struct engine){0};
     glass_model_info info;
-    glass_session_options options = {.n_ctx = r->n_ctx, .n_batch = r->n_batch,
-                                     .n_threads = (int)r->n_threads};
-    TRY(glass_dtype_parse(&options.cache_type, r->cache_type));
+    glass_session_options options = {.n_ctx = r->n_ctx, .n_batch = r->n_batch};
+    TRY(narrow(&options.n_threads, r->n_threads, "threads"));
+    TRY(cli_cache_type(&options.cache_type, r->cache_type));
     TRY(open_model(e, name, r->mlock));
     glass_model_get_info(e->model, &info);
     e->n_vocab = info.n_vocab;
@@ -121,10 +166,34 @@ glass_status engine_open(struct engine *e, const char *name, struct run_options 
 
 void engine_close(struct engine *e) {
     mem_free(e->logits);
+    mem_free(e->bias);
     glass_sampler_free(e->sampler);
     glass_session_free(e->session);
     glass_model_close(e->model);
     *e = (struct engine){0};
+}
+
+enum { FEED_PIECE = 512 };
+
+/* In pieces, so that Ctrl-C is heard; how tokens are cut changes no bit of the result. */
+static glass_status feed_pieces(struct engine *e, const int32_t *ids, int64_t from, int64_t n) {
+    double start = cli_now();
+    bool shown = false;
+    glass_status status = GLASS_OK;
+    for (int64_t at = from; status == GLASS_OK && at < n;) {
+        int64_t step = n - at < FEED_PIECE ? n - at : FEED_PIECE;
+        status = cli_interrupted
+                     ? fail(GLASS_CANCELLED, "stopped after %lld of %lld prompt tokens",
+                            (long long)at, (long long)n)
+                     : glass_session_eval(e->session, ids + at, step,
+                                          at + step == n ? e->logits : NULL);
+        at += step;
+        if (cli_now() - start < 1 || at == n || !isatty(STDERR_FILENO)) continue;
+        fprintf(stderr, "\rreading %3.0f%%\x1b[K", 100.0 * (double)at / (double)n);
+        shown = true;
+    }
+    if (shown) fprintf(stderr, "\r\x1b[K");
+    return status;
 }
 
 glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n) {
@@ -139,7 +208,7 @@ glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n) {
                     (long long)n, (long long)glass_session_n_ctx(e->session));
     TRY(glass_session_truncate(e->session, same));
     double start = cli_now();
-    TRY(glass_session_eval(e->session, ids + same, n - same, e->logits));
+    TRY(feed_pieces(e, ids, same, n));
     e->prompt_s = cli_now() - start;
     e->n_prompt = n;
     e->n_cached = same;
@@ -169,7 +238,7 @@ static size_t certain(const struct buf *text, const struct opt_list *stop, bool 
 static glass_status show(struct buf *held, const struct answer_options *o, bool all,
                          bool *stopped) {
     size_t n = all ? held->len : certain(held, o->stop, stopped);
-    if (n > 0) o->text(o->context, held->data, n);
+    if (n > 0) TRY(o->text(o->context, held->data, n));
     struct buf rest = {0};
     glass_status status = buf_append(&rest, held->len ? held->data + n : "", held->len - n);
     buf_free(held);

@@ -1,6 +1,7 @@
 /* main.c - the program: one table of commands. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static const struct {
@@ -11,7 +12,9 @@ static const struct {
     {"chat", cmd_chat, "talk with a model in the terminal"},
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
+    {"pull", cmd_pull, "get a model from a hub or an address"},
     {"list", cmd_list, "the models on this machine"},
+    {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -22,22 +25,62 @@ static int help(FILE *out, int code) {
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fprintf(out, "\nglass COMMAND --help tells more, with examples.\n"
-                 "GLASS_ISA=c|avx2|avx512|neon forces an instruction set (results are the "
-                 "same).\n");
+    fprintf(out,
+            "\nglass COMMAND --help (or glass help COMMAND) tells more, with examples.\n"
+            "A MODEL is a GGUF file, or the name (or its beginning) that `glass list` shows.\n\n"
+            "examples:\n"
+            "  glass chat\n"
+            "  glass pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0\n"
+            "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n\n"
+            "GLASS_ISA=c|avx2|avx512|neon forces an instruction set (results are the same).\n"
+            "Licence: Apache-2.0. The manual: man glass\n");
     return code;
 }
 
-int main(int argc, char **argv) {
-    if (argc < 2) return help(stderr, 2);
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-        return help(stdout, 0);
-    if (!strcmp(argv[1], "--version")) {
-        printf("glass %s (%s, %s)\n", glass_version(), glass_arithmetic(), glass_isa());
-        return 0;
+static int unknown(const char *name) {
+    int least = 3, best = -1;
+    for (int i = 0; i < N_COMMANDS; i++) {
+        int d = opts_distance(name, commands[i].name);
+        if (d >= least) continue;
+        least = d;
+        best = i;
     }
-    for (int i = 0; i < N_COMMANDS; i++)
-        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "glass: there is no command \"%s\"; glass --help lists them\n", argv[1]);
+    fprintf(stderr, "glass: there is no command \"%s\"%s%s%s; glass --help lists them\n", name,
+            best >= 0 ? " (did you mean " : "", best >= 0 ? commands[best].name : "",
+            best >= 0 ? "?)" : "");
     return 2;
+}
+
+static int run(int argc, char **argv) {
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(argv[0], commands[i].name) == 0) return commands[i].run(argc, argv);
+    return unknown(argv[0]);
+}
+
+/* glass help COMMAND [PART] is glass COMMAND [PART] --help. */
+static int help_on(int argc, char **argv) {
+    char flag[] = "--help";
+    char *words[] = {argv[0], argc > 1 ? argv[1] : flag, argc > 1 ? flag : NULL, NULL};
+    return run(argc > 1 ? 3 : 2, words);
+}
+
+int main(int argc, char **argv) {
+    int code;
+    if (argc < 2) return help(stderr, 2);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        code = help(stdout, 0);
+    } else if (!strcmp(argv[1], "help")) {
+        code = argc > 2 ? help_on(argc - 2, argv + 2) : help(stdout, 0);
+    } else if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+        printf("glass %s (%s, %s)\n", glass_version(), glass_arithmetic(), glass_isa());
+        code = 0;
+    } else {
+        code = run(argc - 1, argv + 1);
+    }
+    /* Text that never arrived is no success. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        fprintf(stderr, "glass: standard output: %s\n", strerror(errno));
+        code = 4;
+    }
+    return code;
 }

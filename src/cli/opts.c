@@ -19,12 +19,12 @@ static void print_help(const struct opt_command *c) {
                  o->argument ? o->argument : "");
         printf("%-30s %s\n", left, o->help);
     }
+    if (c->model) printf("%-30s %s\n", "  -m, --model MODEL", "the same as the word MODEL");
     printf("%-30s %s\n", "  -h, --help", "this text");
     printf("\nexamples:\n%s", c->examples);
 }
 
-/* Levenshtein distance, small words only. */
-static int distance(const char *a, const char *b) {
+int opts_distance(const char *a, const char *b) {
     int row[64], n = (int)strlen(b);
     if (n > 62 || strlen(a) > 62) return 99;
     for (int j = 0; j <= n; j++) row[j] = j;
@@ -46,7 +46,7 @@ static int unknown(const struct opt_command *c, const char *word) {
     const struct opt *best = NULL;
     int least = 3;
     for (const struct opt *o = c->options; o->name != NULL; o++) {
-        int d = o->kind == OPT_HEADING ? 99 : distance(word + 2, o->name);
+        int d = o->kind == OPT_HEADING ? 99 : opts_distance(word + 2, o->name);
         if (d < least) {
             least = d;
             best = o;
@@ -86,12 +86,38 @@ static int store(const struct opt *o, const char *value) {
     }
 }
 
-static const struct opt *find(const struct opt_command *c, const char *word, size_t n) {
-    for (const struct opt *o = c->options; o->name != NULL; o++) {
-        if (o->kind == OPT_HEADING) continue;
-        if (word[1] == '-' && strlen(o->name) == n - 2 && !memcmp(o->name, word + 2, n - 2))
+/* What the same options are called elsewhere. */
+static const char *our_name(const char *name, size_t *n) {
+    static const char *const aliases[][2] = {
+        {"n-predict", "predict"},   {"max-tokens", "predict"}, {"ctx-size", "ctx"},
+        {"n-ctx", "ctx"},           {"batch-size", "batch"},   {"temperature", "temp"},
+        {"n-threads", "threads"},   {"system-prompt", "system"}, {"typical-p", "typical"},
+        {"cache-type-k", "cache-type"}};
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
+        if (strlen(aliases[i][0]) != *n || memcmp(aliases[i][0], name, *n) != 0) continue;
+        *n = strlen(aliases[i][1]);
+        return aliases[i][1];
+    }
+    return name;
+}
+
+static const struct opt *find_long(const struct opt_command *c, const char *name, size_t n) {
+    for (const struct opt *o = c->options; o->name != NULL; o++)
+        if (o->kind != OPT_HEADING && strlen(o->name) == n && !memcmp(o->name, name, n))
             return o;
-        if (word[1] != '-' && o->letter == word[1] && word[1]) return o;
+    return NULL;
+}
+
+static const struct opt *find(const struct opt_command *c, const char *word, size_t n) {
+    if (word[1] == '-') {
+        size_t n_name = n - 2;
+        const struct opt *o = find_long(c, word + 2, n_name);
+        if (o != NULL) return o;
+        const char *name = our_name(word + 2, &n_name);
+        return find_long(c, name, n_name);
+    }
+    for (const struct opt *o = c->options; o->name != NULL; o++) {
+        if (o->kind != OPT_HEADING && o->letter == word[1] && word[1]) return o;
     }
     return NULL;
 }
@@ -115,6 +141,15 @@ static int take(const struct opt_command *c, int argc, char **argv, int *i) {
     return store(o, value ? value : argv[++*i]);
 }
 
+/* "-m MODEL", "--model MODEL", "--model=MODEL": the model's name, or NULL if it is no such
+ * option. A missing name comes back as "". */
+static const char *take_model(int argc, char **argv, int *i) {
+    const char *word = argv[*i];
+    if (strncmp(word, "--model=", 8) == 0) return word + 8;
+    if (strcmp(word, "-m") != 0 && strcmp(word, "--model") != 0) return NULL;
+    return *i + 1 < argc ? argv[++*i] : "";
+}
+
 int opts_parse(const struct opt_command *c, int argc, char **argv, const char **words,
                int *n_words) {
     bool only_words = false;
@@ -127,18 +162,25 @@ int opts_parse(const struct opt_command *c, int argc, char **argv, const char **
         }
         if (!only_words && !strcmp(word, "--")) {
             only_words = true;
-        } else if (!only_words && word[0] == '-' && word[1]) {
+            continue;
+        }
+        const char *model = only_words || !c->model ? NULL : take_model(argc, argv, &i);
+        if (model != NULL && *model == '\0') {
+            fprintf(stderr, "glass: --model wants MODEL after it\n");
+            return 2;
+        }
+        if (model == NULL && !only_words && word[0] == '-' && word[1]) {
             int code = take(c, argc, argv, &i);
             if (code >= 0) return code;
         } else if (*n_words == c->max_words) {
             fprintf(stderr, "glass: \"%s\" is one word too many\nusage: %s\n", word, c->usage);
             return 2;
         } else {
-            words[(*n_words)++] = word;
+            words[(*n_words)++] = model ? model : word;
         }
     }
     if (*n_words < c->min_words) {
-        fprintf(stderr, "usage: %s\n", c->usage);
+        fprintf(stderr, "glass: a word is missing\nusage: %s\n", c->usage);
         return 2;
     }
     return -1;

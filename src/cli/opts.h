@@ -33,11 +33,16 @@ struct opt_command {
     const char *examples; /* lines */
     const struct opt *options;
     int min_words, max_words; /* words that are not options */
+    bool model;               /* the first word is a MODEL: -m gives it as well */
 };
 
 /* Parses argv[1…). words receives the plain words. Returns -1 to go on, else the exit code to
  * end with (--help printed, or an error on stderr that names the option and the nearest). */
 int opts_parse(const struct opt_command *command, int argc, char **argv, const char **words,
                int *n_words);
+
+/* How many letters must change to make one word of the other (Levenshtein); 99 for words of
+ * more than 62 letters. */
+int opts_distance(const char *a, const char *b);
 
 #endif
