@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "glass/api.h"
 #include "glass/limits.h"
+#include "base/team.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 #include "math/matmul.h"
