@@ -5,9 +5,9 @@
  * GB/s of weights beside the measured read bandwidth, which is read again before every line,
  * since neighbours on the machine change it. Medians. */
 #include "base/mem.h"
+#include "base/team.h"
 #include "glass/api.h"
 #include "glass/limits.h"
-#include "base/team.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 #include "math/matmul.h"
@@ -41,8 +41,12 @@ static void work(void *context, const struct member *me) {
     struct weight w = job->w;
     for (int64_t i = 0; i < job->n_matrices; i++) {
         w.data = job->weights + (size_t)i * job->matrix_bytes;
-        matmul_run(me, job->y, w.n, job->x, w.k, NULL, &w, job->m,
-                   job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
+        struct operand x = {.rows = {job->x}, .row_bytes = {(size_t)w.k * sizeof(float)}};
+        int64_t unit = w.n / (me->n * 4) / 32 * 32, begin, end;
+        unit = unit < 32 ? 32 : unit > 512 ? 512 : unit; /* as forward.c hands them out */
+        while (team_queue_next(me, w.n, unit, &begin, &end))
+            matmul_range(job->y, w.n, &x, &w, job->m, begin, end,
+                         job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
         team_barrier(me);
     }
 }
