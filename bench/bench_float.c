@@ -1,5 +1,5 @@
 /* bench_float.c - speed of products with F32, F16 and BF16 weights, as the model runs them:
- * bench_float [TYPE|-] [THREADS] [gen|prompt|-]. GLASS_ISA forces an instruction set.
+ * bench_float [TYPE|-] [THREADS] [gen|prompt|-] [N K]. GLASS_ISA forces an instruction set.
  *
  * Prompts in GFLOP/s (2 m n k) beside the measured peak of fused multiply-adds; generation in
  * GB/s of weights beside the measured read bandwidth, which is read again before every line,
@@ -72,12 +72,14 @@ static void shape(struct job *job, int64_t n, int64_t k) {
     job->n_matrices = 1;
 }
 
-static void prompts(struct job *job, double peak) {
+/* Of n x k weights, or of several shapes where n is 0. */
+static void prompts(struct job *job, double peak, int64_t n, int64_t k) {
     static const int64_t shapes[][2] = {{576, 576},   {192, 576},   {1536, 576}, {576, 1536},
                                         {2048, 2048}, {5632, 2048}, {2048, 5632}};
     static const int64_t ms[] = {16, 32, 64, 128, 512};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        shape(job, shapes[i][0], shapes[i][1]);
+        shape(job, n ? n : shapes[i][0], n ? k : shapes[i][1]);
+        if (n && i > 0) return;
         printf("  n %4lld k %4lld:", (long long)job->w.n, (long long)job->w.k);
         for (size_t l = 0; l < sizeof ms / sizeof *ms; l++) {
             job->m = ms[l];
@@ -89,12 +91,13 @@ static void prompts(struct job *job, double peak) {
     }
 }
 
-static void generation(struct job *job, size_t set_bytes) {
+static void generation(struct job *job, size_t set_bytes, int64_t n, int64_t k) {
     static const int64_t shapes[][2] = {{5632, 2048}, {2048, 5632}, {1536, 576}, {576, 1536}};
     static const int64_t ms[] = {1, 2, 3, 4, 5, 6, 8, 12};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         double read;
-        shape(job, shapes[i][0], shapes[i][1]);
+        shape(job, n ? n : shapes[i][0], n ? k : shapes[i][1]);
+        if (n && i > 0) return;
         job->n_matrices = (int64_t)(set_bytes / job->matrix_bytes);
         if (job->n_matrices == 0) continue;
         double bytes = (double)job->matrix_bytes * (double)job->n_matrices;
@@ -127,7 +130,11 @@ int main(int argc, char **argv) {
     } types[] = {{"f32", GLASS_F32}, {"f16", GLASS_F16}, {"bf16", GLASS_BF16}};
     const char *type = argc > 1 ? argv[1] : "-", *part = argc > 3 ? argv[3] : "-";
     struct job job = {.threads = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1};
+    int64_t n = argc > 5 ? strtoll(argv[4], NULL, 10) : 0;
+    int64_t k = argc > 5 ? strtoll(argv[5], NULL, 10) : 0;
     double peak;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (n < 0 || n > MAX_N || k < 0 || k > MAX_K) n = k = 0;
     if (mem_alloc_aligned(&job.weights, WEIGHT_BYTES, 1) ||
         mem_alloc_aligned(&job.x, (size_t)MAX_M * MAX_K, sizeof *job.x) ||
         mem_alloc_aligned(&job.y, (size_t)MAX_M * MAX_N, sizeof *job.y) ||
@@ -143,10 +150,10 @@ int main(int argc, char **argv) {
         fill(job.weights, job.w.dtype);
         printf("%s %s, %d thread%s, FMA peak %.1f GFLOP/s\n", types[t].name, glass_isa(),
                job.threads, job.threads > 1 ? "s" : "", 1e-9 * peak);
-        if (strcmp(part, "gen") != 0) prompts(&job, peak);
+        if (strcmp(part, "gen") != 0) prompts(&job, peak, n, k);
         if (strcmp(part, "prompt") == 0) continue;
-        generation(&job, WEIGHT_BYTES);
-        generation(&job, (size_t)6 << 20);
+        generation(&job, WEIGHT_BYTES, n, k);
+        generation(&job, (size_t)6 << 20, n, k);
     }
     mem_free(job.scratch), mem_free(job.y), mem_free(job.x), mem_free(job.weights);
     return 0;

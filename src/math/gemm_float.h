@@ -3,7 +3,8 @@
  * Lanes are outputs, and k runs alone in each lane, so any tiling gives the same bits. For a
  * few rows of activations the weights are streamed once, turned in registers. For more, a
  * block of 256 k of some weight rows is turned into panels, which serve all activation rows:
- * the block of arithmetic.md is the block of the cache too. */
+ * the block of arithmetic.md is the block of the cache too. Activation rows whose distance would
+ * put a tile's rows into the same few sets of the cache are copied first. */
 #ifndef MATH_GEMM_FLOAT_H
 #define MATH_GEMM_FLOAT_H
 
@@ -14,12 +15,13 @@
 enum {
     GEMM_FLOAT_K = 256,  /* arithmetic.md's block */
     GEMM_FLOAT_N = 256,  /* weight rows whose panels are held at a time; divisible by all n_tile */
-    GEMM_FLOAT_M = 192,  /* activation rows that go over those panels before the next ones */
+    GEMM_FLOAT_M = 210,  /* activation rows that go over those panels before the next ones;
+                          * divisible by m_tile 14 and 6 */
     GEMM_FLOAT_MAX_TILE = 32 * 16,
 };
 
 /* panel (k, n_tile) = the transpose of n <= n_tile rows of w from a column on, widened; columns
- * past n are zero. */
+ * past n are anything. */
 typedef void gemm_float_pack(float *panel, const void *w, size_t w_row, int64_t n, int64_t k);
 
 /* What is read next, for the tile to prefetch: rows of 64-byte lines; rows 0 for nothing. */
