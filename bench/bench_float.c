@@ -1,9 +1,9 @@
 /* bench_float.c - speed of products with F32, F16 and BF16 weights, as the model runs them:
  * bench_float [TYPE|-] [THREADS] [gen|prompt|-] [N K]. GLASS_ISA forces an instruction set.
  *
- * Prompts in GFLOP/s (2 m n k) beside the measured peak of fused multiply-adds; generation in
- * GB/s of weights beside the measured read bandwidth, which is read again before every line,
- * since neighbours on the machine change it. Medians. */
+ * Prompts in GFLOP/s (2 m n k) beside the measured peak of fused multiply-adds; generation
+ * in GB/s of weights beside the measured read bandwidth, which is read again before every
+ * line, since neighbours on the machine change it. Medians. */
 #include "base/mem.h"
 #include "glass/api.h"
 #include "glass/limits.h"
@@ -74,8 +74,9 @@ static void shape(struct job *job, int64_t n, int64_t k) {
 
 /* Of n x k weights, or of several shapes where n is 0. */
 static void prompts(struct job *job, double peak, int64_t n, int64_t k) {
-    static const int64_t shapes[][2] = {{576, 576},   {192, 576},   {1536, 576}, {576, 1536},
-                                        {2048, 2048}, {5632, 2048}, {2048, 5632}};
+    static const int64_t shapes[][2] = {{576, 576},  {192, 576},   {1536, 576},
+                                        {576, 1536}, {2048, 2048}, {5632, 2048},
+                                        {2048, 5632}};
     static const int64_t ms[] = {16, 32, 64, 128, 512};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         shape(job, n ? n : shapes[i][0], n ? k : shapes[i][1]);
@@ -83,7 +84,8 @@ static void prompts(struct job *job, double peak, int64_t n, int64_t k) {
         printf("  n %4lld k %4lld:", (long long)job->w.n, (long long)job->w.k);
         for (size_t l = 0; l < sizeof ms / sizeof *ms; l++) {
             job->m = ms[l];
-            double speed = 2.0 * (double)(job->m * job->w.n * job->w.k) / median_of(job, 0.1);
+            double speed =
+                2.0 * (double)(job->m * job->w.n * job->w.k) / median_of(job, 0.1);
             printf("  m %lld %5.1f GF/s %2.0f%%", (long long)job->m, 1e-9 * speed,
                    100 * speed / peak);
         }
@@ -92,7 +94,8 @@ static void prompts(struct job *job, double peak, int64_t n, int64_t k) {
 }
 
 static void generation(struct job *job, size_t set_bytes, int64_t n, int64_t k) {
-    static const int64_t shapes[][2] = {{5632, 2048}, {2048, 5632}, {1536, 576}, {576, 1536}};
+    static const int64_t shapes[][2] = {
+        {5632, 2048}, {2048, 5632}, {1536, 576}, {576, 1536}};
     static const int64_t ms[] = {1, 2, 3, 4, 5, 6, 8, 12};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         double read;
@@ -107,7 +110,8 @@ static void generation(struct job *job, size_t set_bytes, int64_t n, int64_t k) 
         for (size_t l = 0; l < sizeof ms / sizeof *ms; l++) {
             job->m = ms[l];
             double speed = bytes / median_of(job, 0.1);
-            printf("  m %lld %4.1f %2.0f%%", (long long)job->m, 1e-9 * speed, 100 * speed / read);
+            printf("  m %lld %4.1f %2.0f%%", (long long)job->m, 1e-9 * speed,
+                   100 * speed / read);
         }
         printf("\n");
     }
@@ -115,7 +119,8 @@ static void generation(struct job *job, size_t set_bytes, int64_t n, int64_t k) 
 
 /* Every number finite in each type. */
 static void fill(char *weights, glass_dtype dtype) {
-    static const uint16_t halves[] = {0x2c00, 0xac12, 0x2d31, 0xadf0, 0x2b77, 0xa999, 0x2c01};
+    static const uint16_t halves[] = {0x2c00, 0xac12, 0x2d31, 0xadf0,
+                                      0x2b77, 0xa999, 0x2c01};
     for (size_t i = 0; i < WEIGHT_BYTES / 2; i++) {
         uint16_t h = halves[i % 7];
         if (dtype != GLASS_F16) h = (uint16_t)(h + 0x1000); /* near 2^-7 */

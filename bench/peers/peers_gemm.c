@@ -1,9 +1,9 @@
-/* peers_gemm.c - f32 products of Glass beside OpenBLAS, BLIS and oneDNN in one process, turn by
- * turn; bench/peers_gemm.sh builds and runs it: peers_gemm THREADS SECONDS.
+/* peers_gemm.c - f32 products of Glass beside OpenBLAS, BLIS and oneDNN in one process,
+ * turn by turn; bench/peers_gemm.sh builds and runs it: peers_gemm THREADS SECONDS.
  *
- * y(m, n) = x(m, k) w(n, k)ᵀ as a model has it. BLAS libraries are told their AVX-512 kernels,
- * since they do not know newer CPUs; oneDNN runs as sgemm, and as an inner product whose
- * weights it packed beforehand, outside the timing. Medians. */
+ * y(m, n) = x(m, k) w(n, k)ᵀ as a model has it. BLAS libraries are told their AVX-512
+ * kernels, since they do not know newer CPUs; oneDNN runs as sgemm, and as an inner product
+ * whose weights it packed beforehand, outside the timing. Medians. */
 #include "base/mem.h"
 #include "glass/limits.h"
 #include "math/gemm.h"
@@ -18,14 +18,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { MAX_ROUNDS = 200, N_WAYS = 5, CBLAS_ROW = 101, CBLAS_PLAIN = 111, CBLAS_TURNED = 112 };
+enum {
+    MAX_ROUNDS = 200,
+    N_WAYS = 5,
+    CBLAS_ROW = 101,
+    CBLAS_PLAIN = 111,
+    CBLAS_TURNED = 112
+};
 static const char *const ways[N_WAYS] = {"Glass", "OpenBLAS", "BLIS", "oneDNN sgemm",
                                          "oneDNN packed"};
 
-typedef void sgemm_function(int order, int turn_a, int turn_b, int m, int n, int k, float alpha,
-                            const float *a, int lda, const float *b, int ldb, float beta,
-                            float *c, int ldc);
+typedef void sgemm_function(int order, int turn_a, int turn_b, int m, int n, int k,
+                            float alpha, const float *a, int lda, const float *b, int ldb,
+                            float beta, float *c, int ldc);
 
 struct job {
     int64_t m, n, k;
@@ -74,15 +81,20 @@ static void glass_work(void *context, const struct member *me) {
 static void run(struct job *j, int way) {
     int m = (int)j->m, n = (int)j->n, k = (int)j->k;
     switch (way) {
-    case 0: team_run(j->threads, glass_work, j); break;
+    case 0:
+        team_run(j->threads, glass_work, j);
+        break;
     case 1:
-        j->openblas(CBLAS_ROW, CBLAS_PLAIN, CBLAS_TURNED, m, n, k, 1, j->x, k, j->w, k, 0, j->y,
-                    n);
+        j->openblas(CBLAS_ROW, CBLAS_PLAIN, CBLAS_TURNED, m, n, k, 1, j->x, k, j->w, k, 0,
+                    j->y, n);
         break;
     case 2:
-        j->blis(CBLAS_ROW, CBLAS_PLAIN, CBLAS_TURNED, m, n, k, 1, j->x, k, j->w, k, 0, j->y, n);
+        j->blis(CBLAS_ROW, CBLAS_PLAIN, CBLAS_TURNED, m, n, k, 1, j->x, k, j->w, k, 0, j->y,
+                n);
         break;
-    case 3: dnnl_sgemm('N', 'T', m, n, k, 1, j->x, k, j->w, k, 0, j->y, n); break;
+    case 3:
+        dnnl_sgemm('N', 'T', m, n, k, 1, j->x, k, j->w, k, 0, j->y, n);
+        break;
     default:
         dnnl_primitive_execute(j->primitive, j->stream, 3, j->arguments);
         dnnl_stream_wait(j->stream);
@@ -101,19 +113,23 @@ static void pack_onednn(struct job *j, dnnl_engine_t engine) {
     dnnl_inner_product_desc_t desc;
     dnnl_primitive_desc_t chosen, reorder_chosen;
     dnnl_primitive_t reorder;
-    need(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_inference, &x_desc, &any, NULL,
-                                              &y_desc) == dnnl_success &&
-             dnnl_primitive_desc_create(&chosen, &desc, NULL, engine, NULL) == dnnl_success &&
+    need(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_inference, &x_desc, &any,
+                                              NULL, &y_desc) == dnnl_success &&
+             dnnl_primitive_desc_create(&chosen, &desc, NULL, engine, NULL) ==
+                 dnnl_success &&
              dnnl_primitive_create(&j->primitive, chosen) == dnnl_success,
          "oneDNN has no inner product");
-    const dnnl_memory_desc_t *packed = dnnl_primitive_desc_query_md(chosen, dnnl_query_weights_md, 0);
+    const dnnl_memory_desc_t *packed =
+        dnnl_primitive_desc_query_md(chosen, dnnl_query_weights_md, 0);
     dnnl_memory_t from, to, in, out;
     dnnl_memory_create(&from, &w_desc, engine, j->w);
     dnnl_memory_create(&to, packed, engine, DNNL_MEMORY_ALLOCATE);
     dnnl_memory_create(&in, &x_desc, engine, j->x);
     dnnl_memory_create(&out, &y_desc, engine, j->y);
-    dnnl_reorder_primitive_desc_create(&reorder_chosen, &w_desc, engine, packed, engine, NULL);
-    need(dnnl_primitive_create(&reorder, reorder_chosen) == dnnl_success, "oneDNN cannot pack");
+    dnnl_reorder_primitive_desc_create(&reorder_chosen, &w_desc, engine, packed, engine,
+                                       NULL);
+    need(dnnl_primitive_create(&reorder, reorder_chosen) == dnnl_success,
+         "oneDNN cannot pack");
     dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
     dnnl_primitive_execute(reorder, j->stream, 2, arguments);
     dnnl_stream_wait(j->stream);
@@ -146,7 +162,8 @@ static void measure(struct job *j, double peak, double seconds) {
     int n = 0;
     for (; n < MAX_ROUNDS && (n < 7 || now() - start < seconds); n++)
         for (int way = 0; way < N_WAYS; way++) {
-            run(j, way); /* what the one before left in the caches is not this one's fault */
+            run(j,
+                way); /* what the one before left in the caches is not this one's fault */
             double begin = now();
             run(j, way);
             times[way][n] = now() - begin;
@@ -162,14 +179,17 @@ static void measure(struct job *j, double peak, double seconds) {
 }
 
 int main(int argc, char **argv) {
-    static const int64_t shapes[][3] = {{512, 576, 576},   {512, 1536, 576},  {512, 576, 1536},
-                                        {512, 2048, 2048}, {512, 5632, 2048}, {512, 2048, 5632},
-                                        {1, 5632, 2048}};
+    static const int64_t shapes[][3] = {
+        {512, 576, 576},   {512, 1536, 576},  {512, 576, 1536}, {512, 2048, 2048},
+        {512, 5632, 2048}, {512, 2048, 5632}, {1, 5632, 2048}};
     enum { MAX = 5632 * 2048 };
     struct job j = {.threads = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1};
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 0.5, peak;
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
-    setenv("BLIS_ARCH_TYPE", "0", 0); /* skx */
+    if (getenv("OPENBLAS_CORETYPE") == NULL) { /* both are read before main */
+        setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
+        setenv("BLIS_ARCH_TYPE", "0", 0); /* skx */
+        execv("/proc/self/exe", argv);
+    }
     omp_set_num_threads(j.threads);
     j.openblas = load("/usr/lib/x86_64-linux-gnu/openblas-openmp/libopenblas.so.0",
                       "openblas_set_num_threads", j.threads);
@@ -181,12 +201,14 @@ int main(int argc, char **argv) {
     need(mem_alloc_aligned(&j.x, MAX, sizeof(float)) == GLASS_OK &&
              mem_alloc_aligned(&j.w, MAX, sizeof(float)) == GLASS_OK &&
              mem_alloc_aligned(&j.y, MAX, sizeof(float)) == GLASS_OK &&
-             mem_alloc_aligned(&j.scratch, (size_t)j.threads, GEMM_SCRATCH_BYTES) == GLASS_OK &&
+             mem_alloc_aligned(&j.scratch, (size_t)j.threads, GEMM_SCRATCH_BYTES) ==
+                 GLASS_OK &&
              glass_limit_fma(&peak, j.threads, 0.3) == GLASS_OK,
          "no memory");
     for (int i = 0; i < MAX; i++) j.x[i] = (float)(i % 101 - 50) * 0.01f;
     for (int i = 0; i < MAX; i++) j.w[i] = (float)(i % 97 - 48) * 0.01f;
-    printf("FMA peak %.0f GFLOP/s; GFLOP/s (share of peak)\n| m x n x k | threads |", 1e-9 * peak);
+    printf("FMA peak %.0f GFLOP/s; GFLOP/s (share of peak)\n| m x n x k | threads |",
+           1e-9 * peak);
     for (int way = 0; way < N_WAYS; way++) printf(" %s |", ways[way]);
     printf("\n|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

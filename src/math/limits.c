@@ -23,8 +23,8 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Median time of team_run(n_threads, work, context) over about `seconds`; the first run warms
- * up. At least three are measured. */
+/* Median time of team_run(n_threads, work, context) over about `seconds`; the first run
+ * warms up. At least three are measured. */
 static double median_time(int n_threads, team_work work, void *context, double seconds) {
     double times[MAX_PASSES];
     size_t n = 0;

@@ -84,10 +84,18 @@ void matmul_prepare(const struct member *me, void *prepared, const float *x,
 }
 
 /* Outputs handed out at a time: enough for a kernel's tiles, small enough that a slow core
- * does not hold the others up. */
+ * does not hold the others up, and so many that equal cores end together: 576 outputs for two
+ * are 6 x 96, not 9 x 64. */
 static int64_t unit_of(int64_t n, int members) {
-    int64_t unit = n / (members * 4) / 32 * 32;
-    return unit < 32 ? 32 : unit > 512 ? 512 : unit;
+    const int64_t most = 512, fewest = 4 * members;
+    int64_t best = 0, shortest = 0, parts = (n + most - 1) / most;
+    if (parts < fewest) parts = fewest;
+    for (int64_t end = parts + 2 * members; parts <= end; parts++) {
+        int64_t unit = (n + parts * 32 - 1) / (parts * 32) * 32, n_units = (n + unit - 1) / unit;
+        int64_t longest = (n_units + members - 1) / members * unit; /* of one member */
+        if (best == 0 || longest < shortest) best = unit, shortest = longest;
+    }
+    return best;
 }
 
 void matmul_run(const struct member *me, float *y, int64_t y_stride, const float *x,

@@ -1,8 +1,8 @@
 /* float_avx512.c - products with float weights for AVX-512 (F, BW, DQ, VL).
  *
- * Lanes are outputs: 16 rows of weights. Weights lie with k along the row, so they are turned
- * in registers, 16 rows by one cache line, in two halves: four rows by four columns within
- * each 128-bit lane, then the lanes among four such quads. */
+ * Lanes are outputs: 16 rows of weights. Weights lie with k along the row, so they are
+ * turned in registers, 16 rows by one cache line, in two halves: four rows by four columns
+ * within each 128-bit lane, then the lanes among four such quads. */
 #include "math/dispatch.h"
 #include "math/gemm_float.h"
 
@@ -27,8 +27,8 @@ INLINE int64_t step_of(enum kind kind) {
 
 /* ---- turning weights ---- */
 
-/* Where rows are: row i of a group is at w + min(i, last) * row, so that a group at the edge
- * repeats its last row rather than read on. */
+/* Where rows are: row i of a group is at w + min(i, last) * row, so that a group at the
+ * edge repeats its last row rather than read on. */
 struct rows {
     const char *w;
     size_t row;
@@ -61,9 +61,9 @@ INLINE __m512i high_64(__m512i a, __m512i b) {
     return _mm512_unpackhi_epi64(a, b);
 }
 
-/* The first half of a turn, of rows 4q … 4q+3, n_bytes of a line each. 32 bits (f32, pairs of
- * bf16): b[t], lane l = the four rows of column 4l + t. f16: lane l = the four rows of columns
- * 8l + 2t and 8l + 2t + 1. */
+/* The first half of a turn, of rows 4q … 4q+3, n_bytes of a line each. 32 bits (f32, pairs
+ * of bf16): b[t], lane l = the four rows of column 4l + t. f16: lane l = the four rows of
+ * columns 8l + 2t and 8l + 2t + 1. */
 INLINE void turn_quad(__m512i b[4], enum kind kind, const struct rows *r, int64_t q,
                       int64_t n_bytes) {
     __m512i r0 = load_line(row_at(r, 4 * q), n_bytes);
@@ -71,8 +71,10 @@ INLINE void turn_quad(__m512i b[4], enum kind kind, const struct rows *r, int64_
     __m512i r2 = load_line(row_at(r, 4 * q + 2), n_bytes);
     __m512i r3 = load_line(row_at(r, 4 * q + 3), n_bytes);
     if (kind == F16) {
-        __m512i low01 = _mm512_unpacklo_epi16(r0, r1), high01 = _mm512_unpackhi_epi16(r0, r1);
-        __m512i low23 = _mm512_unpacklo_epi16(r2, r3), high23 = _mm512_unpackhi_epi16(r2, r3);
+        __m512i low01 = _mm512_unpacklo_epi16(r0, r1),
+                high01 = _mm512_unpackhi_epi16(r0, r1);
+        __m512i low23 = _mm512_unpacklo_epi16(r2, r3),
+                high23 = _mm512_unpackhi_epi16(r2, r3);
         b[0] = low_32(low01, low23);
         b[1] = high_32(low01, low23);
         b[2] = low_32(high01, high23);
@@ -87,15 +89,16 @@ INLINE void turn_quad(__m512i b[4], enum kind kind, const struct rows *r, int64_
     }
 }
 
-/* The second half. b[4q + t] from turn_quad; 32 bits: v[t] = column t of 16 rows; f16: v[t] =
- * columns of 16 rows, as column() says. */
+/* The second half. b[4q + t] from turn_quad; 32 bits: v[t] = column t of 16 rows; f16: v[t]
+ * = columns of 16 rows, as column() says. */
 INLINE void turn_lanes(__m512i v[16], enum kind kind, const __m512i b[16]) {
     const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
     const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
     for (int t = 0; t < 4; t++) {
         if (kind == F16) {
             __m512i even0 = low_64(b[t], b[4 + t]), odd0 = high_64(b[t], b[4 + t]);
-            __m512i even1 = low_64(b[8 + t], b[12 + t]), odd1 = high_64(b[8 + t], b[12 + t]);
+            __m512i even1 = low_64(b[8 + t], b[12 + t]),
+                    odd1 = high_64(b[8 + t], b[12 + t]);
             v[2 * t] = _mm512_permutex2var_epi64(even0, first, even1);
             v[2 * t + 1] = _mm512_permutex2var_epi64(odd0, first, odd1);
             v[8 + 2 * t] = _mm512_permutex2var_epi64(even0, second, even1);
@@ -131,7 +134,8 @@ INLINE __m512 column(enum kind kind, const __m512i v[16], int k) {
 /* n_k <= step_of(kind) k of 16 rows into their place in a panel. */
 INLINE void pack_step(float *panel, enum kind kind, const struct rows *r, int64_t n_k) {
     __m512i b[16], v[16];
-    for (int q = 0; q < 4; q++) turn_quad(b + 4 * q, kind, r, q, n_k * (int64_t)bytes_of(kind));
+    for (int q = 0; q < 4; q++)
+        turn_quad(b + 4 * q, kind, r, q, n_k * (int64_t)bytes_of(kind));
     turn_lanes(v, kind, b);
 #pragma GCC unroll 32
     for (int k = 0; k < step_of(kind); k++) {
@@ -221,23 +225,52 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const char *a, size_
         }
 }
 
-static void tile(float *c, int64_t c_stride, const void *a, size_t a_row, const float *panel,
-                 int64_t k, int64_t rows, bool add, const struct gemm_float_next *next) {
+static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
+                 const float *panel, int64_t k, int64_t rows, bool add,
+                 const struct gemm_float_next *next) {
     switch (rows) {
-    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 6: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 7: tile_rows(7, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 8: tile_rows(8, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 9: tile_rows(9, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 10: tile_rows(10, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 11: tile_rows(11, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 12: tile_rows(12, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 13: tile_rows(13, c, c_stride, a, a_row, panel, k, add, next); break;
-    default: tile_rows(14, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 1:
+        tile_rows(1, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 2:
+        tile_rows(2, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 3:
+        tile_rows(3, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 4:
+        tile_rows(4, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 5:
+        tile_rows(5, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 6:
+        tile_rows(6, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 7:
+        tile_rows(7, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 8:
+        tile_rows(8, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 9:
+        tile_rows(9, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 10:
+        tile_rows(10, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 11:
+        tile_rows(11, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 12:
+        tile_rows(12, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 13:
+        tile_rows(13, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    default:
+        tile_rows(14, c, c_stride, a, a_row, panel, k, add, next);
+        break;
     }
 }
 
@@ -261,7 +294,8 @@ struct stream {
 /* sum (m, groups) += the products of one line of 16 groups rows at w; kind, m, groups are
  * constants. a is the line's first k. */
 INLINE void multiply_line(__m512 (*sum)[MAX_GROUPS], enum kind kind, int m, int groups,
-                          const struct rows *rows, const char *a, size_t a_row, int64_t n_k) {
+                          const struct rows *rows, const char *a, size_t a_row,
+                          int64_t n_k) {
     for (int g = 0; g < groups; g++) {
         struct rows r = {rows->w + (size_t)(g * LANES) * rows->row, rows->row,
                          rows->last - g * LANES};
@@ -280,10 +314,10 @@ INLINE void multiply_line(__m512 (*sum)[MAX_GROUPS], enum kind kind, int m, int 
     }
 }
 
-/* What memory likes best on Zen 5: of 16 rows, four lines of four rows at each of four steps;
- * of 32, a line of each. ahead_row: from a row to the same row of the next group. */
-INLINE void fetch_ahead(int groups, const char *w, size_t w_row, int64_t at, int64_t row_bytes,
-                        size_t ahead_row) {
+/* What memory likes best on Zen 5: of 16 rows, four lines of four rows at each of four
+ * steps; of 32, a line of each. ahead_row: from a row to the same row of the next group. */
+INLINE void fetch_ahead(int groups, const char *w, size_t w_row, int64_t at,
+                        int64_t row_bytes, size_t ahead_row) {
     int64_t to = (groups == 1 ? at / 256 * 256 : at) + AHEAD;
     const char *p = w + to;
     if (to >= row_bytes) p += ahead_row - (size_t)row_bytes;
@@ -297,8 +331,8 @@ INLINE void fetch_ahead(int groups, const char *w, size_t w_row, int64_t at, int
 }
 
 /* c's columns j … j + lanes = or += sum. */
-INLINE void add_sums(__m512 (*sum)[MAX_GROUPS], int m, int groups,
-                     const struct stream *s, int64_t j, bool add) {
+INLINE void add_sums(__m512 (*sum)[MAX_GROUPS], int m, int groups, const struct stream *s,
+                     int64_t j, bool add) {
     for (int g = 0; g < groups; g++) {
         int64_t n = s->n - j - g * LANES;
         __mmask16 lanes = (__mmask16)(n >= LANES ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
@@ -321,28 +355,34 @@ INLINE void edge_lines(enum kind kind, __m512 (*sum)[MAX_GROUPS], int m, int gro
             struct rows r = {row_at(rows, g * LANES), rows->row, rows->last - g * LANES};
             const char *x = a + (size_t)i * a_row;
             if (r.last < 0) r.last = 0;
-            for (int64_t k = left; k > 0; k -= step_of(kind), r.w += 64, x += step_of(kind) * 4)
-                multiply_line(one, kind, 1, 1, &r, x, 0, k < step_of(kind) ? k : step_of(kind));
+            for (int64_t k = left; k > 0;
+                 k -= step_of(kind), r.w += 64, x += step_of(kind) * 4)
+                multiply_line(one, kind, 1, 1, &r, x, 0,
+                              k < step_of(kind) ? k : step_of(kind));
             sum[i][g] = one[0][0];
         }
 }
 
 typedef void edge_function(__m512 (*sum)[MAX_GROUPS], int m, int groups,
-                           const struct rows *rows, const char *a, size_t a_row, int64_t left);
+                           const struct rows *rows, const char *a, size_t a_row,
+                           int64_t left);
 #define NOT_INLINE static __attribute__((noinline))
 
 NOT_INLINE void edge_f32(__m512 (*sum)[MAX_GROUPS], int m, int groups,
-                         const struct rows *rows, const char *a, size_t a_row, int64_t left) {
+                         const struct rows *rows, const char *a, size_t a_row,
+                         int64_t left) {
     edge_lines(F32, sum, m, groups, rows, a, a_row, left);
 }
 
 NOT_INLINE void edge_f16(__m512 (*sum)[MAX_GROUPS], int m, int groups,
-                         const struct rows *rows, const char *a, size_t a_row, int64_t left) {
+                         const struct rows *rows, const char *a, size_t a_row,
+                         int64_t left) {
     edge_lines(F16, sum, m, groups, rows, a, a_row, left);
 }
 
 NOT_INLINE void edge_bf16(__m512 (*sum)[MAX_GROUPS], int m, int groups,
-                          const struct rows *rows, const char *a, size_t a_row, int64_t left) {
+                          const struct rows *rows, const char *a, size_t a_row,
+                          int64_t left) {
     edge_lines(BF16, sum, m, groups, rows, a, a_row, left);
 }
 
@@ -351,7 +391,8 @@ INLINE edge_function *edge_of(enum kind kind) {
 }
 
 /* Outputs j … j + 16 groups; kind, m and groups are constants. */
-INLINE void stream_rows(enum kind kind, int m, int groups, const struct stream *s, int64_t j) {
+INLINE void stream_rows(enum kind kind, int m, int groups, const struct stream *s,
+                        int64_t j) {
     const int64_t step = step_of(kind), height = groups * LANES;
     const int64_t row_bytes = s->k * (int64_t)bytes_of(kind);
     const bool whole = j + height <= s->n;
@@ -389,14 +430,30 @@ INLINE void stream(enum kind kind, float *c, int64_t c_stride, const void *a, si
                    const void *w, size_t w_row, int64_t m, int64_t n, int64_t k) {
     const struct stream s = {c, c_stride, a, w, a_row, w_row, n, k};
     switch (m) {
-    case 1: stream_m(kind, 1, &s); break;
-    case 2: stream_m(kind, 2, &s); break;
-    case 3: stream_m(kind, 3, &s); break;
-    case 4: stream_m(kind, 4, &s); break;
-    case 5: stream_m(kind, 5, &s); break;
-    case 6: stream_m(kind, 6, &s); break;
-    case 7: stream_m(kind, 7, &s); break;
-    default: stream_m(kind, 8, &s); break;
+    case 1:
+        stream_m(kind, 1, &s);
+        break;
+    case 2:
+        stream_m(kind, 2, &s);
+        break;
+    case 3:
+        stream_m(kind, 3, &s);
+        break;
+    case 4:
+        stream_m(kind, 4, &s);
+        break;
+    case 5:
+        stream_m(kind, 5, &s);
+        break;
+    case 6:
+        stream_m(kind, 6, &s);
+        break;
+    case 7:
+        stream_m(kind, 7, &s);
+        break;
+    default:
+        stream_m(kind, 8, &s);
+        break;
     }
 }
 
@@ -415,11 +472,11 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE, N_TILE, MAX_STREAM, 4,
+static const struct gemm_float with_f32 = {M_TILE,     N_TILE,   MAX_STREAM, 4,
                                            stream_f32, pack_f32, tile};
-static const struct gemm_float with_f16 = {M_TILE, N_TILE, MAX_STREAM, 2,
+static const struct gemm_float with_f16 = {M_TILE,     N_TILE,   MAX_STREAM, 2,
                                            stream_f16, pack_f16, tile};
-static const struct gemm_float with_bf16 = {M_TILE, N_TILE, MAX_STREAM, 2,
+static const struct gemm_float with_bf16 = {M_TILE,      N_TILE,    MAX_STREAM, 2,
                                             stream_bf16, pack_bf16, tile};
 
 static void gemm_f32_avx512 GEMM_PARAMETERS {
@@ -458,8 +515,10 @@ static uint64_t peak_read_avx512(const void *x, size_t n_bytes) {
     for (size_t i = 0; i < part; i += AT_ONCE)
         for (size_t q = 0; q < PARTS; q++)
             for (size_t l = 0; l < 4; l++)
-                sum[l] = _mm512_add_epi64(sum[l], _mm512_loadu_si512(p + q * part + i + 64 * l));
-    sum[0] = _mm512_add_epi64(_mm512_add_epi64(sum[0], sum[1]), _mm512_add_epi64(sum[2], sum[3]));
+                sum[l] =
+                    _mm512_add_epi64(sum[l], _mm512_loadu_si512(p + q * part + i + 64 * l));
+    sum[0] = _mm512_add_epi64(_mm512_add_epi64(sum[0], sum[1]),
+                              _mm512_add_epi64(sum[2], sum[3]));
     uint64_t lanes[8], result = 0;
     _mm512_storeu_si512(lanes, sum[0]);
     for (int i = 0; i < 8; i++) result += lanes[i];
