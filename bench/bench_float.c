@@ -1,9 +1,9 @@
 /* bench_float.c - speed of products with F32, F16 and BF16 weights, as the model runs them:
- * bench_float [TYPE|-] [THREADS] [gen|prompt|-]. GLASS_ISA forces an instruction set.
+ * bench_float [TYPE|-] [THREADS] [gen|prompt|-] [N K]. GLASS_ISA forces an instruction set.
  *
- * Prompts in GFLOP/s (2 m n k) beside the measured peak of fused multiply-adds; generation in
- * GB/s of weights beside the measured read bandwidth, which is read again before every line,
- * since neighbours on the machine change it. Medians. */
+ * Prompts in GFLOP/s (2 m n k) beside the measured peak of fused multiply-adds; generation
+ * in GB/s of weights beside the measured read bandwidth, which is read again before every
+ * line, since neighbours on the machine change it. Medians. */
 #include "base/mem.h"
 #include "base/team.h"
 #include "glass/api.h"
@@ -42,8 +42,7 @@ static void work(void *context, const struct member *me) {
     for (int64_t i = 0; i < job->n_matrices; i++) {
         w.data = job->weights + (size_t)i * job->matrix_bytes;
         struct operand x = {.rows = {job->x}, .row_bytes = {(size_t)w.k * sizeof(float)}};
-        int64_t unit = w.n / (me->n * 4) / 32 * 32, begin, end;
-        unit = unit < 32 ? 32 : unit > 512 ? 512 : unit; /* as forward.c hands them out */
+        int64_t unit = matmul_unit(w.n, 32, me->n), begin, end;
         while (team_queue_next(me, w.n, unit, &begin, &end))
             matmul_range(job->y, w.n, &x, &w, job->m, begin, end,
                          job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
@@ -77,16 +76,20 @@ static void shape(struct job *job, int64_t n, int64_t k) {
     job->n_matrices = 1;
 }
 
-static void prompts(struct job *job, double peak) {
-    static const int64_t shapes[][2] = {{576, 576},   {192, 576},   {1536, 576}, {576, 1536},
-                                        {2048, 2048}, {5632, 2048}, {2048, 5632}};
+/* Of n x k weights, or of several shapes where n is 0. */
+static void prompts(struct job *job, double peak, int64_t n, int64_t k) {
+    static const int64_t shapes[][2] = {{576, 576},  {192, 576},   {1536, 576},
+                                        {576, 1536}, {2048, 2048}, {5632, 2048},
+                                        {2048, 5632}};
     static const int64_t ms[] = {16, 32, 64, 128, 512};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        shape(job, shapes[i][0], shapes[i][1]);
+        shape(job, n ? n : shapes[i][0], n ? k : shapes[i][1]);
+        if (n && i > 0) return;
         printf("  n %4lld k %4lld:", (long long)job->w.n, (long long)job->w.k);
         for (size_t l = 0; l < sizeof ms / sizeof *ms; l++) {
             job->m = ms[l];
-            double speed = 2.0 * (double)(job->m * job->w.n * job->w.k) / median_of(job, 0.1);
+            double speed =
+                2.0 * (double)(job->m * job->w.n * job->w.k) / median_of(job, 0.1);
             printf("  m %lld %5.1f GF/s %2.0f%%", (long long)job->m, 1e-9 * speed,
                    100 * speed / peak);
         }
@@ -94,12 +97,14 @@ static void prompts(struct job *job, double peak) {
     }
 }
 
-static void generation(struct job *job, size_t set_bytes) {
-    static const int64_t shapes[][2] = {{5632, 2048}, {2048, 5632}, {1536, 576}, {576, 1536}};
+static void generation(struct job *job, size_t set_bytes, int64_t n, int64_t k) {
+    static const int64_t shapes[][2] = {
+        {5632, 2048}, {2048, 5632}, {1536, 576}, {576, 1536}};
     static const int64_t ms[] = {1, 2, 3, 4, 5, 6, 8, 12};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         double read;
-        shape(job, shapes[i][0], shapes[i][1]);
+        shape(job, n ? n : shapes[i][0], n ? k : shapes[i][1]);
+        if (n && i > 0) return;
         job->n_matrices = (int64_t)(set_bytes / job->matrix_bytes);
         if (job->n_matrices == 0) continue;
         double bytes = (double)job->matrix_bytes * (double)job->n_matrices;
@@ -109,7 +114,8 @@ static void generation(struct job *job, size_t set_bytes) {
         for (size_t l = 0; l < sizeof ms / sizeof *ms; l++) {
             job->m = ms[l];
             double speed = bytes / median_of(job, 0.1);
-            printf("  m %lld %4.1f %2.0f%%", (long long)job->m, 1e-9 * speed, 100 * speed / read);
+            printf("  m %lld %4.1f %2.0f%%", (long long)job->m, 1e-9 * speed,
+                   100 * speed / read);
         }
         printf("\n");
     }
@@ -117,7 +123,8 @@ static void generation(struct job *job, size_t set_bytes) {
 
 /* Every number finite in each type. */
 static void fill(char *weights, glass_dtype dtype) {
-    static const uint16_t halves[] = {0x2c00, 0xac12, 0x2d31, 0xadf0, 0x2b77, 0xa999, 0x2c01};
+    static const uint16_t halves[] = {0x2c00, 0xac12, 0x2d31, 0xadf0,
+                                      0x2b77, 0xa999, 0x2c01};
     for (size_t i = 0; i < WEIGHT_BYTES / 2; i++) {
         uint16_t h = halves[i % 7];
         if (dtype != GLASS_F16) h = (uint16_t)(h + 0x1000); /* near 2^-7 */
@@ -132,7 +139,11 @@ int main(int argc, char **argv) {
     } types[] = {{"f32", GLASS_F32}, {"f16", GLASS_F16}, {"bf16", GLASS_BF16}};
     const char *type = argc > 1 ? argv[1] : "-", *part = argc > 3 ? argv[3] : "-";
     struct job job = {.threads = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1};
+    int64_t n = argc > 5 ? strtoll(argv[4], NULL, 10) : 0;
+    int64_t k = argc > 5 ? strtoll(argv[5], NULL, 10) : 0;
     double peak;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (n < 0 || n > MAX_N || k < 0 || k > MAX_K) n = k = 0;
     if (mem_alloc_aligned(&job.weights, WEIGHT_BYTES, 1) ||
         mem_alloc_aligned(&job.x, (size_t)MAX_M * MAX_K, sizeof *job.x) ||
         mem_alloc_aligned(&job.y, (size_t)MAX_M * MAX_N, sizeof *job.y) ||
@@ -148,10 +159,10 @@ int main(int argc, char **argv) {
         fill(job.weights, job.w.dtype);
         printf("%s %s, %d thread%s, FMA peak %.1f GFLOP/s\n", types[t].name, glass_isa(),
                job.threads, job.threads > 1 ? "s" : "", 1e-9 * peak);
-        if (strcmp(part, "gen") != 0) prompts(&job, peak);
+        if (strcmp(part, "gen") != 0) prompts(&job, peak, n, k);
         if (strcmp(part, "prompt") == 0) continue;
-        generation(&job, WEIGHT_BYTES);
-        generation(&job, (size_t)6 << 20);
+        generation(&job, WEIGHT_BYTES, n, k);
+        generation(&job, (size_t)6 << 20, n, k);
     }
     mem_free(job.scratch), mem_free(job.y), mem_free(job.x), mem_free(job.weights);
     return 0;

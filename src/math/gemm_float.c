@@ -11,45 +11,52 @@ struct job {
     const char *a, *w;
     size_t a_row, w_row;
     int64_t m, n, k;
-    float *panels;
+    /* In scratch: */
+    float *panels; /* of GEMM_FLOAT_N columns, (K, n_tile) each */
+    float *sums;   /* of GEMM_FLOAT_N columns, (ROWS, n_tile) for each panel */
+    char *copy; /* of GEMM_FLOAT_M activation rows' blocks, COPY_ROW apart; NULL: not needed
+                 */
+};
+
+/* A block and a line, so that rows next to each other are in different sets. */
+enum { COPY_ROW = GEMM_FLOAT_K * (int)sizeof(float) + 64 };
+
+_Static_assert((GEMM_FLOAT_N * (GEMM_FLOAT_K + GEMM_FLOAT_ROWS)) * sizeof(float) +
+                       (size_t)GEMM_FLOAT_M * COPY_ROW <=
+                   GEMM_SCRATCH_BYTES,
+               "scratch holds it all");
+
+/* Activation rows of one block of k. */
+struct activations {
+    const char *a;
+    size_t row;
 };
 
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* A tile at the right edge: c has only n of the tile's columns. */
-static void edge_tile(const struct job *j, float *c, const char *a, const float *panel,
-                      int64_t k, int64_t rows, int64_t n, bool add,
-                      const struct gemm_float_next *next) {
-    float whole[GEMM_FLOAT_MAX_TILE];
-    int64_t width = j->f->n_tile;
-    j->f->tile(whole, width, a, j->a_row, panel, k, rows, false, next);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t l = 0; l < n; l++) {
-            float *out = &c[i * j->c_stride + l], sum = whole[i * width + l];
-            *out = add ? *out + sum : sum;
-        }
-}
-
-/* Rows m0 … m0+m of c at one panel's columns. Tiles are cut evenly: 7 rows are 4 + 3 rather
- * than 6 + 1, since a low tile leaves the multipliers idle. */
-static void panel_rows(const struct job *j, const float *panel, int64_t m0, int64_t m,
-                       int64_t n0, int64_t k0, const struct gemm_float_next *next) {
+/* Rows m0 … m0+m of c, whose activations are x, at one panel's columns. Tiles are cut
+ * evenly: 7 rows are 4 + 3 rather than 6 + 1, since a low tile leaves the multipliers idle.
+ */
+static void panel_rows(const struct job *j, const float *panel, struct activations x,
+                       int64_t m0, int64_t m, int64_t n0, int64_t k0,
+                       const struct gemm_float_next *next) {
     const struct gemm_float_next nothing = {0};
+    int64_t width = j->f->n_tile, n = smaller(width, j->n - n0);
     int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile, row = m0;
-    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0), n = smaller(j->f->n_tile, j->n - n0);
+    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
+    float *sums = j->sums + (n0 % GEMM_FLOAT_N) * GEMM_FLOAT_ROWS;
     for (int64_t t = 0; t < n_tiles; t++) {
         int64_t rows = m / n_tiles + (t < m % n_tiles);
-        float *c = j->c + row * j->c_stride + n0;
-        const char *a = j->a + (size_t)row * j->a_row + (size_t)k0 * sizeof(float);
-        const struct gemm_float_next *fetch = t == 0 ? next : &nothing;
-        if (n == j->f->n_tile) {
-            j->f->tile(c, j->c_stride, a, j->a_row, panel, k, rows, k0 > 0, fetch);
-        } else {
-            edge_tile(j, c, a, panel, k, rows, n, k0 > 0, fetch);
-        }
+        float *sum = sums + row * width;
+        j->f->tile(sum, width, x.a, x.row, panel, k, rows, k0 > 0,
+                   t == 0 ? next : &nothing);
+        for (int64_t i = 0; i < rows && k0 + k == j->k; i++)
+            memcpy(j->c + (row + i) * j->c_stride + n0, sum + i * width,
+                   (size_t)n * sizeof(float));
         row += rows;
+        x.a += (size_t)rows * x.row;
     }
 }
 
@@ -76,32 +83,71 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
                                     (k * j->f->w_bytes + 63) / 64};
 }
 
+/* The first-level cache of x86 cores has 64 sets of lines: at multiples of 4 KB, rows would
+ * share one of them. */
+static bool rows_collide(size_t a_row, int64_t m) {
+    return a_row % 4096 == 0 && m > 1;
+}
+
+static struct activations activations_at(const struct job *j, int64_t m0, int64_t m,
+                                         int64_t k0, int64_t k) {
+    struct activations x = {j->a + (size_t)m0 * j->a_row + (size_t)k0 * sizeof(float),
+                            j->a_row};
+    if (j->copy == NULL) return x;
+    for (int64_t i = 0; i < m; i++)
+        memcpy(j->copy + i * COPY_ROW, x.a + (size_t)i * x.row, (size_t)k * sizeof(float));
+    return (struct activations){j->copy, COPY_ROW};
+}
+
 /* Block k0 of columns n0 … n0+n. */
 static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
     const struct gemm_float *f = j->f;
     int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
     const struct gemm_float_next nothing = {0};
-    for (int64_t m0 = 0; m0 < j->m; m0 += GEMM_FLOAT_M)
+    for (int64_t m0 = 0; m0 < j->m; m0 += GEMM_FLOAT_M) {
+        int64_t m = smaller(GEMM_FLOAT_M, j->m - m0);
+        struct activations x = activations_at(j, m0, m, k0, k);
         for (int64_t l = 0; l < n; l += f->n_tile) {
             float *panel = j->panels + l * GEMM_FLOAT_K;
             const char *w = weights_at(j, n0 + l, k0);
             if (m0 == 0) f->pack(panel, w, j->w_row, smaller(f->n_tile, n - l), k);
             struct gemm_float_next next = m0 == 0 ? next_panel(j, n0, l, k0) : nothing;
-            panel_rows(j, panel, m0, smaller(GEMM_FLOAT_M, j->m - m0), n0 + l, k0, &next);
+            panel_rows(j, panel, x, m0, m, n0 + l, k0, &next);
         }
+    }
+}
+
+/* A few whole rows, copied where they would collide and fit. */
+static void stream(const struct job *j, void *scratch) {
+    struct activations x = {j->a, j->a_row};
+    size_t row = (size_t)j->k * sizeof(float);
+    if (rows_collide(x.row, j->m) && (size_t)j->m * (row + 64) <= GEMM_SCRATCH_BYTES) {
+        for (int64_t i = 0; i < j->m; i++)
+            memcpy((char *)scratch + (size_t)i * (row + 64), x.a + (size_t)i * x.row, row);
+        x = (struct activations){scratch, row + 64};
+    }
+    j->f->stream(j->c, j->c_stride, x.a, x.row, j->w, j->w_row, j->m, j->n, j->k, scratch);
 }
 
 void gemm_float_run(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,
-                    size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n, int64_t k,
-                    void *scratch) {
-    const struct job j = {f, c, c_stride, a, w, a_row, w_row, m, n, k, scratch};
+                    size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n,
+                    int64_t k, void *scratch) {
+    float *sums = (float *)scratch + GEMM_FLOAT_N * GEMM_FLOAT_K;
+    char *copy = (char *)(sums + GEMM_FLOAT_N * GEMM_FLOAT_ROWS);
+    struct job j = {f, c, c_stride, a, w, a_row, w_row, m, n, k, scratch, sums, NULL};
+    if (rows_collide(a_row, m)) j.copy = copy;
     if (k == 0) {
         for (int64_t i = 0; i < m; i++) memset(c + i * c_stride, 0, (size_t)n * sizeof *c);
     } else if (m <= f->m_stream && n >= f->n_tile) {
-        f->stream(c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+        stream(&j, scratch);
     } else {
-        for (int64_t n0 = 0; n0 < n; n0 += GEMM_FLOAT_N)
-            for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K)
-                block(&j, n0, smaller(GEMM_FLOAT_N, n - n0), k0);
+        for (; m > 0; m -= GEMM_FLOAT_ROWS) {
+            j.m = smaller(GEMM_FLOAT_ROWS, m);
+            for (int64_t n0 = 0; n0 < n; n0 += GEMM_FLOAT_N)
+                for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K)
+                    block(&j, n0, smaller(GEMM_FLOAT_N, n - n0), k0);
+            j.a += GEMM_FLOAT_ROWS * a_row;
+            j.c += GEMM_FLOAT_ROWS * c_stride;
+        }
     }
 }

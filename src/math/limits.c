@@ -5,10 +5,12 @@
 #include "base/team.h"
 #include "math/kernels.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { READ_BYTES = 512 << 20, FMA_ROUNDS = 1 << 18 };
+enum { READ_BYTES = 512 << 20, FMA_ROUNDS = 1 << 18, MAX_PASSES = 1024 };
 
 static double now(void) {
     struct timespec t;
@@ -16,23 +18,39 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median time of team_run(n_threads, work, context) over about `seconds`; the first run
+ * warms up. At least three are measured. */
+static double median_time(int n_threads, team_work work, void *context, double seconds) {
+    double times[MAX_PASSES];
+    size_t n = 0;
+    team_run(n_threads, work, context);
+    double start = now(), last = start;
+    while (n < MAX_PASSES && (n < 3 || last - start < seconds)) {
+        team_run(n_threads, work, context);
+        double t = now();
+        times[n++] = t - last;
+        last = t;
+    }
+    qsort(times, n, sizeof *times, by_size);
+    return times[n / 2];
+}
+
 struct reading {
-    const uint64_t *data;
-    uint64_t sums[1024]; /* so that the loop cannot be dropped */
+    const char *data;
+    atomic_uint_fast64_t sum; /* so that the reads cannot be dropped */
 };
 
 static void read_pass(void *context, const struct member *me) {
     struct reading *r = context;
     int64_t begin, end;
-    uint64_t a = 0, b = 0, c = 0, d = 0;
-    team_share(me, READ_BYTES / 8, 4096, &begin, &end);
-    for (int64_t i = begin; i + 4 <= end; i += 4) {
-        a += r->data[i];
-        b += r->data[i + 1];
-        c += r->data[i + 2];
-        d += r->data[i + 3];
-    }
-    r->sums[me->i & 1023] = a + b + c + d;
+    team_share(me, READ_BYTES, 4096, &begin, &end);
+    atomic_fetch_add(&r->sum,
+                     math_kernels()->peak_read(r->data + begin, (size_t)(end - begin)));
 }
 
 glass_status glass_limit_read(double *out, int n_threads, double seconds) {
@@ -42,32 +60,27 @@ glass_status glass_limit_read(double *out, int n_threads, double seconds) {
     TRY(mem_alloc_aligned(&data, READ_BYTES, 1));
     memset(data, 1, READ_BYTES);
     r.data = data;
-    double start = now(), last = start, best = 1e9;
-    do {
-        team_run(n_threads, read_pass, &r);
-        double t = now();
-        best = t - last < best ? t - last : best;
-        last = t;
-    } while (last - start < seconds);
+    *out = READ_BYTES / median_time(n_threads, read_pass, &r, seconds);
     mem_free(data);
-    *out = READ_BYTES / best;
     return GLASS_OK;
 }
 
+struct multiplying {
+    double operations; /* of one member's pass */
+    _Atomic float sink;
+};
+
 static void fma_pass(void *context, const struct member *me) {
-    double *operations = context;
-    double n = math_kernels()->fma_peak(FMA_ROUNDS);
-    if (me->i == 0) *operations = n * me->n;
+    struct multiplying *f = context;
+    float sink;
+    double n = math_kernels()->peak_fma(FMA_ROUNDS, &sink);
+    f->sink = sink;
+    if (me->i == 0) f->operations = n;
 }
 
 glass_status glass_limit_fma(double *out, int n_threads, double seconds) {
-    double start = now(), last = start, best = 0, operations = 0;
-    do {
-        team_run(n_threads, fma_pass, &operations);
-        double t = now();
-        best = operations / (t - last) > best ? operations / (t - last) : best;
-        last = t;
-    } while (last - start < seconds);
-    *out = best;
+    struct multiplying f = {0, 0};
+    double time = median_time(n_threads, fma_pass, &f, seconds);
+    *out = f.operations * n_threads / time;
     return GLASS_OK;
 }

@@ -73,6 +73,19 @@ void operand_round(void *rows, size_t row_bytes, enum operand_format format, con
         round(out + (size_t)i * row_bytes, x + i * x_stride + begin, end - begin);
 }
 
+int64_t matmul_unit(int64_t n, int64_t step, int members) {
+    const int64_t most = 512, fewest = 4 * (int64_t)members;
+    int64_t best = 0, shortest = 0, parts = (n + most - 1) / most;
+    if (parts < fewest) parts = fewest;
+    for (int64_t end = parts + 2 * members; parts <= end; parts++) {
+        int64_t unit = (n + parts * step - 1) / (parts * step) * step;
+        int64_t n_units = (n + unit - 1) / unit;
+        int64_t longest = (n_units + members - 1) / members * unit; /* of one member */
+        if (best == 0 || longest < shortest) best = unit, shortest = longest;
+    }
+    return best;
+}
+
 void matmul_range(float *y, int64_t y_stride, const struct operand *x, const struct weight *w,
                   int64_t m, int64_t begin, int64_t end, void *scratch) {
     enum operand_format format = types[w->dtype].format;

@@ -148,23 +148,52 @@ static inline bool check_products(const struct math_kernels *definition,
                                   const struct math_kernels *k, int n_random) {
     static const int64_t large[][3] = {{1, 600, 1100}, {2, 333, 512}, {3, 100, 2049},
                                        {4, 130, 770},  {5, 270, 516}, {16, 520, 257},
-                                       {200, 40, 300}, {401, 17, 40}, {13, 300, 1024}};
+                                       {200, 40, 300}, {401, 17, 40}, {13, 300, 1024},
+                                       {6, 49, 600},   {7, 33, 1030}, {8, 80, 1313},
+                                       {14, 64, 512},  {15, 65, 513}, {29, 97, 1024},
+                                       {1, 15, 2000},  {1, 17, 767},  {30, 31, 1027}};
     uint64_t seed = 1;
     for (int type = 0; type < N_CHECK_TYPES; type++) {
         for (int i = 0; i < n_random; i++) {
-            int64_t m = check_between(&seed, 1, i % 3 == 0 ? 4 : 20);
+            int64_t m = check_between(&seed, 1, i % 3 == 0 ? 9 : 30);
             int64_t n = check_between(&seed, 1, 70);
             int64_t n_k = i % 16 == 0 ? check_between(&seed, 0, 5)
                                       : check_between(&seed, 1, 75) * (i % 2 ? 8 : 1);
             enum check_kind kind = i % 4 == 3 ? CHECK_WILD : CHECK_TAME;
             if (!check_product(definition, k, type, m, n, n_k, &seed, kind)) return false;
         }
-        for (size_t i = 0; i < sizeof large / sizeof *large; i++)
-            if (!check_product(definition, k, type, large[i][0], large[i][1], large[i][2], &seed,
-                               CHECK_TAME))
+        for (size_t i = 0; i < 2 * sizeof large / sizeof *large; i++) {
+            const int64_t *shape = large[i / 2];
+            if (!check_product(definition, k, type, shape[0], shape[1], shape[2], &seed,
+                               i % 2 ? CHECK_WILD : CHECK_TAME))
                 return false;
+        }
     }
     return true;
+}
+
+/* peak_read must read every byte, whatever the length: changing any one byte changes the
+ * result. peak_fma must keep its result finite, since other numbers can be slower. */
+static inline bool check_limits(const struct math_kernels *k) {
+    for (size_t n = 1; n < 3000; n += 1 + n / 7) {
+        struct check_memory x = check_allocate(n);
+        memset(x.data, 1, n);
+        uint64_t before = k->peak_read(x.data, n);
+        for (size_t i = 0; i < n; i++) {
+            x.data[i] = 3;
+            if (k->peak_read(x.data, n) == before) {
+                printf("# peak_read of %zu bytes does not see byte %zu\n", n, i);
+                return false;
+            }
+            x.data[i] = 1;
+        }
+        check_release(&x);
+    }
+    float sink = 0;
+    double one = k->peak_fma(1, &sink), many = k->peak_fma(1000, &sink);
+    if (one > 0 && many == 1000 * one && sink > 0 && sink < 1e6f) return true;
+    printf("# peak_fma: %g operations in a round, %g in 1000; %g\n", one, many, (double)sink);
+    return false;
 }
 
 /* All halves widened, at every misalignment and length up to one turn of any variant. */

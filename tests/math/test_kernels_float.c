@@ -64,11 +64,22 @@ static void conversions_agree(void **state) {
     }
 }
 
+static void limits_count_right(void **state) {
+    (void)state;
+    struct math_kernels k;
+    for (int i = 0; i < math_n_isas(); i++) {
+        math_fill(&k, i);
+        printf("# %s\n", math_isa_name(i));
+        assert_true(check_limits(&k));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(definition_is_the_definition),
         cmocka_unit_test(products_agree),
         cmocka_unit_test(conversions_agree),
+        cmocka_unit_test(limits_count_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,19 +157,7 @@ static void rope_pairs_f32_c(float *x, const float *cosines, const float *sines,
             rotate(&x[2 * i], &x[2 * i + 1], cosines[i], sines[i]);
 }
 
-static double fma_peak_c(int64_t rounds) {
-    float lane[16];
-    volatile float sink;
-    for (int l = 0; l < 16; l++) lane[l] = (float)l;
-    for (int64_t i = 0; i < rounds; i++)
-        for (int l = 0; l < 16; l++) lane[l] = fmaf(lane[l], 0.5F, 1.0F);
-    for (int l = 0; l < 16; l++) sink = lane[l];
-    (void)sink;
-    return 32.0 * (double)rounds;
-}
-
 void vec_fill_c(struct math_kernels *k) {
-    k->fma_peak = fma_peak_c;
     k->exp_f32 = exp_f32_c;
     k->log_f32 = log_f32_c;
     k->tanh_f32 = tanh_f32_c;

@@ -1,8 +1,8 @@
 /* float_avx512.c - products with float weights for AVX-512 (F, BW, DQ, VL).
  *
- * Lanes are outputs: 16 or 32 rows of weights. Weights lie with k along the row, so they are
- * turned in registers: 16 rows by one cache line of 32-bit numbers (f32, or pairs of bf16),
- * or 32 rows by 16 k of f16, which widens by instruction only when packed. */
+ * Lanes are outputs: 16 rows of weights. Weights lie with k along the row, so they are
+ * turned in registers, 16 rows by one cache line, in two halves: four rows by four columns
+ * within each 128-bit lane, then the lanes among four such quads. */
 #include "math/dispatch.h"
 #include "math/gemm_float.h"
 
@@ -20,19 +20,15 @@ INLINE size_t bytes_of(enum kind kind) {
     return kind == F32 ? 4 : 2;
 }
 
-/* The k and the rows of weights that one turn covers. */
+/* The k in one line of 64 bytes. */
 INLINE int64_t step_of(enum kind kind) {
-    return kind == BF16 ? 32 : 16;
-}
-
-INLINE int64_t rows_of(enum kind kind) {
-    return kind == F16 ? 32 : 16;
+    return kind == F32 ? 16 : 32;
 }
 
 /* ---- turning weights ---- */
 
-/* Where rows are: row i of a group is at w + min(i, last) * row, so that a group at the edge
- * repeats its last row rather than read on. */
+/* Where rows are: row i of a group is at w + min(i, last) * row, so that a group at the
+ * edge repeats its last row rather than read on. */
 struct rows {
     const char *w;
     size_t row;
@@ -47,11 +43,6 @@ INLINE const char *row_at(const struct rows *r, int64_t i) {
 INLINE __m512i load_line(const char *p, int64_t n) {
     if (n >= 64) return _mm512_loadu_si512(p);
     return _mm512_maskz_loadu_epi16((__mmask32)((1u << (n / 2)) - 1), p);
-}
-
-INLINE __m256i load_half_line(const char *p, int64_t n) {
-    if (n >= 32) return _mm256_loadu_si256((const __m256i *)(const void *)p);
-    return _mm256_maskz_loadu_epi16((__mmask16)((1u << (n / 2)) - 1), p);
 }
 
 INLINE __m512i low_32(__m512i a, __m512i b) {
@@ -70,114 +61,100 @@ INLINE __m512i high_64(__m512i a, __m512i b) {
     return _mm512_unpackhi_epi64(a, b);
 }
 
-/* v[t] = 32-bit column t of 16 rows; n_bytes of each row count. */
-INLINE void turn_32(__m512i v[16], const struct rows *r, int64_t n_bytes) {
-    __m512i a[16], b[16];
-    for (int i = 0; i < 16; i++) a[i] = load_line(row_at(r, i), n_bytes);
-    /* Within each 128-bit lane, four rows by four columns. */
-    for (int i = 0; i < 16; i += 4) {
-        __m512i low01 = low_32(a[i], a[i + 1]), high01 = high_32(a[i], a[i + 1]);
-        __m512i low23 = low_32(a[i + 2], a[i + 3]), high23 = high_32(a[i + 2], a[i + 3]);
-        b[i] = low_64(low01, low23);
-        b[i + 1] = high_64(low01, low23);
-        b[i + 2] = low_64(high01, high23);
-        b[i + 3] = high_64(high01, high23);
-    }
-    /* b[4g + t], lane q: rows 4g … 4g+3 of column 4q + t. Then the lanes, four by four. */
-    for (int t = 0; t < 4; t++) {
-        __m512i low01 = _mm512_shuffle_i32x4(b[t], b[4 + t], 0x44);
-        __m512i high01 = _mm512_shuffle_i32x4(b[t], b[4 + t], 0xee);
-        __m512i low23 = _mm512_shuffle_i32x4(b[8 + t], b[12 + t], 0x44);
-        __m512i high23 = _mm512_shuffle_i32x4(b[8 + t], b[12 + t], 0xee);
-        v[t] = _mm512_shuffle_i32x4(low01, low23, 0x88);
-        v[4 + t] = _mm512_shuffle_i32x4(low01, low23, 0xdd);
-        v[8 + t] = _mm512_shuffle_i32x4(high01, high23, 0x88);
-        v[12 + t] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
-    }
-}
-
-/* Of eight vectors of 16-bit numbers, each 128-bit lane turned as eight rows by eight. */
-INLINE void turn_lanes_16(__m512i a[8]) {
-    __m512i b[8];
-    for (int i = 0; i < 4; i++) {
-        b[i] = _mm512_unpacklo_epi16(a[2 * i], a[2 * i + 1]);     /* columns 0 … 3 */
-        b[i + 4] = _mm512_unpackhi_epi16(a[2 * i], a[2 * i + 1]); /* 4 … 7 */
-    }
-    for (int i = 0; i < 8; i += 4) {
-        __m512i low = low_32(b[i], b[i + 1]), high = high_32(b[i], b[i + 1]);
-        __m512i low2 = low_32(b[i + 2], b[i + 3]), high2 = high_32(b[i + 2], b[i + 3]);
-        a[i] = low_64(low, low2);
-        a[i + 1] = high_64(low, low2);
-        a[i + 2] = low_64(high, high2);
-        a[i + 3] = high_64(high, high2);
-    }
-}
-
-/* v[t] = 16-bit column t < 16 of 32 rows. */
-INLINE void turn_16(__m512i v[16], const struct rows *r, int64_t n_bytes) {
-    __m512i a[2][8];
-    /* Rows i and i+8 beside each other: lanes 0 and 2 end as rows 0 … 7 and 8 … 15. */
-    for (int h = 0; h < 2; h++) {
-        for (int i = 0; i < 8; i++) {
-            __m256i low = load_half_line(row_at(r, 16 * h + i), n_bytes);
-            __m256i high = load_half_line(row_at(r, 16 * h + 8 + i), n_bytes);
-            a[h][i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-        }
-        turn_lanes_16(a[h]);
-    }
-    for (int t = 0; t < 8; t++) {
-        v[t] = _mm512_shuffle_i64x2(a[0][t], a[1][t], 0x88);
-        v[8 + t] = _mm512_shuffle_i64x2(a[0][t], a[1][t], 0xdd);
-    }
-}
-
-INLINE void turn(__m512i v[16], enum kind kind, const struct rows *r, int64_t n_bytes) {
+/* The first half of a turn, of rows 4q … 4q+3, n_bytes of a line each. 32 bits (f32, pairs
+ * of bf16): b[t], lane l = the four rows of column 4l + t. f16: lane l = the four rows of
+ * columns 8l + 2t and 8l + 2t + 1. */
+INLINE void turn_quad(__m512i b[4], enum kind kind, const struct rows *r, int64_t q,
+                      int64_t n_bytes) {
+    __m512i r0 = load_line(row_at(r, 4 * q), n_bytes);
+    __m512i r1 = load_line(row_at(r, 4 * q + 1), n_bytes);
+    __m512i r2 = load_line(row_at(r, 4 * q + 2), n_bytes);
+    __m512i r3 = load_line(row_at(r, 4 * q + 3), n_bytes);
     if (kind == F16) {
-        turn_16(v, r, n_bytes);
+        __m512i low01 = _mm512_unpacklo_epi16(r0, r1),
+                high01 = _mm512_unpackhi_epi16(r0, r1);
+        __m512i low23 = _mm512_unpacklo_epi16(r2, r3),
+                high23 = _mm512_unpackhi_epi16(r2, r3);
+        b[0] = low_32(low01, low23);
+        b[1] = high_32(low01, low23);
+        b[2] = low_32(high01, high23);
+        b[3] = high_32(high01, high23);
     } else {
-        turn_32(v, r, n_bytes);
+        __m512i low01 = low_32(r0, r1), high01 = high_32(r0, r1);
+        __m512i low23 = low_32(r2, r3), high23 = high_32(r2, r3);
+        b[0] = low_64(low01, low23);
+        b[1] = high_64(low01, low23);
+        b[2] = low_64(high01, high23);
+        b[3] = high_64(high01, high23);
     }
 }
 
-/* The two vectors of floats in one of a turn's: f16: rows 0 … 15 and 16 … 31; bf16: k and
- * k + 1. f32 has one. */
-INLINE __m512 first_of(enum kind kind, __m512i v) {
-    if (kind == F16) return _mm512_cvtph_ps(_mm512_castsi512_si256(v));
-    return _mm512_castsi512_ps(kind == BF16 ? _mm512_slli_epi32(v, 16) : v);
+/* The second half. b[4q + t] from turn_quad; 32 bits: v[t] = column t of 16 rows; f16: v[t]
+ * = columns of 16 rows, as column() says. */
+INLINE void turn_lanes(__m512i v[16], enum kind kind, const __m512i b[16]) {
+    const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    for (int t = 0; t < 4; t++) {
+        if (kind == F16) {
+            __m512i even0 = low_64(b[t], b[4 + t]), odd0 = high_64(b[t], b[4 + t]);
+            __m512i even1 = low_64(b[8 + t], b[12 + t]),
+                    odd1 = high_64(b[8 + t], b[12 + t]);
+            v[2 * t] = _mm512_permutex2var_epi64(even0, first, even1);
+            v[2 * t + 1] = _mm512_permutex2var_epi64(odd0, first, odd1);
+            v[8 + 2 * t] = _mm512_permutex2var_epi64(even0, second, even1);
+            v[8 + 2 * t + 1] = _mm512_permutex2var_epi64(odd0, second, odd1);
+        } else {
+            __m512i low01 = _mm512_shuffle_i32x4(b[t], b[4 + t], 0x44);
+            __m512i high01 = _mm512_shuffle_i32x4(b[t], b[4 + t], 0xee);
+            __m512i low23 = _mm512_shuffle_i32x4(b[8 + t], b[12 + t], 0x44);
+            __m512i high23 = _mm512_shuffle_i32x4(b[8 + t], b[12 + t], 0xee);
+            v[t] = _mm512_shuffle_i32x4(low01, low23, 0x88);
+            v[4 + t] = _mm512_shuffle_i32x4(low01, low23, 0xdd);
+            v[8 + t] = _mm512_shuffle_i32x4(high01, high23, 0x88);
+            v[12 + t] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
+        }
+    }
 }
 
-INLINE __m512 second_of(enum kind kind, __m512i v) {
-    if (kind == F16) return _mm512_cvtph_ps(_mm512_extracti64x4_epi64(v, 1));
-    return _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000u)));
+/* Column k < step_of(kind) of 16 rows, widened. */
+INLINE __m512 column(enum kind kind, const __m512i v[16], int k) {
+    if (kind == F32) return _mm512_castsi512_ps(v[k]);
+    if (kind == F16) { /* lanes 8l … 8l+7 of k: pairs of l are in one vector */
+        __m512i both = v[k / 16 * 8 + k % 8];
+        return _mm512_cvtph_ps(k / 8 % 2 ? _mm512_extracti64x4_epi64(both, 1)
+                                         : _mm512_castsi512_si256(both));
+    }
+    __m512i pair = v[k / 2];
+    if (k % 2) pair = _mm512_and_si512(pair, _mm512_set1_epi32((int)0xffff0000u));
+    return _mm512_castsi512_ps(k % 2 ? pair : _mm512_slli_epi32(pair, 16));
 }
 
 /* ---- panels ---- */
 
-/* n_k <= step_of(kind) k of a group of rows into their place in a panel. */
+/* n_k <= step_of(kind) k of 16 rows into their place in a panel. */
 INLINE void pack_step(float *panel, enum kind kind, const struct rows *r, int64_t n_k) {
-    __m512i v[16];
-    turn(v, kind, r, n_k * (int64_t)bytes_of(kind));
-    for (int t = 0; t < 16; t++) {
-        int64_t k = kind == BF16 ? 2 * t : t;
-        float *out = panel + k * N_TILE;
+    __m512i b[16], v[16];
+    for (int q = 0; q < 4; q++)
+        turn_quad(b + 4 * q, kind, r, q, n_k * (int64_t)bytes_of(kind));
+    turn_lanes(v, kind, b);
+#pragma GCC unroll 32
+    for (int k = 0; k < step_of(kind); k++) {
         if (k >= n_k) return;
-        _mm512_storeu_ps(out, first_of(kind, v[t]));
-        if (kind == F16) _mm512_storeu_ps(out + LANES, second_of(kind, v[t]));
-        if (kind == BF16 && k + 1 < n_k) _mm512_storeu_ps(out + N_TILE, second_of(kind, v[t]));
+        _mm512_storeu_ps(panel + k * N_TILE, column(kind, v, k));
     }
 }
 
 INLINE void pack(float *panel, enum kind kind, const char *w, size_t w_row, int64_t n,
                  int64_t k) {
-    const int64_t step = step_of(kind), height = rows_of(kind);
-    for (int64_t j = 0; j < N_TILE; j += height) {
+    const int64_t step = step_of(kind);
+    for (int64_t j = 0; j < N_TILE; j += LANES) {
         struct rows r = {w + (size_t)(j < n ? j : n - 1) * w_row, w_row, n - 1 - j};
         if (r.last < 0) r.last = 0;
         float *out = panel + j;
         int64_t left = k;
         for (; left >= step; left -= step) {
             pack_step(out, kind, &r, step);
-            r.w += (size_t)step * bytes_of(kind);
+            r.w += 64;
             out += step * N_TILE;
         }
         if (left > 0) pack_step(out, kind, &r, left);
@@ -248,127 +225,235 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const char *a, size_
         }
 }
 
-static void tile(float *c, int64_t c_stride, const void *a, size_t a_row, const float *panel,
-                 int64_t k, int64_t rows, bool add, const struct gemm_float_next *next) {
+static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
+                 const float *panel, int64_t k, int64_t rows, bool add,
+                 const struct gemm_float_next *next) {
     switch (rows) {
-    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 6: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 7: tile_rows(7, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 8: tile_rows(8, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 9: tile_rows(9, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 10: tile_rows(10, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 11: tile_rows(11, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 12: tile_rows(12, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 13: tile_rows(13, c, c_stride, a, a_row, panel, k, add, next); break;
-    default: tile_rows(14, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 1:
+        tile_rows(1, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 2:
+        tile_rows(2, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 3:
+        tile_rows(3, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 4:
+        tile_rows(4, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 5:
+        tile_rows(5, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 6:
+        tile_rows(6, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 7:
+        tile_rows(7, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 8:
+        tile_rows(8, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 9:
+        tile_rows(9, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 10:
+        tile_rows(10, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 11:
+        tile_rows(11, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 12:
+        tile_rows(12, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 13:
+        tile_rows(13, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    default:
+        tile_rows(14, c, c_stride, a, a_row, panel, k, add, next);
+        break;
     }
 }
 
 /* ---- streaming: few rows of activations ---- */
 
-enum { MAX_STREAM = 8, PREFETCH_BYTES = 512 };
+/* Two groups of 16 rows keep the multipliers busy where one chain would wait for itself. */
+enum { MAX_STREAM = 8, MAX_GROUPS = 2, AHEAD = 512 };
 
-/* Rows of weights whose sums are in hand: two vectors where one would leave the multipliers
- * waiting for themselves. */
 INLINE int groups_of(enum kind kind, int m) {
-    return kind == F16 || m <= 4 ? 2 : 1;
+    return kind != F32 && m == 1 ? 2 : 1;
 }
 
 struct stream {
-    struct rows w;  /* at the current k */
-    const char *a;  /* likewise */
-    size_t a_row;
+    float *c;
+    int64_t c_stride;
+    const char *a, *w;
+    size_t a_row, w_row;
+    int64_t n, k;
 };
 
-INLINE void multiply(__m512 sum[MAX_STREAM][2], int m, int group, const struct stream *s,
-                     int64_t k, __m512 w) {
-    for (int i = 0; i < m; i++)
-        sum[i][group] = _mm512_fmadd_ps(broadcast(s->a + (size_t)i * s->a_row + k * 4), w,
-                                        sum[i][group]);
-}
-
-/* n_k <= step_of(kind) k of all groups. */
-INLINE void stream_step(__m512 sum[MAX_STREAM][2], enum kind kind, int m, int groups,
-                        const struct stream *s, int64_t n_k) {
-    for (int g = 0; g < groups; g += kind == F16 ? 2 : 1) {
-        struct rows r = s->w;
-        __m512i v[16];
-        r.w += (size_t)(g * LANES) * r.row;
-        turn(v, kind, &r, n_k * (int64_t)bytes_of(kind));
-#pragma GCC unroll 16
-        for (int t = 0; t < 16; t++) {
-            int64_t k = kind == BF16 ? 2 * t : t;
+/* sum (m, groups) += the products of one line of 16 groups rows at w; kind, m, groups are
+ * constants. a is the line's first k. */
+INLINE void multiply_line(__m512 (*sum)[MAX_GROUPS], enum kind kind, int m, int groups,
+                          const struct rows *rows, const char *a, size_t a_row,
+                          int64_t n_k) {
+    for (int g = 0; g < groups; g++) {
+        struct rows r = {rows->w + (size_t)(g * LANES) * rows->row, rows->row,
+                         rows->last - g * LANES};
+        __m512i v[16], b[16];
+        for (int q = 0; q < 4; q++)
+            turn_quad(b + 4 * q, kind, &r, q, n_k * (int64_t)bytes_of(kind));
+        turn_lanes(v, kind, b);
+#pragma GCC unroll 32
+        for (int k = 0; k < step_of(kind); k++) {
             if (k >= n_k) break;
-            multiply(sum, m, g, s, k, first_of(kind, v[t]));
-            if (kind == F16) multiply(sum, m, g + 1, s, k, second_of(kind, v[t]));
-            if (kind == BF16 && k + 1 < n_k) multiply(sum, m, g, s, k + 1, second_of(kind, v[t]));
+            __m512 w = column(kind, v, k);
+            for (int i = 0; i < m; i++)
+                sum[i][g] =
+                    _mm512_fmadd_ps(broadcast(a + (size_t)i * a_row + k * 4), w, sum[i][g]);
         }
     }
 }
 
-INLINE void stream_advance(struct stream *s, enum kind kind) {
-    s->w.w += (size_t)step_of(kind) * bytes_of(kind);
-    s->a += (size_t)step_of(kind) * sizeof(float);
+/* What memory likes best on Zen 5: of 16 rows, four lines of four rows at each of four
+ * steps; of 32, a line of each. ahead_row: from a row to the same row of the next group. */
+INLINE void fetch_ahead(int groups, const char *w, size_t w_row, int64_t at,
+                        int64_t row_bytes, size_t ahead_row) {
+    int64_t to = (groups == 1 ? at / 256 * 256 : at) + AHEAD;
+    const char *p = w + to;
+    if (to >= row_bytes) p += ahead_row - (size_t)row_bytes;
+    if (groups == 1) {
+        p += (size_t)(at / 64 % 4 * 4) * w_row;
+        for (int i = 0; i < 4; i++, p += w_row)
+            for (int l = 0; l < 4; l++) _mm_prefetch(p + 64 * l, _MM_HINT_T0);
+    } else {
+        for (int i = 0; i < groups * LANES; i++, p += w_row) _mm_prefetch(p, _MM_HINT_T0);
+    }
 }
 
-/* c (m, 16 groups); kind, m and groups are constants. ahead: bytes from a weight row of this
- * call to the same row of the next one, or 0. */
-INLINE void stream_rows(enum kind kind, int m, int groups, float *c, int64_t c_stride,
-                        const char *a, size_t a_row, const char *w, size_t w_row, int64_t k,
-                        size_t ahead) {
-    struct stream s = {{w, w_row, groups * LANES}, a, a_row};
-    const int64_t step = step_of(kind);
-    const char *row_end = w + (size_t)k * bytes_of(kind);
-    for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K) {
-        __m512 sum[MAX_STREAM][2];
-        int64_t left = k - k0 < GEMM_FLOAT_K ? k - k0 : GEMM_FLOAT_K;
-        for (int i = 0; i < m; i++) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
-        for (; left >= step; left -= step) {
-            const char *p = s.w.w + PREFETCH_BYTES;
-            if (p >= row_end) p += ahead - (size_t)k * bytes_of(kind);
-            for (int i = 0; i < groups * LANES; i++, p += w_row) _mm_prefetch(p, _MM_HINT_T0);
-            stream_step(sum, kind, m, groups, &s, step);
-            stream_advance(&s, kind);
+/* c's columns j … j + lanes = or += sum. */
+INLINE void add_sums(__m512 (*sum)[MAX_GROUPS], int m, int groups, const struct stream *s,
+                     int64_t j, bool add) {
+    for (int g = 0; g < groups; g++) {
+        int64_t n = s->n - j - g * LANES;
+        __mmask16 lanes = (__mmask16)(n >= LANES ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
+        for (int i = 0; i < m; i++) {
+            float *out = s->c + i * s->c_stride + j + g * LANES;
+            __m512 x = sum[i][g];
+            if (add) x = _mm512_add_ps(_mm512_maskz_loadu_ps(lanes, out), x);
+            _mm512_mask_storeu_ps(out, lanes, x);
         }
-        if (left > 0) stream_step(sum, kind, m, groups, &s, left);
+    }
+}
+
+/* `left` k of 16 groups rows, not all of which may be there: seldom, so small rather than
+ * fast. */
+INLINE void edge_lines(enum kind kind, __m512 (*sum)[MAX_GROUPS], int m, int groups,
+                       const struct rows *rows, const char *a, size_t a_row, int64_t left) {
+    for (int i = 0; i < m; i++)
+        for (int g = 0; g < groups; g++) {
+            __m512 one[1][MAX_GROUPS] = {{sum[i][g]}};
+            struct rows r = {row_at(rows, g * LANES), rows->row, rows->last - g * LANES};
+            const char *x = a + (size_t)i * a_row;
+            if (r.last < 0) r.last = 0;
+            for (int64_t k = left; k > 0;
+                 k -= step_of(kind), r.w += 64, x += step_of(kind) * 4)
+                multiply_line(one, kind, 1, 1, &r, x, 0,
+                              k < step_of(kind) ? k : step_of(kind));
+            sum[i][g] = one[0][0];
+        }
+}
+
+typedef void edge_function(__m512 (*sum)[MAX_GROUPS], int m, int groups,
+                           const struct rows *rows, const char *a, size_t a_row,
+                           int64_t left);
+#define NOT_INLINE static __attribute__((noinline))
+
+NOT_INLINE void edge_f32(__m512 (*sum)[MAX_GROUPS], int m, int groups,
+                         const struct rows *rows, const char *a, size_t a_row,
+                         int64_t left) {
+    edge_lines(F32, sum, m, groups, rows, a, a_row, left);
+}
+
+NOT_INLINE void edge_f16(__m512 (*sum)[MAX_GROUPS], int m, int groups,
+                         const struct rows *rows, const char *a, size_t a_row,
+                         int64_t left) {
+    edge_lines(F16, sum, m, groups, rows, a, a_row, left);
+}
+
+NOT_INLINE void edge_bf16(__m512 (*sum)[MAX_GROUPS], int m, int groups,
+                          const struct rows *rows, const char *a, size_t a_row,
+                          int64_t left) {
+    edge_lines(BF16, sum, m, groups, rows, a, a_row, left);
+}
+
+INLINE edge_function *edge_of(enum kind kind) {
+    return kind == F32 ? edge_f32 : kind == F16 ? edge_f16 : edge_bf16;
+}
+
+/* Outputs j … j + 16 groups; kind, m and groups are constants. */
+INLINE void stream_rows(enum kind kind, int m, int groups, const struct stream *s,
+                        int64_t j) {
+    const int64_t step = step_of(kind), height = groups * LANES;
+    const int64_t row_bytes = s->k * (int64_t)bytes_of(kind);
+    const bool whole = j + height <= s->n;
+    const char *a = s->a, *w = s->w + (size_t)j * s->w_row;
+    struct rows r = {w, s->w_row, height};
+    for (int64_t k0 = 0; k0 < s->k; k0 += GEMM_FLOAT_K) {
+        __m512 sum[MAX_STREAM][MAX_GROUPS];
+        int64_t left = s->k - k0 < GEMM_FLOAT_K ? s->k - k0 : GEMM_FLOAT_K;
         for (int i = 0; i < m; i++)
-            for (int g = 0; g < groups; g++) {
-                float *out = c + i * c_stride + g * LANES;
-                _mm512_storeu_ps(out, k0 == 0 ? sum[i][g]
-                                              : _mm512_add_ps(_mm512_loadu_ps(out), sum[i][g]));
-            }
+            for (int g = 0; g < groups; g++) sum[i][g] = _mm512_setzero_ps();
+        for (; whole && left >= step; left -= step, r.w += 64, a += step * 4) {
+            fetch_ahead(groups, w, s->w_row, r.w - w, row_bytes, (size_t)height * s->w_row);
+            multiply_line(sum, kind, m, groups, &r, a, s->a_row, step);
+        }
+        if (left > 0) {
+            __m512 copy[MAX_STREAM][MAX_GROUPS];
+            struct rows rest = {r.w, s->w_row, whole ? height : s->n - j - 1};
+            for (int i = 0; i < m; i++)
+                for (int g = 0; g < groups; g++) copy[i][g] = sum[i][g];
+            edge_of(kind)(copy, m, groups, &rest, a, s->a_row, left);
+            for (int i = 0; i < m; i++)
+                for (int g = 0; g < groups; g++) sum[i][g] = copy[i][g];
+            r.w += left * (int64_t)bytes_of(kind), a += left * 4;
+        }
+        add_sums(sum, m, groups, s, j, k0 > 0);
     }
 }
 
-/* n >= 32. The last rows overlap the ones before rather than fill part of a group: the same
- * outputs get the same bits twice. */
-INLINE void stream_m(enum kind kind, int m, float *c, int64_t c_stride, const char *a,
-                     size_t a_row, const char *w, size_t w_row, int64_t n, int64_t k) {
-    const int64_t wide = groups_of(kind, m) * LANES;
-    for (int64_t j = 0; j < n; j += wide) {
-        if (j + wide > n) j = n - wide;
-        stream_rows(kind, m, groups_of(kind, m), c + j, c_stride, a, a_row,
-                    w + (size_t)j * w_row, w_row, k,
-                    j + wide < n ? (size_t)wide * w_row : 0);
-    }
+INLINE void stream_m(enum kind kind, int m, const struct stream *s) {
+    for (int64_t j = 0; j < s->n; j += groups_of(kind, m) * LANES)
+        stream_rows(kind, m, groups_of(kind, m), s, j);
 }
 
 INLINE void stream(enum kind kind, float *c, int64_t c_stride, const void *a, size_t a_row,
                    const void *w, size_t w_row, int64_t m, int64_t n, int64_t k) {
+    const struct stream s = {c, c_stride, a, w, a_row, w_row, n, k};
     switch (m) {
-    case 1: stream_m(kind, 1, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 2: stream_m(kind, 2, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 3: stream_m(kind, 3, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 4: stream_m(kind, 4, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 5: stream_m(kind, 5, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 6: stream_m(kind, 6, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 7: stream_m(kind, 7, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 8: stream_m(kind, 8, c, c_stride, a, a_row, w, w_row, n, k); break;
-    default: break;
+    case 1:
+        stream_m(kind, 1, &s);
+        break;
+    case 2:
+        stream_m(kind, 2, &s);
+        break;
+    case 3:
+        stream_m(kind, 3, &s);
+        break;
+    case 4:
+        stream_m(kind, 4, &s);
+        break;
+    case 5:
+        stream_m(kind, 5, &s);
+        break;
+    case 6:
+        stream_m(kind, 6, &s);
+        break;
+    case 7:
+        stream_m(kind, 7, &s);
+        break;
+    default:
+        stream_m(kind, 8, &s);
+        break;
     }
 }
 
@@ -387,11 +472,11 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE, N_TILE, MAX_STREAM, 4,
+static const struct gemm_float with_f32 = {M_TILE,     N_TILE,   MAX_STREAM, 4,
                                            stream_f32, pack_f32, tile};
-static const struct gemm_float with_f16 = {M_TILE, N_TILE, MAX_STREAM, 2,
+static const struct gemm_float with_f16 = {M_TILE,     N_TILE,   MAX_STREAM, 2,
                                            stream_f16, pack_f16, tile};
-static const struct gemm_float with_bf16 = {M_TILE, N_TILE, MAX_STREAM, 2,
+static const struct gemm_float with_bf16 = {M_TILE,      N_TILE,    MAX_STREAM, 2,
                                             stream_bf16, pack_bf16, tile};
 
 static void gemm_f32_avx512 GEMM_PARAMETERS {
@@ -420,9 +505,31 @@ static double peak_fma_avx512(int64_t rounds, float *sink) {
     return (double)rounds * CHAINS * LANES * 2;
 }
 
+/* Four parts side by side: one alone does not keep memory busy. */
+static uint64_t peak_read_avx512(const void *x, size_t n_bytes) {
+    enum { PARTS = 4, AT_ONCE = 256 };
+    const char *p = x;
+    size_t part = n_bytes / PARTS / AT_ONCE * AT_ONCE;
+    __m512i sum[PARTS];
+    for (int l = 0; l < PARTS; l++) sum[l] = _mm512_setzero_si512();
+    for (size_t i = 0; i < part; i += AT_ONCE)
+        for (size_t q = 0; q < PARTS; q++)
+            for (size_t l = 0; l < 4; l++)
+                sum[l] =
+                    _mm512_add_epi64(sum[l], _mm512_loadu_si512(p + q * part + i + 64 * l));
+    sum[0] = _mm512_add_epi64(_mm512_add_epi64(sum[0], sum[1]),
+                              _mm512_add_epi64(sum[2], sum[3]));
+    uint64_t lanes[8], result = 0;
+    _mm512_storeu_si512(lanes, sum[0]);
+    for (int i = 0; i < 8; i++) result += lanes[i];
+    for (size_t i = part * PARTS; i < n_bytes; i++) result += (uint8_t)p[i];
+    return result;
+}
+
 void float_fill_avx512(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_avx512;
     k->gemm_f16 = gemm_f16_avx512;
     k->gemm_bf16 = gemm_bf16_avx512;
     k->peak_fma = peak_fma_avx512;
+    k->peak_read = peak_read_avx512;
 }
