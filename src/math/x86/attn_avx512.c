@@ -325,22 +325,24 @@ struct values {
     int half;
 };
 
-INLINE __m512 v_load(const struct values *v, int64_t j, int i, glass_dtype dtype) {
+/* Run i of key j. Keys of one tile lie v_step bytes apart; f32's and f16's all do. */
+INLINE const uint8_t *v_at(const struct values *v, int64_t j, int i, glass_dtype dtype) {
     if (dtype != GLASS_Q8_0)
-        return run_load(v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype),
-                        _mm512_setzero_ps(), dtype);
-    int panel = (v->half + i) / 2;
-    const uint8_t *at = v->v + (size_t)panel * v->panel_bytes + (size_t)(v->half + i) % 2 * 16;
-    return run_load(at + (j + j / ATTN_TILE + 1) * 32,
-                    _mm512_set1_ps(v->d[panel * ATTN_BLOCK + j]), dtype);
+        return v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype);
+    int which = v->half + i;
+    return v->v + (size_t)(which / 2) * v->panel_bytes +
+           (size_t)(j / ATTN_TILE) * ATTN_Q8_BYTES + 32 + (size_t)(j % ATTN_TILE) * 32 +
+           (size_t)(which % 2) * 16;
 }
 
-INLINE void v_fetch(const struct values *v, int64_t j, int i, glass_dtype dtype) {
-    if (dtype != GLASS_Q8_0)
-        fetch(v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype),
-              AHEAD_KEYS * run_bytes(dtype));
-    else if ((v->half + i) % 2 == 0)
-        fetch(v->v + (size_t)((v->half + i) / 2) * v->panel_bytes + j * 34, AHEAD_KEYS * 34);
+INLINE size_t v_step(glass_dtype dtype) {
+    return dtype == GLASS_F32 ? 64 : 32;
+}
+
+/* The end of the keys from j on that lie evenly, up to `to`. */
+INLINE int64_t v_even(int64_t j, int64_t to, glass_dtype dtype) {
+    int64_t end = (j / ATTN_TILE + 1) * ATTN_TILE;
+    return dtype != GLASS_Q8_0 || to < end ? to : end;
 }
 
 /* The scales of n_panels panels of q8_0, keys [from, to). */
@@ -379,22 +381,31 @@ INLINE struct spans spans_of(const int64_t *begin, const int64_t *end, int64_t n
     return s;
 }
 
-/* Chains on over keys [from, to): all rows see them, or, if `some`, those that do. */
+/* Chains on over keys [from, to), which lie evenly: all rows see them, or, if `some`, those
+ * that do. */
 INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                     const struct values *v, int64_t from, int64_t to,
-                    const struct spans *spans, bool some, bool fetching, int R, int T,
-                    glass_dtype dtype) {
+                    const struct spans *spans, bool some, int R, int T, glass_dtype dtype) {
+    const size_t step = v_step(dtype);
+    const uint8_t *at[RUNS];
+    UNROLL for (int t = 0; t < T; t++) at[t] = v_at(v, from, t, dtype);
     for (int64_t j = from; j < to; j++) {
-        __m512 lanes[RUNS];
+        size_t i = (size_t)(j - from) * step;
+        __m512 lanes[RUNS], d = _mm512_setzero_ps();
         unsigned sees = 0xffff;
         if (some) {
             __m512i key = _mm512_set1_epi32((int)j);
             sees = _mm512_cmp_epi32_mask(spans->from, key, _MM_CMPINT_LE) &
                    _mm512_cmp_epi32_mask(spans->to, key, _MM_CMPINT_NLE);
         }
-        UNROLL for (int t = 0; t < T; t++) lanes[t] = v_load(v, j, t, dtype);
-        if (fetching) {
-            UNROLL for (int t = 0; t < T; t++) v_fetch(v, j, t, dtype);
+        UNROLL for (int t = 0; t < T; t++) {
+            if (dtype == GLASS_Q8_0)
+                d = _mm512_set1_ps(v->d[(v->half + t) / 2 * ATTN_BLOCK + j]);
+            lanes[t] = run_load(at[t] + i, d, dtype);
+        }
+        if (!some && R < ROWS) {
+            UNROLL for (int t = 0; t < T; t++)
+                if (dtype != GLASS_Q8_0 || t % 2 == 0) fetch(at[t] + i, AHEAD_KEYS * step);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(p[r * p_stride + j]);
@@ -413,9 +424,14 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
                     glass_dtype dtype) {
     __m512 acc[ROWS][RUNS];
     acc_clear(acc, R, T);
-    pv_keys(acc, p, p_stride, v, s->first, s->common0, s, true, false, R, T, dtype);
-    pv_keys(acc, p, p_stride, v, s->common0, s->common1, s, false, R < ROWS, R, T, dtype);
-    pv_keys(acc, p, p_stride, v, s->common1, s->last, s, true, false, R, T, dtype);
+    for (int64_t j = s->first, to; j < s->last; j = to) {
+        bool all = j >= s->common0 && j < s->common1;
+        to = v_even(j, all ? s->common1 : j < s->common0 ? s->common0 : s->last, dtype);
+        if (all)
+            pv_keys(acc, p, p_stride, v, j, to, s, false, R, T, dtype);
+        else
+            pv_keys(acc, p, p_stride, v, j, to, s, true, R, T, dtype);
+    }
     UNROLL for (int r = 0; r < R; r++) {
         int64_t from, to;
         if (!clip(&from, &to, begin[r], end[r], key0)) continue;
@@ -505,8 +521,15 @@ static void pv_rows_q8_0(int64_t n, float *o, int64_t o_stride, const float *p,
 INLINE void pv_widen(float *wide, const struct values *v, int64_t n, int64_t from, int64_t to,
                      glass_dtype dtype) {
     for (int i = 0; i < n; i++)
-        for (int64_t j = from; j < to; j++)
-            _mm512_storeu_ps(wide + (i * ATTN_BLOCK + j) * 16, v_load(v, j, i, dtype));
+        for (int64_t j = from, end; j < to; j = end) {
+            const uint8_t *at = v_at(v, j, i, dtype);
+            end = v_even(j, to, dtype);
+            for (int64_t l = j; l < end; l++, at += v_step(dtype)) {
+                __m512 d = _mm512_setzero_ps();
+                if (dtype == GLASS_Q8_0) d = _mm512_set1_ps(v->d[l]);
+                _mm512_storeu_ps(wide + (i * ATTN_BLOCK + l) * 16, run_load(at, d, dtype));
+            }
+        }
 }
 
 /* Many rows: two runs of features at a time, all rows over them. */
