@@ -500,6 +500,7 @@ static int64_t split_offset(const struct run *run, int64_t segment, int64_t head
 /* Splitting pays when items are few, contexts long, and all scores fit the scratch. */
 static bool wants_split(const struct member *me, const struct run *run, int64_t n_items) {
     if (me->n == 1 || n_items >= 4 * me->n || run->max_end < SPLIT_MIN_KEYS) return false;
+    if (run->n_segments == 1 && n_items % me->n == 0) return false; /* even as it is */
     for (int64_t i = 0; i < run->n_segments; i++)
         if (run->segments[i].n * run->group > rows_limit(run->group)) return false;
     return split_offset(run, run->n_segments, 0) <=
