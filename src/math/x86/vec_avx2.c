@@ -79,7 +79,8 @@ static inline __m256i lanes_of(int64_t from, int64_t to) {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     __m256i first = _mm256_set1_epi32(from < 0 ? 0 : from > 8 ? 8 : (int)from);
     __m256i end = _mm256_set1_epi32(to < 0 ? 0 : to > 8 ? 8 : (int)to);
-    return _mm256_andnot_si256(_mm256_cmpgt_epi32(first, lane), _mm256_cmpgt_epi32(end, lane));
+    return _mm256_andnot_si256(_mm256_cmpgt_epi32(first, lane),
+                               _mm256_cmpgt_epi32(end, lane));
 }
 static inline vf vf_load_some(const float *p, int64_t from, int64_t to) {
     return _mm256_maskload_ps(p, lanes_of(from, to));
@@ -88,7 +89,8 @@ static inline void vf_store_some(float *p, vf x, int64_t from, int64_t to) {
     _mm256_maskstore_ps(p, lanes_of(from, to), x);
 }
 static inline vf vf_keep_some(vf x, int64_t from, int64_t to, float fill) {
-    return _mm256_blendv_ps(_mm256_set1_ps(fill), x, _mm256_castsi256_ps(lanes_of(from, to)));
+    return _mm256_blendv_ps(_mm256_set1_ps(fill), x,
+                            _mm256_castsi256_ps(lanes_of(from, to)));
 }
 static inline float vf_most(vf x) {
     __m128 t = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

@@ -204,14 +204,14 @@ static inline __m512i low_halves(vd a, vd b) { /* of the 64 bits, in some order 
         _mm512_shuffle_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b), 0x88));
 }
 /* Whether any x is within 2^12 units of a midpoint between two (normal) binary32 numbers,
- * that is, the 29 bits that rounding drops are in 2^28 - 2^12 … 2^28 + 2^12 - 1, or any y is
- * subnormal. */
+ * that is, the 29 bits that rounding drops are in 2^28 - 2^12 … 2^28 + 2^12 - 1, or any y
+ * is subnormal. */
 static inline bool vd_any_unsure(const vd x[4], const vf y[2]) {
     const __m512i offset = _mm512_set1_epi32((1 << 28) + (1 << 12));
     const __m512i high = _mm512_set1_epi32((1 << 29) - (1 << 13));
-    const int subnormal = 0x20;
-    __mmask16 any = _mm512_fpclass_ps_mask(y[0], subnormal);
-    any |= _mm512_fpclass_ps_mask(y[1], subnormal);
+    enum { SUBNORMAL = 0x20 };
+    __mmask16 any = _mm512_fpclass_ps_mask(y[0], SUBNORMAL);
+    any |= _mm512_fpclass_ps_mask(y[1], SUBNORMAL);
     any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[0], x[1]), offset), high);
     any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[2], x[3]), offset), high);
     return any != 0;
