@@ -92,6 +92,8 @@ $(B)/%_dotprod.o:    ISA := -march=armv8.2-a+dotprod
 
 # Emulated AVX-512 passes wide vectors between local functions only.
 $(B)/tests/math/%512_avx2.o: EXTRA := -Wno-psabi
+# Attention's many register tiles, emulated, take too long to optimise.
+$(B)/tests/math/test_attn512_avx2.o: EXTRA := -Wno-psabi -O0
 
 $(B)/src/cli/%.o $(B)/src/store/%.o: EXTRA = $(CLI_CFLAGS)
 

@@ -39,6 +39,9 @@ static void run_cos(const struct math_kernels *k) {
 static void run_silu(const struct math_kernels *k) {
     k->silu_f32(y, x, N);
 }
+static void run_silu_mul(const struct math_kernels *k) {
+    k->silu_mul_f32(y, x, a, N);
+}
 static void run_gelu_tanh(const struct math_kernels *k) {
     k->gelu_tanh_f32(y, x, N);
 }
@@ -79,6 +82,7 @@ static const struct {
 } rows[] = {
     {"exp", run_exp},
     {"silu", run_silu},
+    {"silu_mul", run_silu_mul},
     {"softmax_exp", run_softmax_exp},
     {"tanh", run_tanh},
     {"gelu_tanh", run_gelu_tanh},

@@ -20,6 +20,7 @@ enum {
     ROWS_MAX = 96,           /* rows of an item, or one position's group if that is larger */
     ROWS_MIN = 12,           /* even where contexts are so long that scores leave the cache */
     SCORES = 256 * 1024,     /* floats: what an item's scores should fit into */
+    ROW_UNIT = 12,           /* what kernels' tiles of rows divide */
     ROW_PAD = 16,            /* floats between rows of scores, against cache set conflicts */
     SPLIT_MIN_KEYS = 512     /* shorter contexts are not worth two barriers */
 };
@@ -349,7 +350,10 @@ static int64_t positions_per_item(const struct run *run, const struct attn_segme
         span = min_i64(span, run->shape->window + ROWS_MAX / run->group);
     int64_t n_rows = SCORES / (round_up(span, ATTN_TILE) + ATTN_BLOCK + ROW_PAD);
     n_rows = min_i64(max_i64(n_rows, ROWS_MIN), ROWS_MAX);
-    return max_i64(1, n_rows / run->group);
+    int64_t n = max_i64(1, n_rows / run->group), unit = ROW_UNIT;
+    for (int64_t i = 2; i <= ROW_UNIT; i++)
+        if (ROW_UNIT % i == 0 && run->group % i == 0) unit = ROW_UNIT / i;
+    return n > unit ? n / unit * unit : n;
 }
 
 static int64_t items_of(const struct run *run, const struct attn_segment *segment) {
@@ -496,6 +500,7 @@ static int64_t split_offset(const struct run *run, int64_t segment, int64_t head
 /* Splitting pays when items are few, contexts long, and all scores fit the scratch. */
 static bool wants_split(const struct member *me, const struct run *run, int64_t n_items) {
     if (me->n == 1 || n_items >= 4 * me->n || run->max_end < SPLIT_MIN_KEYS) return false;
+    if (run->n_segments == 1 && n_items % me->n == 0) return false; /* even as it is */
     for (int64_t i = 0; i < run->n_segments; i++)
         if (run->segments[i].n * run->group > rows_limit(run->group)) return false;
     return split_offset(run, run->n_segments, 0) <=

@@ -224,6 +224,7 @@ static inline bool vec_check_table(const struct math_kernels *c,
            FUNCTION(silu_f32) && FUNCTION(gelu_tanh_f32) && FUNCTION(gelu_erf_f32) &&
            UNARY(relu_f32) && vec_check_binary(&v, "add", c->add_f32, k->add_f32) &&
            vec_check_binary(&v, "mul", c->mul_f32, k->mul_f32) &&
+           vec_check_binary(&v, "silu_mul", c->silu_mul_f32, k->silu_mul_f32) &&
            vec_check_scaled(&v, "scale", c->scale_f32, k->scale_f32) &&
            vec_check_scaled(&v, "divide", c->divide_f32, k->divide_f32) &&
            vec_check_mix(&v) && vec_check_reduce(&v, "max", c->max_f32, k->max_f32) &&

@@ -37,6 +37,13 @@ static void silu_f32_c(float *y, const float *x, int64_t n) {
     }
 }
 
+static void silu_mul_f32_c(float *y, const float *x, const float *b, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float below = 1.0F + math_exp_f32(-x[i]), silu = x[i] / below;
+        y[i] = silu * b[i];
+    }
+}
+
 /* u = sqrt(2/pi) * fma(0.044715 * (x*x), x, x); (0.5 * x) * (1 + tanh u) */
 static void gelu_tanh_f32_c(float *y, const float *x, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
@@ -165,6 +172,7 @@ void vec_fill_c(struct math_kernels *k) {
     k->sin_f32 = sin_f32_c;
     k->cos_f32 = cos_f32_c;
     k->silu_f32 = silu_f32_c;
+    k->silu_mul_f32 = silu_mul_f32_c;
     k->gelu_tanh_f32 = gelu_tanh_f32_c;
     k->gelu_erf_f32 = gelu_erf_f32_c;
     k->relu_f32 = relu_f32_c;

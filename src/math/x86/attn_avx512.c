@@ -22,13 +22,13 @@
 #endif
 
 enum {
-    ROWS = 12,      /* most rows of a register tile */
-    RUNS = 4,       /* most runs of a register tile */
-    SLICE = 2,      /* runs that many rows go over at a time */
-    MANY = 13,      /* rows from which on slices pay */
+    ROWS = 12,       /* most rows of a register tile */
+    RUNS = 4,        /* most runs of a register tile */
+    SLICE = 2,       /* runs that many rows go over at a time */
+    MANY = 13,       /* rows from which on slices pay */
     AHEAD_TILES = 4, /* keys that few rows fetch ahead of need: tiles, for the scores */
     AHEAD_KEYS = 64, /* and keys, for the values */
-    GROUPS = 16     /* register tiles of rows whose spans are at hand */
+    GROUPS = 16      /* register tiles of rows whose spans are at hand */
 };
 
 /* How a run lies in memory. */
@@ -59,8 +59,8 @@ INLINE void acc_clear(__m512 acc[ROWS][RUNS], int R, int T) {
     }
 }
 
-/* How many of n rows the next register tile takes: the rest in halves rather than a last tile
- * of one. */
+/* How many of n rows the next register tile takes: the rest in halves rather than a last
+ * tile of one. */
 INLINE int64_t take(int64_t n) {
     return n >= 2 * ROWS ? ROWS : n > ROWS ? (n + 1) / 2 : n;
 }
@@ -88,22 +88,22 @@ INLINE void qk_chain(__m512 acc[ROWS][RUNS], const float *q, int64_t q_stride,
     }
     for (int64_t d = 0; d < n; d++, at += run) {
         __m512 lanes[RUNS];
-        UNROLL for (int t = 0; t < T; t++)
-            lanes[t] = run_load(at + (size_t)t * tile_bytes, d_k[t], dtype);
+        UNROLL for (int t = 0; t < T; t++) lanes[t] =
+            run_load(at + (size_t)t * tile_bytes, d_k[t], dtype);
         if (ahead > 0) {
             UNROLL for (int t = 0; t < T; t++) fetch(at + (size_t)t * tile_bytes, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(q[r * q_stride + d]);
-            UNROLL for (int t = 0; t < T; t++)
-                acc[r][t] = _mm512_fmadd_ps(x, lanes[t], acc[r][t]);
+            UNROLL for (int t = 0; t < T; t++) acc[r][t] =
+                _mm512_fmadd_ps(x, lanes[t], acc[r][t]);
         }
     }
 }
 
 /* A block of 256 features at most, to s: the first sets, others add, the last scales. */
-INLINE void qk_finish(float *s, int64_t s_stride, __m512 acc[ROWS][RUNS], bool first, bool last,
-                      float scale, int R, int T) {
+INLINE void qk_finish(float *s, int64_t s_stride, __m512 acc[ROWS][RUNS], bool first,
+                      bool last, float scale, int R, int T) {
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int t = 0; t < T; t++) {
             float *out = s + r * s_stride + 16 * t;
@@ -125,8 +125,8 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
         acc_clear(acc, R, T);
         if (dtype == GLASS_Q8_0) {
             for (int64_t b = d0 / 32; b < (d0 + n) / 32; b++)
-                qk_chain(acc, q + b * 32, q_stride, k + (size_t)b * ATTN_Q8_BYTES, tile_bytes,
-                         ahead, 32, R, T, dtype);
+                qk_chain(acc, q + b * 32, q_stride, k + (size_t)b * ATTN_Q8_BYTES,
+                         tile_bytes, ahead, 32, R, T, dtype);
         } else {
             qk_chain(acc, q + d0, q_stride, k + (size_t)d0 * run_bytes(dtype), tile_bytes,
                      ahead, n, R, T, dtype);
@@ -135,8 +135,8 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
     }
 }
 
-/* The tile that prompts are made of, apart from the others so that the compiler finds registers
- * for it: ROWS rows times two tiles of floats. */
+/* The tile that prompts are made of, apart from the others so that the compiler finds
+ * registers for it: ROWS rows times two tiles of floats. */
 static __attribute__((noinline)) void qk_full(float *s, int64_t s_stride, const float *q,
                                               int64_t q_stride, const uint8_t *k,
                                               int64_t head_dim, float scale) {
@@ -166,10 +166,10 @@ INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_strid
 INLINE void qk_rows(int64_t n, float *s, int64_t s_stride, const float *q, int64_t q_stride,
                     const uint8_t *k, size_t tile_bytes, int64_t from, int64_t to,
                     int64_t head_dim, float scale, glass_dtype dtype) {
-#define ROWS_CASE(R, T)                                                                      \
-    case R:                                                                                  \
-        qk_tiles(s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, R, T,   \
-                 dtype);                                                                     \
+#define ROWS_CASE(R, T)                                                                    \
+    case R:                                                                                \
+        qk_tiles(s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, R, T, \
+                 dtype);                                                                   \
         break
     switch (n) {
         ROWS_CASE(1, 4);
@@ -184,8 +184,8 @@ INLINE void qk_rows(int64_t n, float *s, int64_t s_stride, const float *q, int64
         ROWS_CASE(10, 2);
         ROWS_CASE(11, 2);
     default:
-        qk_tiles(s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, ROWS, 2,
-                 dtype);
+        qk_tiles(s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, ROWS,
+                 2, dtype);
     }
 #undef ROWS_CASE
 }
@@ -197,19 +197,22 @@ typedef void qk_rows_function(int64_t n, float *s, int64_t s_stride, const float
 static void qk_rows_f32(int64_t n, float *s, int64_t s_stride, const float *q,
                         int64_t q_stride, const uint8_t *k, size_t tile_bytes, int64_t from,
                         int64_t to, int64_t head_dim, float scale) {
-    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, GLASS_F32);
+    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale,
+            GLASS_F32);
 }
 
 static void qk_rows_f16(int64_t n, float *s, int64_t s_stride, const float *q,
                         int64_t q_stride, const uint8_t *k, size_t tile_bytes, int64_t from,
                         int64_t to, int64_t head_dim, float scale) {
-    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, GLASS_F16);
+    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale,
+            GLASS_F16);
 }
 
 static void qk_rows_q8_0(int64_t n, float *s, int64_t s_stride, const float *q,
-                         int64_t q_stride, const uint8_t *k, size_t tile_bytes, int64_t from,
-                         int64_t to, int64_t head_dim, float scale) {
-    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, GLASS_Q8_0);
+                         int64_t q_stride, const uint8_t *k, size_t tile_bytes,
+                         int64_t from, int64_t to, int64_t head_dim, float scale) {
+    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale,
+            GLASS_Q8_0);
 }
 
 /* Tiles [t0, t1) that any of n rows sees. */
@@ -227,8 +230,8 @@ INLINE void qk_span(int64_t *t0, int64_t *t1, const int64_t *begin, const int64_
 }
 
 /* n tiles of keys as floats, whatever their type: (n, features, 16). */
-INLINE void qk_widen(float *to, const uint8_t *k, size_t tile_bytes, int64_t head_dim, int64_t n,
-                     glass_dtype dtype) {
+INLINE void qk_widen(float *to, const uint8_t *k, size_t tile_bytes, int64_t head_dim,
+                     int64_t n, glass_dtype dtype) {
     for (int64_t t = 0; t < n; t++, k += tile_bytes) {
         const uint8_t *at = k;
         __m512 d_k = _mm512_setzero_ps();
@@ -247,9 +250,9 @@ enum { WIDE_DIM = 256 }; /* wider heads are multiplied as they lie */
 
 /* Many rows: two tiles of keys at a time, all rows over them. */
 INLINE void qk_many(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                    const int64_t *begin, const int64_t *end, int64_t n_rows, const uint8_t *k,
-                    size_t tile_bytes, int64_t key0, int64_t head_dim, float scale,
-                    glass_dtype dtype) {
+                    const int64_t *begin, const int64_t *end, int64_t n_rows,
+                    const uint8_t *k, size_t tile_bytes, int64_t key0, int64_t head_dim,
+                    float scale, glass_dtype dtype) {
     _Alignas(64) float wide[SLICE * WIDE_DIM * 16];
     int64_t span[GROUPS][2], least = ATTN_BLOCK, most = 0;
     for (int64_t r = 0, n, g = 0; r < n_rows; r += n, g++) {
@@ -315,9 +318,9 @@ static void attn_qk_q8_0_avx512 ATTN_QK_PARAMETERS {
 
 /* ---- values ---- */
 
-/* Runs of one block of keys: run i (sixteen features) of key j. q8_0 has two runs to a panel,
- * `half` tells with which of a panel's the first starts; d holds its scales, ATTN_BLOCK for
- * each panel. */
+/* Runs of one block of keys: run i (sixteen features) of key j. q8_0 has two runs to a
+ * panel, `half` tells with which of a panel's the first starts; d holds its scales,
+ * ATTN_BLOCK for each panel. */
 struct values {
     const uint8_t *v;
     size_t panel_bytes;
@@ -325,22 +328,24 @@ struct values {
     int half;
 };
 
-INLINE __m512 v_load(const struct values *v, int64_t j, int i, glass_dtype dtype) {
+/* Run i of key j. Keys of one tile lie v_step bytes apart; f32's and f16's all do. */
+INLINE const uint8_t *v_at(const struct values *v, int64_t j, int i, glass_dtype dtype) {
     if (dtype != GLASS_Q8_0)
-        return run_load(v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype),
-                        _mm512_setzero_ps(), dtype);
-    int panel = (v->half + i) / 2;
-    const uint8_t *at = v->v + (size_t)panel * v->panel_bytes + (size_t)(v->half + i) % 2 * 16;
-    return run_load(at + (j + j / ATTN_TILE + 1) * 32,
-                    _mm512_set1_ps(v->d[panel * ATTN_BLOCK + j]), dtype);
+        return v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype);
+    int which = v->half + i;
+    return v->v + (size_t)(which / 2) * v->panel_bytes +
+           (size_t)(j / ATTN_TILE) * ATTN_Q8_BYTES + 32 + (size_t)(j % ATTN_TILE) * 32 +
+           (size_t)(which % 2) * 16;
 }
 
-INLINE void v_fetch(const struct values *v, int64_t j, int i, glass_dtype dtype) {
-    if (dtype != GLASS_Q8_0)
-        fetch(v->v + (size_t)i * v->panel_bytes + (size_t)j * run_bytes(dtype),
-              AHEAD_KEYS * run_bytes(dtype));
-    else if ((v->half + i) % 2 == 0)
-        fetch(v->v + (size_t)((v->half + i) / 2) * v->panel_bytes + j * 34, AHEAD_KEYS * 34);
+INLINE size_t v_step(glass_dtype dtype) {
+    return dtype == GLASS_F32 ? 64 : 32;
+}
+
+/* The end of the keys from j on that lie evenly, up to `to`. */
+INLINE int64_t v_even(int64_t j, int64_t to, glass_dtype dtype) {
+    int64_t end = (j / ATTN_TILE + 1) * ATTN_TILE;
+    return dtype != GLASS_Q8_0 || to < end ? to : end;
 }
 
 /* The scales of n_panels panels of q8_0, keys [from, to). */
@@ -348,15 +353,16 @@ INLINE void v_scales(float *d, const uint8_t *v, size_t panel_bytes, int64_t n_p
                      int64_t from, int64_t to) {
     for (int64_t i = 0; i < n_panels; i++)
         for (int64_t tile = from / ATTN_TILE; tile * ATTN_TILE < to; tile++)
-            _mm512_storeu_ps(d + i * ATTN_BLOCK + tile * ATTN_TILE,
-                             half16(v + (size_t)i * panel_bytes + (size_t)tile * ATTN_Q8_BYTES));
+            _mm512_storeu_ps(
+                d + i * ATTN_BLOCK + tile * ATTN_TILE,
+                half16(v + (size_t)i * panel_bytes + (size_t)tile * ATTN_Q8_BYTES));
 }
 
 /* Which keys of the block each of a register tile's rows sees. */
 struct spans {
-    __m512i from, to;          /* 32-bit lane r: row r */
-    int64_t first, last;       /* keys that any row sees */
-    int64_t common0, common1;  /* keys that all rows see; may be empty */
+    __m512i from, to;         /* 32-bit lane r: row r */
+    int64_t first, last;      /* keys that any row sees */
+    int64_t common0, common1; /* keys that all rows see; may be empty */
 };
 
 INLINE struct spans spans_of(const int64_t *begin, const int64_t *end, int64_t n,
@@ -379,29 +385,38 @@ INLINE struct spans spans_of(const int64_t *begin, const int64_t *end, int64_t n
     return s;
 }
 
-/* Chains on over keys [from, to): all rows see them, or, if `some`, those that do. */
+/* Chains on over keys [from, to), which lie evenly: all rows see them, or, if `some`, those
+ * that do. */
 INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                     const struct values *v, int64_t from, int64_t to,
-                    const struct spans *spans, bool some, bool fetching, int R, int T,
-                    glass_dtype dtype) {
+                    const struct spans *spans, bool some, int R, int T, glass_dtype dtype) {
+    const size_t step = v_step(dtype);
+    const uint8_t *at[RUNS];
+    UNROLL for (int t = 0; t < T; t++) at[t] = v_at(v, from, t, dtype);
     for (int64_t j = from; j < to; j++) {
-        __m512 lanes[RUNS];
+        size_t i = (size_t)(j - from) * step;
+        __m512 lanes[RUNS], d = _mm512_setzero_ps();
         unsigned sees = 0xffff;
         if (some) {
             __m512i key = _mm512_set1_epi32((int)j);
             sees = _mm512_cmp_epi32_mask(spans->from, key, _MM_CMPINT_LE) &
                    _mm512_cmp_epi32_mask(spans->to, key, _MM_CMPINT_NLE);
         }
-        UNROLL for (int t = 0; t < T; t++) lanes[t] = v_load(v, j, t, dtype);
-        if (fetching) {
-            UNROLL for (int t = 0; t < T; t++) v_fetch(v, j, t, dtype);
+        UNROLL for (int t = 0; t < T; t++) {
+            if (dtype == GLASS_Q8_0)
+                d = _mm512_set1_ps(v->d[(v->half + t) / 2 * ATTN_BLOCK + j]);
+            lanes[t] = run_load(at[t] + i, d, dtype);
+        }
+        if (!some && R < ROWS) {
+            UNROLL for (int t = 0; t < T; t++) if (dtype != GLASS_Q8_0 || t % 2 == 0)
+                fetch(at[t] + i, AHEAD_KEYS * step);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(p[r * p_stride + j]);
             __mmask16 mask = (__mmask16)(0 - (sees >> r & 1));
-            UNROLL for (int t = 0; t < T; t++)
-                acc[r][t] = some ? _mm512_mask3_fmadd_ps(x, lanes[t], acc[r][t], mask)
-                                 : _mm512_fmadd_ps(x, lanes[t], acc[r][t]);
+            UNROLL for (int t = 0; t < T; t++) acc[r][t] =
+                some ? _mm512_mask3_fmadd_ps(x, lanes[t], acc[r][t], mask)
+                     : _mm512_fmadd_ps(x, lanes[t], acc[r][t]);
         }
     }
 }
@@ -413,9 +428,14 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
                     glass_dtype dtype) {
     __m512 acc[ROWS][RUNS];
     acc_clear(acc, R, T);
-    pv_keys(acc, p, p_stride, v, s->first, s->common0, s, true, false, R, T, dtype);
-    pv_keys(acc, p, p_stride, v, s->common0, s->common1, s, false, R < ROWS, R, T, dtype);
-    pv_keys(acc, p, p_stride, v, s->common1, s->last, s, true, false, R, T, dtype);
+    for (int64_t j = s->first, to; j < s->last; j = to) {
+        bool all = j >= s->common0 && j < s->common1;
+        to = v_even(j, all ? s->common1 : j < s->common0 ? s->common0 : s->last, dtype);
+        if (all)
+            pv_keys(acc, p, p_stride, v, j, to, s, false, R, T, dtype);
+        else
+            pv_keys(acc, p, p_stride, v, j, to, s, true, R, T, dtype);
+    }
     UNROLL for (int r = 0; r < R; r++) {
         int64_t from, to;
         if (!clip(&from, &to, begin[r], end[r], key0)) continue;
@@ -453,9 +473,9 @@ INLINE void pv_rows(int64_t n, float *o, int64_t o_stride, const float *p, int64
                     const int64_t *begin, const int64_t *end, int64_t key0,
                     const struct values *v, int64_t n_runs, const struct spans *s,
                     glass_dtype dtype) {
-#define ROWS_CASE(R, T)                                                                      \
-    case R:                                                                                  \
-        pv_tiles(o, o_stride, p, p_stride, begin, end, key0, v, n_runs, s, R, T, dtype);     \
+#define ROWS_CASE(R, T)                                                                    \
+    case R:                                                                                \
+        pv_tiles(o, o_stride, p, p_stride, begin, end, key0, v, n_runs, s, R, T, dtype);   \
         break
     switch (n) {
         ROWS_CASE(1, 4);
@@ -502,17 +522,25 @@ static void pv_rows_q8_0(int64_t n, float *o, int64_t o_stride, const float *p,
 }
 
 /* n runs of keys [from, to) as floats: (n, ATTN_BLOCK, 16). */
-INLINE void pv_widen(float *wide, const struct values *v, int64_t n, int64_t from, int64_t to,
-                     glass_dtype dtype) {
+INLINE void pv_widen(float *wide, const struct values *v, int64_t n, int64_t from,
+                     int64_t to, glass_dtype dtype) {
     for (int i = 0; i < n; i++)
-        for (int64_t j = from; j < to; j++)
-            _mm512_storeu_ps(wide + (i * ATTN_BLOCK + j) * 16, v_load(v, j, i, dtype));
+        for (int64_t j = from, end; j < to; j = end) {
+            const uint8_t *at = v_at(v, j, i, dtype);
+            end = v_even(j, to, dtype);
+            for (int64_t l = j; l < end; l++, at += v_step(dtype)) {
+                __m512 d = _mm512_setzero_ps();
+                if (dtype == GLASS_Q8_0) d = _mm512_set1_ps(v->d[l]);
+                _mm512_storeu_ps(wide + (i * ATTN_BLOCK + l) * 16, run_load(at, d, dtype));
+            }
+        }
 }
 
 /* Many rows: two runs of features at a time, all rows over them. */
 INLINE void pv_many(float *o, int64_t o_stride, const float *p, int64_t p_stride,
-                    const int64_t *begin, const int64_t *end, int64_t n_rows, const uint8_t *v,
-                    size_t panel_bytes, int64_t key0, int64_t n_runs, glass_dtype dtype) {
+                    const int64_t *begin, const int64_t *end, int64_t n_rows,
+                    const uint8_t *v, size_t panel_bytes, int64_t key0, int64_t n_runs,
+                    glass_dtype dtype) {
     _Alignas(64) float wide[SLICE * ATTN_BLOCK * 16];
     float d[ATTN_BLOCK];
     struct spans spans[GROUPS];
@@ -538,8 +566,8 @@ INLINE void pv_many(float *o, int64_t o_stride, const float *p, int64_t p_stride
         for (int64_t r = 0, n, g = 0; r < n_rows; r += n, g++) {
             n = take(n_rows - r);
             if (spans[g].first < spans[g].last)
-                pv_rows_f32(n, o + r * o_stride + 16 * i, o_stride, p + r * p_stride, p_stride,
-                            begin + r, end + r, key0, &at, here, &spans[g]);
+                pv_rows_f32(n, o + r * o_stride + 16 * i, o_stride, p + r * p_stride,
+                            p_stride, begin + r, end + r, key0, &at, here, &spans[g]);
         }
     }
 }
@@ -554,8 +582,8 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
     if (n_rows >= MANY) {
         for (int64_t r = 0, n; r < n_rows; r += n) {
             n = n_rows - r < GROUPS * ROWS ? n_rows - r : GROUPS * ROWS;
-            pv_many(o + r * o_stride, o_stride, p + r * p_stride, p_stride, begin + r, end + r,
-                    n, v, panel_bytes, key0, n_runs, dtype);
+            pv_many(o + r * o_stride, o_stride, p + r * p_stride, p_stride, begin + r,
+                    end + r, n, v, panel_bytes, key0, n_runs, dtype);
         }
         return;
     }
@@ -570,23 +598,24 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
             at.v += (size_t)(i / 2) * panel_bytes;
             v_scales(d, at.v, panel_bytes, (here + 1) / 2, spans.first, spans.last);
         }
-        rows(n_rows, o + 16 * i, o_stride, p, p_stride, begin, end, key0, &at, here, &spans);
+        rows(n_rows, o + 16 * i, o_stride, p, p_stride, begin, end, key0, &at, here,
+             &spans);
     }
 }
 
 static void attn_pv_f32_avx512 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, GLASS_F32,
-       pv_rows_f32);
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+       GLASS_F32, pv_rows_f32);
 }
 
 static void attn_pv_f16_avx512 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, GLASS_F16,
-       pv_rows_f16);
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+       GLASS_F16, pv_rows_f16);
 }
 
 static void attn_pv_q8_0_avx512 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, GLASS_Q8_0,
-       pv_rows_q8_0);
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+       GLASS_Q8_0, pv_rows_q8_0);
 }
 
 void attn_fill_avx512(struct math_kernels *k) {

@@ -73,6 +73,30 @@ static inline unsigned vf_outside(vf x, vf low, vf high) {
                               _mm256_cmp_ps(x, high, _CMP_LT_OQ));
     return (unsigned)_mm256_movemask_ps(inside) ^ 0xffu;
 }
+#define VF_SOME
+/* All bits set in lanes [from, to). */
+static inline __m256i lanes_of(int64_t from, int64_t to) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i first = _mm256_set1_epi32(from < 0 ? 0 : from > 8 ? 8 : (int)from);
+    __m256i end = _mm256_set1_epi32(to < 0 ? 0 : to > 8 ? 8 : (int)to);
+    return _mm256_andnot_si256(_mm256_cmpgt_epi32(first, lane),
+                               _mm256_cmpgt_epi32(end, lane));
+}
+static inline vf vf_load_some(const float *p, int64_t from, int64_t to) {
+    return _mm256_maskload_ps(p, lanes_of(from, to));
+}
+static inline void vf_store_some(float *p, vf x, int64_t from, int64_t to) {
+    _mm256_maskstore_ps(p, lanes_of(from, to), x);
+}
+static inline vf vf_keep_some(vf x, int64_t from, int64_t to, float fill) {
+    return _mm256_blendv_ps(_mm256_set1_ps(fill), x,
+                            _mm256_castsi256_ps(lanes_of(from, to)));
+}
+static inline float vf_most(vf x) {
+    __m128 t = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    t = _mm_max_ps(t, _mm_movehl_ps(t, t));
+    return _mm_cvtss_f32(_mm_max_ss(t, _mm_shuffle_ps(t, t, 1)));
+}
 static inline vf vf_swap_pairs(vf x) {
     return _mm256_permute_ps(x, 0xb1);
 }

@@ -74,6 +74,21 @@ static inline unsigned vf_outside(vf x, vf low, vf high) {
     inside &= _mm512_cmp_ps_mask(x, high, _CMP_LT_OQ);
     return inside ^ 0xffffu;
 }
+#define VF_SOME
+static inline __mmask16 lanes_of(int64_t from, int64_t to) {
+    unsigned below = from <= 0 ? 0 : from >= 16 ? 0xffff : (1u << from) - 1;
+    unsigned inside = to <= 0 ? 0 : to >= 16 ? 0xffff : (1u << to) - 1;
+    return (__mmask16)(inside & ~below);
+}
+static inline vf vf_load_some(const float *p, int64_t from, int64_t to) {
+    return _mm512_maskz_loadu_ps(lanes_of(from, to), p);
+}
+static inline void vf_store_some(float *p, vf x, int64_t from, int64_t to) {
+    _mm512_mask_storeu_ps(p, lanes_of(from, to), x);
+}
+static inline vf vf_keep_some(vf x, int64_t from, int64_t to, float fill) {
+    return _mm512_mask_blend_ps(lanes_of(from, to), _mm512_set1_ps(fill), x);
+}
 static inline vf vf_swap_pairs(vf x) {
     return _mm512_shuffle_ps(x, x, 0xb1);
 }
@@ -84,6 +99,12 @@ static inline vf vf_load_twice(const float *p) {
 }
 static inline __m256 upper_half(vf x) {
     return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1));
+}
+static inline float vf_most(vf x) {
+    __m256 m = _mm256_max_ps(_mm512_castps512_ps256(x), upper_half(x));
+    __m128 t = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
+    t = _mm_max_ps(t, _mm_movehl_ps(t, t));
+    return _mm_cvtss_f32(_mm_max_ss(t, _mm_shuffle_ps(t, t, 1)));
 }
 static inline float vf_fold16(const vf sum[1]) {
     /* l + (l + 8) */
@@ -183,14 +204,14 @@ static inline __m512i low_halves(vd a, vd b) { /* of the 64 bits, in some order 
         _mm512_shuffle_ps(_mm512_castpd_ps(a), _mm512_castpd_ps(b), 0x88));
 }
 /* Whether any x is within 2^12 units of a midpoint between two (normal) binary32 numbers,
- * that is, the 29 bits that rounding drops are in 2^28 - 2^12 … 2^28 + 2^12 - 1, or any y is
- * subnormal. */
+ * that is, the 29 bits that rounding drops are in 2^28 - 2^12 … 2^28 + 2^12 - 1, or any y
+ * is subnormal. */
 static inline bool vd_any_unsure(const vd x[4], const vf y[2]) {
     const __m512i offset = _mm512_set1_epi32((1 << 28) + (1 << 12));
     const __m512i high = _mm512_set1_epi32((1 << 29) - (1 << 13));
-    const int subnormal = 0x20;
-    __mmask16 any = _mm512_fpclass_ps_mask(y[0], subnormal);
-    any |= _mm512_fpclass_ps_mask(y[1], subnormal);
+    enum { SUBNORMAL = 0x20 };
+    __mmask16 any = _mm512_fpclass_ps_mask(y[0], SUBNORMAL);
+    any |= _mm512_fpclass_ps_mask(y[1], SUBNORMAL);
     any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[0], x[1]), offset), high);
     any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[2], x[3]), offset), high);
     return any != 0;
