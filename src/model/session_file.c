@@ -23,8 +23,10 @@ struct header {
 
 static struct header header_of(const struct glass_session *s) {
     const struct config *c = &s->model->config;
-    struct header h = {FILE_VERSION, (uint32_t)s->caches[0].dtype, {0}, s->n_tokens,
-                       c->n_layer, c->n_head_kv, c->head_dim};
+    struct header h = {FILE_VERSION, (uint32_t)s->caches[0].dtype,
+                       {0},          s->n_tokens,
+                       c->n_layer,   c->n_head_kv,
+                       c->head_dim};
     memcpy(h.fingerprint, s->model->fingerprint, sizeof h.fingerprint);
     return h;
 }
@@ -43,7 +45,8 @@ static glass_status write_parts(const struct glass_session *s, struct buf *b) {
     TRY(buf_append(b, s->tokens, (size_t)s->n_tokens * sizeof *s->tokens));
     for (int64_t i = 0; i < h.n_layer; i++) {
         TRY(buf_reserve(b, 2 * rows));
-        attn_export(b->data + b->len, b->data + b->len + rows, &s->caches[i], 0, s->n_tokens);
+        attn_export(b->data + b->len, b->data + b->len + rows, &s->caches[i], 0,
+                    s->n_tokens);
         b->len += 2 * rows;
     }
     TRY(sha256_bytes(digest, b->data, b->len));
@@ -62,8 +65,8 @@ static glass_status check_header(const struct glass_session *s, const struct hea
                                  const char *path) {
     struct header want = header_of(s);
     if (h->version != FILE_VERSION)
-        return fail(GLASS_BAD_INPUT, "%s: session file version %u; this program reads %d", path,
-                    h->version, FILE_VERSION);
+        return fail(GLASS_BAD_INPUT, "%s: session file version %u; this program reads %d",
+                    path, h->version, FILE_VERSION);
     if (memcmp(h->fingerprint, want.fingerprint, sizeof want.fingerprint) != 0 ||
         h->n_layer != want.n_layer || h->n_head_kv != want.n_head_kv ||
         h->head_dim != want.head_dim)
@@ -75,8 +78,11 @@ static glass_status check_header(const struct glass_session *s, const struct hea
                         : "of no known type",
                     glass_dtype_name((glass_dtype)want.dtype));
     if (h->n_tokens < 0 || h->n_tokens > s->n_ctx)
-        return fail(GLASS_BAD_INPUT, "%s: %lld tokens do not fit a context of %lld", path,
-                    (long long)h->n_tokens, (long long)s->n_ctx);
+        return fail(
+            GLASS_BAD_INPUT,
+            "%s: %lld tokens do not fit a context of %lld positions: load it into a "
+            "longer one",
+            path, (long long)h->n_tokens, (long long)s->n_ctx);
     return GLASS_OK;
 }
 
@@ -109,8 +115,13 @@ static glass_status read_parts(struct glass_session *s, struct reader *r) {
     TRY(reader_bytes(r, &rows, 2 * one * (size_t)h.n_layer, "the cache"));
     TRY(reader_bytes(r, &p, DIGEST_BYTES, "the checksum"));
     TRY(sha256_bytes(digest, r->data, (size_t)(p - r->data)));
-    if (memcmp(digest, p, DIGEST_BYTES) != 0 || reader_left(r) != 0)
-        return fail(GLASS_BAD_INPUT, "%s: the checksum differs: the file is damaged", r->name);
+    if (reader_left(r) != 0)
+        return fail(GLASS_BAD_INPUT,
+                    "%s: %zu bytes after the checksum: the file is damaged", r->name,
+                    reader_left(r));
+    if (memcmp(digest, p, DIGEST_BYTES) != 0)
+        return fail(GLASS_BAD_INPUT, "%s: the checksum differs: the file is damaged",
+                    r->name);
     TRY(check_tokens(s, tokens, h.n_tokens, r->name));
     memcpy(s->tokens, tokens, (size_t)h.n_tokens * sizeof *s->tokens);
     for (int64_t i = 0; i < h.n_layer; i++)

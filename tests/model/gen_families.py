@@ -3,10 +3,13 @@
 
 Needs torch, transformers, gguf, numpy. For each family: FAMILY.gguf (f32), FAMILY.logits (f32,
 (T, n_vocab), little-endian) for the ids (7 i + 3) mod n_vocab, and SHA256SUMS over all.
-Sequences are longer than any window, n_kv < n_q where the family allows, rotation is partial
-for GPT-NeoX, heads are tied and untied, the vocabulary is odd.
+Sequences are longer than any window, n_kv < n_q where the family allows (1 for codellama),
+rotation is partial for GPT-NeoX and scaled for llama3 and llama-linear, heads are tied and
+untied, the vocabulary is odd. The -long ones have 300 tokens, so that windows end inside the
+256 keys of one block of attention and reach over into the next.
 """
 import hashlib
+import math
 import os
 import sys
 
@@ -16,8 +19,7 @@ import torch
 import transformers as tf
 
 OUT = sys.argv[1]
-V, D, L, H, KV, F, T = 61, 32, 2, 4, 2, 64, 40
-IDS = [(7 * i + 3) % V for i in range(T)]
+V, D, L, H, KV, F, T, LONG = 61, 32, 2, 4, 2, 64, 40, 300
 BASE = dict(vocab_size=V, hidden_size=D, num_hidden_layers=L, num_attention_heads=H,
             num_key_value_heads=KV, intermediate_size=F, max_position_embeddings=64,
             attn_implementation="eager", pad_token_id=None, bos_token_id=1, eos_token_id=2)
@@ -30,7 +32,7 @@ def pairs(w, n):
     return w.reshape(shape).transpose(1, 2).reshape(w.shape)
 
 
-def llama_like(w, sd, permute, norms):
+def llama_like(w, sd, permute, norms, kv=KV):
     names = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
              "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
              "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
@@ -43,7 +45,7 @@ def llama_like(w, sd, permute, norms):
                     continue
                 t = sd[key]
                 if permute and ours in ("attn_q", "attn_k"):
-                    t = pairs(t, H if ours == "attn_q" else KV)
+                    t = pairs(t, H if ours == "attn_q" else kv)
                 w.add_tensor(f"blk.{i}.{ours}.{kind}", t.numpy())
     w.add_tensor("token_embd.weight", sd["model.embed_tokens.weight"].numpy())
     if "model.norm.weight" in sd:
@@ -101,7 +103,26 @@ def neox(w, sd):
         w.add_tensor(f"output_norm.{kind}", sd[f"gpt_neox.final_layer_norm.{kind}"].numpy())
 
 
-def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False):
+def llama3_factors(n_rot, theta, r):
+    """By how much Llama 3 divides each frequency: its reference code's apply_scaling."""
+    factors = []
+    for i in range(n_rot // 2):
+        length = 2 * math.pi * theta ** (2 * i / n_rot)
+        low = r["original_max_position_embeddings"] / r["low_freq_factor"]
+        high = r["original_max_position_embeddings"] / r["high_freq_factor"]
+        if length < high:
+            factors.append(1.0)
+        elif length > low:
+            factors.append(r["factor"])
+        else:
+            smooth = (low / length * r["low_freq_factor"] - r["low_freq_factor"]) / (
+                r["high_freq_factor"] - r["low_freq_factor"])
+            factors.append(1 / ((1 - smooth) / r["factor"] + smooth))
+    return np.array(factors, dtype=np.float32)
+
+
+def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False, tokens=T):
+    torch.set_num_threads(1)
     torch.manual_seed(sum(map(ord, name)))
     model = model.float().eval()
     with torch.no_grad():
@@ -110,25 +131,59 @@ def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False):
             p.copy_(torch.randn_like(p) * (0.1 if p.dim() == 1 else 0.2) + (1 if is_norm and
                     key.endswith("weight") else 0))
         model.tie_weights() if tied else None
-        logits = model(torch.tensor([IDS])).logits[0].numpy()
+        ids = [(7 * i + 3) % V for i in range(tokens)]
+        logits = model(torch.tensor([ids])).logits[0].numpy()
     w = gguf.GGUFWriter(os.path.join(OUT, name + ".gguf"), arch)
     w.tied = tied
     w.add_uint32(f"{arch}.block_count", L)
     w.add_uint32(f"{arch}.embedding_length", D)
-    w.add_uint32(f"{arch}.context_length", 64)
+    w.add_uint32(f"{arch}.context_length", 64 if tokens == T else 320)
     w.add_uint32(f"{arch}.feed_forward_length", F)
     w.add_uint32(f"{arch}.attention.head_count", H)
     w.add_uint32(f"{arch}.attention.head_count_kv", kv)
     w.add_float32(f"{arch}.attention.layer_norm_{'rms_' if rms else ''}epsilon", 1e-5)
     for key, value in (extra or {}).items():
         (w.add_bool if isinstance(value, bool) else w.add_uint32 if isinstance(value, int) else
-         w.add_array if isinstance(value, list) else w.add_float32)(f"{arch}.{key}", value)
+         w.add_array if isinstance(value, list) else w.add_string if isinstance(value, str) else
+         w.add_float32)(f"{arch}.{key}", value)
     fill(w, model.state_dict())
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
     logits.astype("<f4").tofile(os.path.join(OUT, name + ".logits"))
+
+
+def make_more(c):
+    """Shapes of Llama's row that the families above leave out, and long sequences."""
+    llama = lambda name, config, kv=KV, extra=None, more=None, tokens=T: make(
+        name, "llama", tf.LlamaForCausalLM(tf.LlamaConfig(**config)),
+        lambda w, sd: (llama_like(w, sd, True, PRE, kv), more and w.add_tensor(*more)),
+        extra, kv, tokens=tokens)
+    theta = lambda base, **scaling: {"rope_parameters": dict(
+        {"rope_type": "default", "rope_theta": base}, **scaling)}
+    llama("codellama", dict(c, num_key_value_heads=1, **theta(1e6)), 1, {"rope.freq_base": 1e6})
+    scaling = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                   original_max_position_embeddings=32)
+    llama("llama3", dict(c, head_dim=16, **theta(500000.0, **scaling)), KV,
+          {"rope.freq_base": 500000.0, "attention.key_length": 16, "attention.value_length": 16,
+           "rope.dimension_count": 16},
+          ("rope_freqs.weight", llama3_factors(16, 500000.0, scaling)))
+    llama("llama-linear", dict(c, **theta(10000.0, rope_type="linear", factor=4.0)), KV,
+          {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0})
+    llama("llama-bias", dict(c, attention_bias=True, mlp_bias=True))
+    long = dict(c, max_position_embeddings=320)
+    make("mistral-long", "llama",
+         tf.MistralForCausalLM(tf.MistralConfig(**long, sliding_window=100)),
+         lambda w, sd: llama_like(w, sd, True, PRE), {"attention.sliding_window": 100},
+         tokens=LONG)
+    make("gptneo-long", "gptneo", tf.GPTNeoForCausalLM(tf.GPTNeoConfig(
+        vocab_size=V, hidden_size=D, num_layers=L, num_heads=H, intermediate_size=F,
+        max_position_embeddings=320, window_size=256, attention_types=[[["global", "local"], 1]],
+        bos_token_id=1, eos_token_id=2)),
+         lambda w, sd: gpt2(w, sd, True), {"attention.sliding_window": 256,
+         "attention.sliding_window_pattern": [False, True]}, kv=H, rms=False, tied=True,
+         tokens=LONG)
 
 
 def main():
@@ -168,6 +223,7 @@ def main():
             bos_token_id=1, eos_token_id=2)), neox,
              {"rope.dimension_count": D // H // 2, "use_parallel_residual": parallel}, kv=H,
              rms=False)
+    make_more(c)
     with open(os.path.join(OUT, "SHA256SUMS"), "w") as sums:
         for f in sorted(os.listdir(OUT)):
             if f != "SHA256SUMS":

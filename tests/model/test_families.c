@@ -19,7 +19,8 @@
 enum { V = 61, T = 40 };
 
 static const char *const names[] = {"llama", "llama-tied", "mistral", "qwen2", "qwen3", "olmo",
-                                    "olmo2", "gpt2", "gptneo", "gptneox", "gptneox-sequential"};
+                                    "olmo2", "gpt2", "gptneo", "gptneox", "gptneox-sequential",
+                                    "codellama", "llama3", "llama-linear", "llama-bias"};
 enum { N_NAMES = sizeof names / sizeof *names };
 
 static int32_t ids[T];
@@ -50,28 +51,60 @@ static void eval_all(glass_session *s, float *out, int64_t chunk) {
     }
 }
 
+/* The relative L2 distance of n rows from FAMILY.logits. */
+static double distance(const char *name, const float *ours, int64_t n) {
+    struct buf theirs = {0};
+    char path[128];
+    double difference = 0, size = 0;
+    snprintf(path, sizeof path, "tests/model/data/families/%s.logits", name);
+    assert_int_equal(path_read_whole(&theirs, path, 1 << 20), GLASS_OK);
+    assert_int_equal(theirs.len, (size_t)(n * V) * sizeof *ours);
+    for (int64_t i = 0; i < n * V; i++) {
+        float want;
+        memcpy(&want, theirs.data + 4 * i, 4);
+        difference += ((double)ours[i] - (double)want) * ((double)ours[i] - (double)want);
+        size += (double)want * (double)want;
+    }
+    buf_free(&theirs);
+    return sqrt(difference / size);
+}
+
 static void logits_are_transformers(void **state) {
     (void)state;
     static float ours[T * V];
     for (int f = 0; f < N_NAMES; f++) {
         glass_model *model = open_family(names[f]);
         glass_session *s = session_of(model, 2, 0, GLASS_F32);
-        struct buf theirs = {0};
-        char path[128];
-        snprintf(path, sizeof path, "tests/model/data/families/%s.logits", names[f]);
-        assert_int_equal(path_read_whole(&theirs, path, 1 << 20), GLASS_OK);
-        assert_int_equal(theirs.len, sizeof ours);
         eval_all(s, ours, T);
-        double difference = 0, size = 0;
-        for (int i = 0; i < T * V; i++) {
-            float want;
-            memcpy(&want, theirs.data + 4 * i, 4);
-            difference += ((double)ours[i] - (double)want) * ((double)ours[i] - (double)want);
-            size += (double)want * (double)want;
-        }
-        double relative = sqrt(difference / size);
+        double relative = distance(names[f], ours, T);
         if (!(relative <= 1e-5)) fail_msg("%s: relative L2 %g", names[f], relative);
-        buf_free(&theirs);
+        glass_session_free(s);
+        glass_model_close(model);
+    }
+}
+
+/* More keys than a block of attention holds, windows that start inside one. */
+static void long_logits_are_transformers(void **state) {
+    (void)state;
+    enum { LONG = 300 };
+    static const char *const long_names[] = {"mistral-long", "gptneo-long"};
+    static float whole[LONG * V], cut[LONG * V];
+    int32_t long_ids[LONG];
+    for (int i = 0; i < LONG; i++) long_ids[i] = (7 * i + 3) % V;
+    for (int f = 0; f < 2; f++) {
+        glass_model *model = open_family(long_names[f]);
+        glass_session *s;
+        glass_session_options o = {.n_ctx = 320, .n_threads = 2};
+        assert_int_equal(glass_session_create(&s, model, &o), GLASS_OK);
+        assert_int_equal(glass_session_eval_all(s, long_ids, LONG, whole), GLASS_OK);
+        double relative = distance(long_names[f], whole, LONG);
+        if (!(relative <= 1e-5)) fail_msg("%s: relative L2 %g", long_names[f], relative);
+        assert_int_equal(glass_session_truncate(s, 0), GLASS_OK);
+        for (int i = 0; i < LONG; i += 7)
+            assert_int_equal(glass_session_eval_all(s, long_ids + i, LONG - i < 7 ? LONG - i : 7,
+                                                    cut + i * V),
+                             GLASS_OK);
+        assert_memory_equal(whole, cut, sizeof whole);
         glass_session_free(s);
         glass_model_close(model);
     }
@@ -205,6 +238,7 @@ static void wrong_calls_say_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_transformers),
+        cmocka_unit_test(long_logits_are_transformers),
         cmocka_unit_test(cuts_and_threads_change_nothing),
         cmocka_unit_test(strangers_change_nothing),
         cmocka_unit_test(kept_prefixes_change_nothing),
