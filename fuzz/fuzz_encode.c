@@ -10,8 +10,8 @@
 /* One for each scanner and each list of patterns; NULL is SentencePiece. */
 static const char *const pres[] = {
     "gpt-2",  "smollm", "llama-bpe", "qwen2",      "gpt-4o",   "deepseek-llm", "deepseek-coder",
-    "falcon", "default", "bloom",    "tekken",     "viking",   "jais-2",       "bailingmoe",
-    "laguna", "qwen35", "seed-coder", "deepseek-v3", "minicpm5", NULL,          NULL};
+    "falcon", "default", "bloom",    "tekken",     "viking",   "seed-coder",   "bailingmoe",
+    "laguna", "qwen35", "deepseek-v3", "minicpm5", NULL,       NULL};
 enum { N_PRES = sizeof pres / sizeof *pres, ORACLE_BYTES = 512 };
 
 static glass_tokenizer *tokenizers[N_PRES];
