@@ -5,6 +5,7 @@
  * share, tests/text/test_tokenizer.c the vocabulary's. Run under SAN=1, too. */
 #include "../text/vocab_maker.h"
 
+#include "base/hash.h"
 #include "base/path.h"
 #include "glass/glass.h"
 
@@ -645,6 +646,42 @@ static void every_allocation_may_fail(void **state) {
     recipe_close(&r);
 }
 
+/* A session file whose checksum is right and whose tokens are not. */
+static void saved_tokens_are_checked(void **state) {
+    (void)state;
+    enum { TOKENS_AT = 80 };
+    static const int32_t ids[3] = {1, 2, 3}, bad[] = {61, -1, INT32_MAX, INT32_MIN};
+    char path[] = "/tmp/glass-session-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    glass_model *m;
+    glass_session *s;
+    glass_session_options o = {.n_ctx = 8, .n_threads = 1};
+    ok(glass_model_open(&m, "tests/model/data/families/llama.gguf", NULL));
+    ok(glass_session_create(&s, m, &o));
+    ok(glass_session_eval(s, ids, 3, NULL));
+    ok(glass_session_save(s, path));
+    struct buf file = {0};
+    ok(path_read_whole(&file, path, 1 << 20));
+    for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
+        int64_t n;
+        bool good = i == sizeof bad / sizeof *bad;
+        memcpy(file.data + TOKENS_AT + 4, good ? &ids[1] : &bad[i], 4);
+        ok(sha256_bytes((uint8_t *)file.data + file.len - 32, file.data, file.len - 32));
+        ok(path_write_whole(path, file.data, file.len));
+        ok(glass_session_truncate(s, 0));
+        assert_int_equal(glass_session_load(s, path), good ? GLASS_OK : GLASS_BAD_INPUT);
+        if (!good) assert_non_null(strstr(glass_error(), "token 1 is "));
+        glass_session_tokens(s, &n);
+        assert_int_equal(n, good ? 3 : 0);
+    }
+    unlink(path);
+    buf_free(&file);
+    glass_session_free(s);
+    glass_model_close(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_recipe_alone_is_good),
@@ -657,6 +694,7 @@ int main(void) {
         cmocka_unit_test(memory_follows_the_file),
         cmocka_unit_test(a_huge_template_costs_little),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(saved_tokens_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
