@@ -1,5 +1,5 @@
-/* test_hostile.c - model files made to harm: glass_model_open refuses them with words that say
- * what and where, or what it opens can be used; memory stays in proportion to the file.
+/* test_hostile.c - model files made to harm: glass_model_open refuses them with words that
+ * say what and where, or what it opens can be used; memory stays in proportion to the file.
  *
  * The files are edits of the tests' tiny models. tests/format/test_gguf.c has the reader's
  * share, tests/text/test_tokenizer.c the vocabulary's. Run under SAN=1, too. */
@@ -56,24 +56,38 @@ static void put_number(struct buf *b, enum gguf_type type, double number) {
     float f = (float)number;
     int64_t i = isfinite(number) ? (int64_t)number : 0;
     switch (type) {
-    case GGUF_F32: ok(buf_append(b, &f, 4)); break;
-    case GGUF_F64: ok(buf_append(b, &number, 8)); break;
+    case GGUF_F32:
+        ok(buf_append(b, &f, 4));
+        break;
+    case GGUF_F64:
+        ok(buf_append(b, &number, 8));
+        break;
     case GGUF_U8:
     case GGUF_I8:
-    case GGUF_BOOL: ok(buf_append(b, &i, 1)); break;
+    case GGUF_BOOL:
+        ok(buf_append(b, &i, 1));
+        break;
     case GGUF_U16:
-    case GGUF_I16: ok(buf_append(b, &i, 2)); break;
+    case GGUF_I16:
+        ok(buf_append(b, &i, 2));
+        break;
     case GGUF_U32:
-    case GGUF_I32: ok(buf_append(b, &i, 4)); break;
-    default: ok(buf_append(b, &i, 8)); break;
+    case GGUF_I32:
+        ok(buf_append(b, &i, 4));
+        break;
+    default:
+        ok(buf_append(b, &i, 8));
+        break;
     }
 }
 
 static void put_change(struct buf *b, uint64_t *n, const struct change *c) {
     if (c->type == GGUF_STRING && c->text == NULL) return;
     put_key(b, n, c->key, c->type);
-    if (c->type == GGUF_STRING) put_string(b, c->text);
-    else put_number(b, c->type, c->number);
+    if (c->type == GGUF_STRING)
+        put_string(b, c->text);
+    else
+        put_number(b, c->type, c->number);
 }
 
 static void put_value(struct buf *b, uint64_t *n, const struct gguf_value *v) {
@@ -231,7 +245,8 @@ static void expect_words(const struct recipe *r, const char *words) {
         return;
     }
     if (opened || strstr(glass_error(), words) == NULL)
-        print_error("wanted \"%s\", got %s\n", words, opened ? "an open model" : glass_error());
+        print_error("wanted \"%s\", got %s\n", words,
+                    opened ? "an open model" : glass_error());
     assert_false(opened);
     assert_non_null(strstr(glass_error(), words));
 }
@@ -240,7 +255,8 @@ static void expect_words(const struct recipe *r, const char *words) {
 
 static void the_recipe_alone_is_good(void **state) {
     (void)state;
-    static const char *const names[] = {"llama", "gpt2", "gptneo", "gptneox", "olmo", "qwen3"};
+    static const char *const names[] = {"llama",   "gpt2", "gptneo",
+                                        "gptneox", "olmo", "qwen3"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct recipe r;
         recipe_open(&r, names[i]);
@@ -249,9 +265,12 @@ static void the_recipe_alone_is_good(void **state) {
     }
 }
 
-#define U32(key, n, words)  {{key, GGUF_U32, n, NULL}, words}
-#define F32(key, x, words)  {{key, GGUF_F32, x, NULL}, words}
-#define TEXT(key, s, words) {{key, GGUF_STRING, 0, s}, words}
+#define U32(key, n, words)                                                                 \
+    { {key, GGUF_U32, n, NULL}, words }
+#define F32(key, x, words)                                                                 \
+    { {key, GGUF_F32, x, NULL}, words }
+#define TEXT(key, s, words)                                                                \
+    { {key, GGUF_STRING, 0, s}, words }
 
 struct case_of {
     struct change change;
@@ -332,7 +351,8 @@ static void absurd_numbers_are_refused(void **state) {
     };
     run_cases("gpt2", gpt2, sizeof gpt2 / sizeof *gpt2);
     static const struct case_of neo[] = {
-        U32("gptneo.attention.sliding_window_pattern", 1, "sliding_window_pattern\" is of type"),
+        U32("gptneo.attention.sliding_window_pattern", 1,
+            "sliding_window_pattern\" is of type"),
         TEXT("gptneo.attention.sliding_window_pattern", NULL, NULL),
     };
     run_cases("gptneo", neo, sizeof neo / sizeof *neo);
@@ -351,7 +371,8 @@ static void wrong_tensors_are_refused(void **state) {
     } cases[] = {
         {{"token_embd.weight", {0}, GLASS_F32, true}, "token_embd.weight"},
         {{"token_embd.weight", {61, 31}, GLASS_F32, false}, "token_embd.weight is 61 x 31"},
-        {{"token_embd.weight", {61 * 32, 0}, GLASS_F32, false}, "token_embd.weight is 1952"},
+        {{"token_embd.weight", {61 * 32, 0}, GLASS_F32, false},
+         "token_embd.weight is 1952"},
         {{"token_embd.weight", {61, 32}, GLASS_I32, false}, "token_embd.weight"},
         {{"token_embd.weight", {61, 32}, GLASS_F64, false}, "token_embd.weight"},
         {{"token_embd.weight", {61, 32}, GLASS_F16, false}, NULL},
@@ -363,11 +384,14 @@ static void wrong_tensors_are_refused(void **state) {
         {{"output_norm.weight", {1, 32}, GLASS_F32, false}, "output_norm.weight is 1 x 32"},
         {{"output_norm.weight", {32, 0}, GLASS_Q8_0, false}, "output_norm.weight is Q8_0"},
         {{"blk.1.attn_q.weight", {0}, GLASS_F32, true}, "blk.1.attn_q.weight"},
-        {{"blk.1.attn_q.weight", {32, 64}, GLASS_F32, false}, "blk.1.attn_q.weight is 32 x 64"},
-        {{"blk.0.attn_k.weight", {32, 32}, GLASS_F32, false}, "blk.0.attn_k.weight is 32 x 32"},
+        {{"blk.1.attn_q.weight", {32, 64}, GLASS_F32, false},
+         "blk.1.attn_q.weight is 32 x 64"},
+        {{"blk.0.attn_k.weight", {32, 32}, GLASS_F32, false},
+         "blk.0.attn_k.weight is 32 x 32"},
         {{"blk.0.ffn_down.weight", {64, 32}, GLASS_F32, false},
          "blk.0.ffn_down.weight is 64 x 32"},
-        {{"blk.0.ffn_norm.weight", {32, 0}, GLASS_I8, false}, "blk.0.ffn_norm.weight is I8"},
+        {{"blk.0.ffn_norm.weight", {32, 0}, GLASS_I8, false},
+         "blk.0.ffn_norm.weight is I8"},
     };
     struct recipe r;
     recipe_open(&r, "llama");
@@ -381,8 +405,8 @@ static void wrong_tensors_are_refused(void **state) {
 /* Weights that are no numbers give logits that are none; nothing breaks. */
 static void weights_may_be_no_numbers(void **state) {
     (void)state;
-    static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0x00000001,
-                                    0xffffffff};
+    static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000,
+                                    0x7f7fffff, 0x00000001, 0xffffffff};
     static const char *const names[] = {"llama", "gpt2", "gptneox", "qwen3", "olmo"};
     struct maker m;
     maker_bpe(&m, "gpt-2");
@@ -543,7 +567,8 @@ static void memory_follows_the_file(void **state) {
     recipe_close(&r);
 }
 
-/* A chat template of 100 MB: the model opens, the template is refused when it is asked for. */
+/* A chat template of 100 MB: the model opens, the template is refused when it is asked for.
+ */
 static void a_huge_template_costs_little(void **state) {
     (void)state;
     enum { HUGE_TEMPLATE = 100 << 20 };
@@ -581,9 +606,11 @@ static void a_huge_template_costs_little(void **state) {
     recipe_close(&r);
 }
 
-/* Whichever allocation of opening, rendering, encoding and running fails, it is reported. */
+/* Whichever allocation of opening, rendering, encoding and running fails, it is reported.
+ */
 static glass_status whole_use(const char *path) {
-    static const char json[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"A <|x|>\"}]}";
+    static const char json[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"A <|x|>\"}]}";
     static float logits[61];
     glass_status status;
     glass_model *m = NULL;
@@ -611,7 +638,8 @@ fail:
 
 static void every_allocation_may_fail(void **state) {
     (void)state;
-    static const char tmpl[] = "{% for m in messages %}{{ m.content | upper }}!{% endfor %}";
+    static const char tmpl[] =
+        "{% for m in messages %}{{ m.content | upper }}!{% endfor %}";
     struct recipe r;
     struct maker m;
     struct buf bytes = {0};
@@ -635,8 +663,9 @@ static void every_allocation_may_fail(void **state) {
             ok(status);
             break;
         }
-        if (status != GLASS_NO_MEMORY) print_error("allocation %d: %s\n", (int)fail_at,
-                                                   status == GLASS_OK ? "ok" : glass_error());
+        if (status != GLASS_NO_MEMORY)
+            print_error("allocation %d: %s\n", (int)fail_at,
+                        status == GLASS_OK ? "ok" : glass_error());
         assert_int_equal(status, GLASS_NO_MEMORY);
     }
     assert_true(fail_at > 50);
