@@ -3,9 +3,9 @@
  *   bench_tokenizer VOCABULARY [TEXT-FILE]
  *
  * Without a text file it opens only. Prints the best of five runs in milliseconds and MB/s
- * (10^6 bytes), on one thread: the whole text in one call, in chunks of 4 KiB; then texts that
- * are hard for a careless tokenizer, in milliseconds for each MB at 1, 4 and 16 MB: the same
- * three times where time is linear. */
+ * (10^6 bytes), on one thread: the whole text in one call, in chunks of 4 KiB; then texts
+ * that are hard for a careless tokenizer, in milliseconds for each MB at 1, 4 and 16 MB:
+ * the same three times where time is linear. */
 #include "base/path.h"
 #include "glass/tokenizer.h"
 

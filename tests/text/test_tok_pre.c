@@ -184,7 +184,8 @@ static glass_status add_up(void *context, const char *word, size_t n_bytes) {
  * were it only for each 512th of its characters, takes seconds. */
 static void every_name_takes_linear_time(void **state) {
     (void)state;
-    static const char *const units[] = {" ", "\t", "a", "A", "a\xcc\x81", "!", "7", "\xe2\x80\x83"};
+    static const char *const units[] = {" ",         "\t", "a", "A",
+                                        "a\xcc\x81", "!",  "7", "\xe2\x80\x83"};
     const size_t size = 1 << 20;
     struct buf names = {0}, text = {0};
     void *match = NULL;
