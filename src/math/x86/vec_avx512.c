@@ -188,7 +188,7 @@ static inline __m512i low_halves(vd a, vd b) { /* of the 64 bits, in some order 
 static inline bool vd_any_unsure(const vd x[4], const vf y[2]) {
     const __m512i offset = _mm512_set1_epi32((1 << 28) + (1 << 12));
     const __m512i high = _mm512_set1_epi32((1 << 29) - (1 << 13));
-    const int subnormal = 0x20;
+    enum { subnormal = 0x20 }; /* clang 14 wants a constant expression */
     __mmask16 any = _mm512_fpclass_ps_mask(y[0], subnormal);
     any |= _mm512_fpclass_ps_mask(y[1], subnormal);
     any |= _mm512_testn_epi32_mask(_mm512_add_epi32(low_halves(x[0], x[1]), offset), high);
