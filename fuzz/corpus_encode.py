@@ -16,7 +16,7 @@ TEXTS = [
 
 def main(folder):
     os.makedirs(folder, exist_ok=True)
-    for kind in range(21):
+    for kind in range(20):
         for i, text in enumerate(TEXTS):
             with open(os.path.join(folder, f"{kind}-{i}"), "wb") as f:
                 f.write(bytes([kind, 0x57 + i]) + text)

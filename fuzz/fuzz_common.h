@@ -1,6 +1,6 @@
-/* fuzz_common.h - what the fuzz targets share: a condition that stops the run, reading every
- * byte so that AddressSanitizer sees it, a small vocabulary, and what every tokenizer must
- * keep to whatever the text. */
+/* fuzz_common.h - what the fuzz targets share: a condition that stops the run, reading
+ * every byte so that AddressSanitizer sees it, a small vocabulary, and what every tokenizer
+ * must keep to whatever the text. */
 #ifndef FUZZ_COMMON_H
 #define FUZZ_COMMON_H
 
@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MUST(condition)                                                                    \
     do {                                                                                   \
         if (!(condition)) {                                                                \
-            fprintf(stderr, "%s:%d: %s (last error: %s)\n", __FILE__, __LINE__, #condition, \
-                    glass_error());                                                        \
+            fprintf(stderr, "%s:%d: %s (last error: %s)\n", __FILE__, __LINE__,            \
+                    #condition, glass_error());                                            \
             abort();                                                                       \
         }                                                                                  \
     } while (0)
@@ -67,8 +67,10 @@ static inline void fuzz_check_stream(const glass_tokenizer *t, const int32_t *id
     size_t at = 0, n_part;
     const char *part;
     for (int64_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids) MUST(glass_token_stream_push(stream, ids[i], &part, &n_part) == GLASS_OK);
-        else MUST(glass_token_stream_finish(stream, &part, &n_part) == GLASS_OK);
+        if (i < n_ids)
+            MUST(glass_token_stream_push(stream, ids[i], &part, &n_part) == GLASS_OK);
+        else
+            MUST(glass_token_stream_finish(stream, &part, &n_part) == GLASS_OK);
         MUST(n_part <= n - at && memcmp(part, text + at, n_part) == 0);
         MUST(!valid || fuzz_is_utf8(part, n_part));
         at += n_part;
@@ -79,23 +81,52 @@ static inline void fuzz_check_stream(const glass_tokenizer *t, const int32_t *id
 
 /* Ids are tokens, none is a control token unless asked for (but some files call the unknown
  * token one), and both ways back agree. The decoded text goes to *back (glass_free it). */
-static inline void fuzz_check_ids(const glass_tokenizer *t, const int32_t *ids, int64_t n_ids,
-                                  unsigned flags, char **back, size_t *n_back) {
+static inline void fuzz_check_ids(const glass_tokenizer *t, const int32_t *ids,
+                                  int64_t n_ids, unsigned flags, char **back,
+                                  size_t *n_back) {
     for (int64_t i = 0; i < n_ids; i++) {
         MUST(ids[i] >= 0 && ids[i] < glass_tokenizer_n_vocab(t));
         MUST(flags != 0 || t->types[ids[i]] != TOK_CONTROL || ids[i] == t->unk);
     }
-    MUST(glass_tokenizer_decode(t, back, n_back, ids, n_ids, GLASS_SHOW_SPECIAL) == GLASS_OK);
+    MUST(glass_tokenizer_decode(t, back, n_back, ids, n_ids, GLASS_SHOW_SPECIAL) ==
+         GLASS_OK);
     fuzz_check_stream(t, ids, n_ids, *back, *n_back, GLASS_SHOW_SPECIAL);
 }
 
 /* ---- a small vocabulary */
 
-static const char *const fuzz_words[] = {
-    " the", " of", "ing", "The", " cat", "theory", "    ", "\n\n", " \n", "\t", "'s", "'LL",
-    " 12", "123", "2024", "aaaaaaaa", "ab", "abab", "!!", "...", " (", "\xc3\xa9",
-    " th\xc3\xa9\xc3\xa2tre", "\xe4\xbd\xa0\xe5\xa5\xbd", "\xf0\x9f\xa6\x99",
-    "\xd0\x9c\xd0\xb8\xd1\x80", "\xe2\x80\x83", "\xef\xbf\xbd", "<|", "|>", "==", "HTTPServer"};
+static const char *const fuzz_words[] = {" the",
+                                         " of",
+                                         "ing",
+                                         "The",
+                                         " cat",
+                                         "theory",
+                                         "    ",
+                                         "\n\n",
+                                         " \n",
+                                         "\t",
+                                         "'s",
+                                         "'LL",
+                                         " 12",
+                                         "123",
+                                         "2024",
+                                         "aaaaaaaa",
+                                         "ab",
+                                         "abab",
+                                         "!!",
+                                         "...",
+                                         " (",
+                                         "\xc3\xa9",
+                                         " th\xc3\xa9\xc3\xa2tre",
+                                         "\xe4\xbd\xa0\xe5\xa5\xbd",
+                                         "\xf0\x9f\xa6\x99",
+                                         "\xd0\x9c\xd0\xb8\xd1\x80",
+                                         "\xe2\x80\x83",
+                                         "\xef\xbf\xbd",
+                                         "<|",
+                                         "|>",
+                                         "==",
+                                         "HTTPServer"};
 enum { FUZZ_WORDS = sizeof fuzz_words / sizeof *fuzz_words, FUZZ_PIECES = 1024 };
 #define FUZZ_USER "[U]"
 
@@ -114,7 +145,8 @@ static inline int64_t fuzz_find(const struct fuzz_vocab *v, const char *text, si
     return -1;
 }
 
-static inline void fuzz_add(struct fuzz_vocab *v, const char *text, size_t n, uint8_t type) {
+static inline void fuzz_add(struct fuzz_vocab *v, const char *text, size_t n,
+                            uint8_t type) {
     if (fuzz_find(v, text, n) >= 0) return;
     MUST(v->n < FUZZ_PIECES);
     v->pieces[v->n] = (struct tok_piece){(uint32_t)v->text.len, (uint32_t)n};
@@ -132,8 +164,10 @@ static inline size_t fuzz_spell(struct buf *out, size_t *ends, const char *word,
         char spelled[4];
         uint32_t c;
         size_t used = 1, len;
-        if (spm) used = utf8_decode(&c, word + at, strlen(word + at));
-        else c = tok_char_of((uint8_t)word[at]);
+        if (spm)
+            used = utf8_decode(&c, word + at, strlen(word + at));
+        else
+            c = tok_char_of((uint8_t)word[at]);
         len = utf8_encode(spelled, spm && c == ' ' ? 0x2581 : c);
         MUST(buf_append(out, spelled, len) == GLASS_OK);
         ends[n] = out->len;
@@ -165,8 +199,9 @@ static inline void fuzz_add_words(struct fuzz_vocab *v, bool spm) {
         }
         for (size_t i = 1; i < n; i++) {
             fuzz_add(v, spelled.data, ends[i], TOK_NORMAL);
-            bool doubles = (i + 1) % 2 == 0 && memcmp(spelled.data, spelled.data + ends[i / 2],
-                                                      ends[i / 2]) == 0;
+            bool doubles =
+                (i + 1) % 2 == 0 &&
+                memcmp(spelled.data, spelled.data + ends[i / 2], ends[i / 2]) == 0;
             if (doubles && i > 1) fuzz_add_merge(v, spelled.data, ends[i / 2], ends[i]);
             fuzz_add_merge(v, spelled.data, ends[i - 1], ends[i]);
         }
@@ -194,11 +229,22 @@ static inline glass_tokenizer *fuzz_tokenizer(const char *pre, bool add_space) {
     fuzz_add(v, "<|a|>", 5, TOK_CONTROL);
     fuzz_add(v, "<|a|b|>", 7, TOK_CONTROL);
     fuzz_add(v, FUZZ_USER, strlen(FUZZ_USER), TOK_USER);
-    struct tok_source s = {.name = "fuzz", .spm = spm, .text = v->text.data, .n_vocab = v->n,
-                           .scores = v->scores, .merge_text = v->merge_text.data,
-                           .merges = v->merges, .n_merges = v->n_merges, .pre = pre,
-                           .bos = spm ? 1 : -1, .eos = spm ? 2 : -1, .eot = -1, .eom = -1,
-                           .unk = spm ? 0 : -1, .add_bos = -1, .add_eos = -1,
+    struct tok_source s = {.name = "fuzz",
+                           .spm = spm,
+                           .text = v->text.data,
+                           .n_vocab = v->n,
+                           .scores = v->scores,
+                           .merge_text = v->merge_text.data,
+                           .merges = v->merges,
+                           .n_merges = v->n_merges,
+                           .pre = pre,
+                           .bos = spm ? 1 : -1,
+                           .eos = spm ? 2 : -1,
+                           .eot = -1,
+                           .eom = -1,
+                           .unk = spm ? 0 : -1,
+                           .add_bos = -1,
+                           .add_eos = -1,
                            .add_space = add_space};
     MUST(mem_alloc(&s.pieces, (size_t)v->n, sizeof *s.pieces) == GLASS_OK);
     MUST(mem_alloc(&s.types, (size_t)v->n, 1) == GLASS_OK);

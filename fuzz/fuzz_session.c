@@ -1,8 +1,8 @@
-/* fuzz_session.c - libFuzzer target: a hostile session file is refused and the session stays as
- * it was, or it is taken and the session goes on.
+/* fuzz_session.c - libFuzzer target: a hostile session file is refused and the session
+ * stays as it was, or it is taken and the session goes on.
  *
- * Input: a byte that chooses the cache's type, then the file without its checksum. That and the
- * model's fingerprint are put right here: they protect against damage and mistakes, not
+ * Input: a byte that chooses the cache's type, then the file without its checksum. That and
+ * the model's fingerprint are put right here: they protect against damage and mistakes, not
  * against people. With the byte's high bit the file is taken as it is. */
 #include "fuzz_common.h"
 
@@ -19,13 +19,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    MUST(glass_model_open(&model, "tests/model/data/families/llama.gguf", NULL) == GLASS_OK);
+    MUST(glass_model_open(&model, "tests/model/data/families/llama.gguf", NULL) ==
+         GLASS_OK);
     glass_model_info info;
     glass_model_get_info(model, &info);
     n_vocab = (int32_t)info.n_vocab;
     for (int k = 0; k < 2; k++) {
-        glass_session_options o = {.n_ctx = 16, .n_batch = 4, .n_threads = 1,
-                                   .cache_type = types[k]};
+        glass_session_options o = {
+            .n_ctx = 16, .n_batch = 4, .n_threads = 1, .cache_type = types[k]};
         MUST(glass_session_create(&sessions[k], model, &o) == GLASS_OK);
     }
     return 0;
@@ -41,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!(data[0] & 0x80)) {
         enum { FINGERPRINT_AT = 16 };
         if (file.len >= FINGERPRINT_AT + sizeof model->fingerprint)
-            memcpy(file.data + FINGERPRINT_AT, model->fingerprint, sizeof model->fingerprint);
+            memcpy(file.data + FINGERPRINT_AT, model->fingerprint,
+                   sizeof model->fingerprint);
         MUST(sha256_bytes(digest, file.data, file.len) == GLASS_OK);
         MUST(buf_append(&file, digest, sizeof digest) == GLASS_OK);
     }

@@ -1,6 +1,7 @@
 /* fuzz_template.c - libFuzzer target: a hostile chat template with hostile variables is
  * refused with its line, or renders the same text twice with spans that are in order. The
- * build makes the limits on steps and memory small (Makefile), so that reaching them is cheap.
+ * build makes the limits on steps and memory small (Makefile), so that reaching them is
+ * cheap.
  *
  * Input: the template, a NUL, the variables as JSON (usual ones if there is no NUL). */
 #include "fuzz_common.h"
@@ -11,7 +12,8 @@ static const char usual[] =
     "{\"messages\":[{\"role\":\"system\",\"content\":\"Be kind.\"},{\"role\":\"user\","
     "\"content\":\"Hi <|im_end|>\"},{\"role\":\"assistant\",\"content\":\"Yes?\"}],"
     "\"add_generation_prompt\":true,\"bos_token\":\"<s>\",\"eos_token\":\"</s>\",\"tools\":"
-    "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"a\":[1,2.5,null]}}}]}";
+    "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"a\":[1,2.5,"
+    "null]}}}]}";
 
 static void check_text(const glass_rendered *r) {
     MUST(r->text[r->n_bytes] == '\0');
@@ -55,8 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         MUST(status == GLASS_BAD_INPUT && glass_error()[0] != '\0');
         return 0;
     }
-    if (end != NULL) check_render(tmpl, (const char *)end + 1, size - n - 1);
-    else check_render(tmpl, usual, sizeof usual - 1);
+    if (end != NULL)
+        check_render(tmpl, (const char *)end + 1, size - n - 1);
+    else
+        check_render(tmpl, usual, sizeof usual - 1);
     glass_template_free(tmpl);
     return 0;
 }

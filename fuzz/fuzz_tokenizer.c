@@ -1,6 +1,6 @@
 /* fuzz_tokenizer.c - libFuzzer target: a hostile vocabulary (GGUF, tokenizer.json with or
- * without tokenizer_config.json, SentencePiece model) is refused, or encodes and decodes any
- * text as it should.
+ * without tokenizer_config.json, SentencePiece model) is refused, or encodes and decodes
+ * any text as it should.
  *
  * Input: two bytes with the length of the text, the text, the file; a NUL ends a
  * tokenizer.json, and what follows is its tokenizer_config.json. */
@@ -25,8 +25,10 @@ static glass_status open_gguf(glass_tokenizer **out, const char *file, size_t n)
     glass_status status = gguf_open_memory(&g, file, n, "fuzz");
     if (status != GLASS_OK) return status;
     status = tok_create_gguf(out, g);
-    if (status == GLASS_OK) (*out)->gguf = g;
-    else gguf_close(g);
+    if (status == GLASS_OK)
+        (*out)->gguf = g;
+    else
+        gguf_close(g);
     return status;
 }
 
@@ -87,9 +89,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     glass_tokenizer *t;
     glass_status status;
     bool json = file[0] == '{';
-    if (n >= 4 && memcmp(file, "GGUF", 4) == 0) status = open_gguf(&t, file, n);
-    else if (json) status = open_json(&t, file, n);
-    else status = tok_create_model(&t, file, n, "fuzz");
+    if (n >= 4 && memcmp(file, "GGUF", 4) == 0)
+        status = open_gguf(&t, file, n);
+    else if (json)
+        status = open_json(&t, file, n);
+    else
+        status = tok_create_model(&t, file, n, "fuzz");
     MUST((status == GLASS_OK) == (t != NULL));
     MUST(status == GLASS_OK || (status == GLASS_BAD_INPUT && glass_error()[0] != '\0'));
     if (t != NULL) {

@@ -2,7 +2,10 @@
  *
  * A glass_tokenizer is immutable and may be used by any number of threads. A
  * glass_token_stream belongs to one. Encoding accepts any bytes and never fails on them;
- * decoding what was encoded gives the same bytes. */
+ * decoding what was encoded gives the same bytes, except where the vocabulary itself cannot:
+ * SentencePiece spells a space as U+2581, so that one comes back as a space; some files ask for
+ * text to be normalised first; and bytes that a vocabulary has no token for are left out, as
+ * in the libraries that made it. */
 #ifndef GLASS_TOKENIZER_H
 #define GLASS_TOKENIZER_H
 

@@ -93,8 +93,8 @@ static glass_status check_tokens(const struct glass_session *s, const uint8_t *t
         int32_t id;
         memcpy(&id, tokens + (size_t)i * sizeof id, sizeof id);
         if (id < 0 || id >= s->model->config.n_vocab)
-            return fail(GLASS_BAD_INPUT, "%s: token %lld is %d: the vocabulary has %lld", path,
-                        (long long)i, id, (long long)s->model->config.n_vocab);
+            return fail(GLASS_BAD_INPUT, "%s: token %lld is %d: the vocabulary has %lld",
+                        path, (long long)i, id, (long long)s->model->config.n_vocab);
     }
     return GLASS_OK;
 }

@@ -245,7 +245,7 @@ static bool stripped(const struct jstr *chars, const char *at, size_t n) {
 glass_status jstr_strip(struct jinja *in, struct jstr **out, const struct jstr *s,
                         const struct jstr *chars, int sides) {
     size_t begin = 0, end = s->n_bytes, n;
-    TRY(jinja_charge(in, s->n_bytes / 64 * (chars == NULL ? 1 : chars->n_chars)));
+    TRY(jinja_charge(in, s->n_bytes / 16 * (chars == NULL ? 1 : chars->n_chars)));
     while ((sides & JSTR_LEFT) && begin < end) {
         for (n = 1; begin + n < end && ((unsigned char)s->bytes[begin + n] & 0xc0) == 0x80;)
             n++;

@@ -2,8 +2,8 @@
  *
  * Both kinds of vocabulary merge the neighbours of best priority first, the leftmost of
  * equals. Byte-level BPE starts from bytes and knows merges as pairs of ids; SentencePiece
- * starts from characters and may make any piece of the vocabulary. Short words search a small
- * array for the best pair; long ones keep lists by rank (tok_queue.c). */
+ * starts from characters and may make any piece of the vocabulary. Short words search a
+ * small array for the best pair; long ones keep lists by rank (tok_queue.c). */
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 

@@ -2,7 +2,8 @@
  *
  * The names are the values of tokenizer.ggml.pre that GGUF files carry; the patterns are those
  * of the models' own tokenizer.json files. Names whose pattern would take more than linear
- * time or is not a regular expression at all are left out. */
+ * time (jais-2: it looks along a run of spaces anew for every 512 of them) or is not a regular
+ * expression at all are left out. */
 #include "text/tok_pre.h"
 
 #include "base/utf8.h"
@@ -103,12 +104,6 @@ static patterns qwen35 = {
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
                  "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
     NULL};
-static patterns jais2 = {
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-                 "|\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)"
-                 "|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)"
-                 "|\\s{1,2}(?!\\S)|\\s{1}",
-    NULL};
 static patterns bailing = {
     "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}"
     "| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
@@ -154,7 +149,6 @@ static const struct tok_pre_name names[] = {
     ROW("hunyuan", TOK_SCAN_QWEN2, qwen2, 0),
     ROW("hunyuan-dense", TOK_SCAN_NONE, deepseek3, 0),
     ROW("jais", TOK_SCAN_GPT2, gpt2, 0),
-    ROW("jais-2", TOK_SCAN_NONE, jais2, 0),
     ROW("joyai-llm", TOK_SCAN_NONE, deepseek3, 0),
     ROW("kanana2", TOK_SCAN_NONE, gpt4o, 0),
     ROW("laguna", TOK_SCAN_NONE, laguna, 0),

@@ -7,14 +7,15 @@ enum { FIRST_RANKS = 256 };
 
 static struct tok_rank *slot_of(const struct tok_queue *q, uint32_t rank) {
     uint32_t at = (uint32_t)(tok_mix(rank) >> 16) & q->mask;
-    while (q->ranks[at].word == q->word && q->ranks[at].rank != rank) at = (at + 1) & q->mask;
+    while (q->ranks[at].word == q->word && q->ranks[at].rank != rank)
+        at = (at + 1) & q->mask;
     return &q->ranks[at];
 }
 
 /* A table of n slots and a heap that can hold as many ranks as it ever has. */
 static glass_status make_room(struct tok_queue *q, uint32_t n) {
-    struct tok_queue bigger = {.mask = n - 1, .n_ranks = q->n_ranks, .n_heap = q->n_heap,
-                               .word = q->word};
+    struct tok_queue bigger = {
+        .mask = n - 1, .n_ranks = q->n_ranks, .n_heap = q->n_heap, .word = q->word};
     TRY(mem_alloc_zero(&bigger.ranks, n, sizeof *bigger.ranks));
     glass_status status = mem_alloc(&bigger.heap, n, sizeof *bigger.heap);
     if (status != GLASS_OK) {
@@ -75,7 +76,8 @@ static glass_status rank_of(struct tok_queue *q, struct tok_rank **out, uint32_t
         TRY(make_room(q, 2 * (q->mask + 1)));
         *out = slot_of(q, rank);
     }
-    **out = (struct tok_rank){.rank = rank, .word = q->word, .head = TOK_NONE, .tail = TOK_NONE};
+    **out = (struct tok_rank){
+        .rank = rank, .word = q->word, .head = TOK_NONE, .tail = TOK_NONE};
     q->n_ranks++;
     return GLASS_OK;
 }
@@ -104,10 +106,14 @@ glass_status tok_queue_put(struct tok_queue *q, struct tok_symbol *symbols, uint
 
 static void unlink_symbol(struct tok_rank *r, struct tok_symbol *symbols, uint32_t i) {
     uint32_t before = symbols[i].before, after = symbols[i].after;
-    if (before == TOK_NONE) r->head = after;
-    else symbols[before].after = after;
-    if (after == TOK_NONE) r->tail = before;
-    else symbols[after].before = before;
+    if (before == TOK_NONE)
+        r->head = after;
+    else
+        symbols[before].after = after;
+    if (after == TOK_NONE)
+        r->tail = before;
+    else
+        symbols[after].before = before;
 }
 
 void tok_queue_drop(struct tok_queue *q, struct tok_symbol *symbols, uint32_t i) {

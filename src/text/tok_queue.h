@@ -1,10 +1,11 @@
-/* tok_queue.h - which pair of neighbours in a long word merges next: the smallest rank first,
- * the leftmost of equals.
+/* tok_queue.h - which pair of neighbours in a long word merges next: the smallest rank
+ * first, the leftmost of equals.
  *
- * One list of symbols for each rank that occurs, linked through the symbols themselves. Merging
- * goes over a word from left to right, rank by rank, so nearly every list grows in order; one
- * that did not is sorted when its turn comes. So a word of a million equal letters costs a few
- * passes over memory, where a heap of all pairs would cost a logarithm of scattered reads each. */
+ * One list of symbols for each rank that occurs, linked through the symbols themselves.
+ * Merging goes over a word from left to right, rank by rank, so nearly every list grows in
+ * order; one that did not is sorted when its turn comes. So a word of a million equal
+ * letters costs a few passes over memory, where a heap of all pairs would cost a logarithm
+ * of scattered reads each. */
 #ifndef TEXT_TOK_QUEUE_H
 #define TEXT_TOK_QUEUE_H
 
@@ -14,8 +15,8 @@ struct tok_symbol {
     int32_t id;     /* -1: a character without a token */
     uint32_t begin; /* spm: its bytes in the word; it ends where the next begins */
     uint32_t prev, next;
-    uint32_t rank;  /* of merging with the next one, TOK_NONE if it cannot */
-    int32_t joined; /* the id that gives */
+    uint32_t rank;          /* of merging with the next one, TOK_NONE if it cannot */
+    int32_t joined;         /* the id that gives */
     uint32_t before, after; /* in its rank's list */
 };
 
@@ -30,7 +31,7 @@ struct tok_rank {
 struct tok_queue {
     struct tok_rank *ranks; /* open addressing by rank */
     uint32_t n_ranks, mask;
-    uint32_t word;          /* counts words, so that starting one clears nothing */
+    uint32_t word;  /* counts words, so that starting one clears nothing */
     uint32_t *heap; /* ranks; those whose list is empty are dropped when they come up */
     uint32_t n_heap;
 };

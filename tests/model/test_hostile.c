@@ -1,10 +1,11 @@
-/* test_hostile.c - model files made to harm: glass_model_open refuses them with words that say
- * what and where, or what it opens can be used; memory stays in proportion to the file.
+/* test_hostile.c - model files made to harm: glass_model_open refuses them with words that
+ * say what and where, or what it opens can be used; memory stays in proportion to the file.
  *
  * The files are edits of the tests' tiny models. tests/format/test_gguf.c has the reader's
  * share, tests/text/test_tokenizer.c the vocabulary's. Run under SAN=1, too. */
 #include "../text/vocab_maker.h"
 
+#include "base/hash.h"
 #include "base/path.h"
 #include "glass/glass.h"
 
@@ -55,24 +56,38 @@ static void put_number(struct buf *b, enum gguf_type type, double number) {
     float f = (float)number;
     int64_t i = isfinite(number) ? (int64_t)number : 0;
     switch (type) {
-    case GGUF_F32: ok(buf_append(b, &f, 4)); break;
-    case GGUF_F64: ok(buf_append(b, &number, 8)); break;
+    case GGUF_F32:
+        ok(buf_append(b, &f, 4));
+        break;
+    case GGUF_F64:
+        ok(buf_append(b, &number, 8));
+        break;
     case GGUF_U8:
     case GGUF_I8:
-    case GGUF_BOOL: ok(buf_append(b, &i, 1)); break;
+    case GGUF_BOOL:
+        ok(buf_append(b, &i, 1));
+        break;
     case GGUF_U16:
-    case GGUF_I16: ok(buf_append(b, &i, 2)); break;
+    case GGUF_I16:
+        ok(buf_append(b, &i, 2));
+        break;
     case GGUF_U32:
-    case GGUF_I32: ok(buf_append(b, &i, 4)); break;
-    default: ok(buf_append(b, &i, 8)); break;
+    case GGUF_I32:
+        ok(buf_append(b, &i, 4));
+        break;
+    default:
+        ok(buf_append(b, &i, 8));
+        break;
     }
 }
 
 static void put_change(struct buf *b, uint64_t *n, const struct change *c) {
     if (c->type == GGUF_STRING && c->text == NULL) return;
     put_key(b, n, c->key, c->type);
-    if (c->type == GGUF_STRING) put_string(b, c->text);
-    else put_number(b, c->type, c->number);
+    if (c->type == GGUF_STRING)
+        put_string(b, c->text);
+    else
+        put_number(b, c->type, c->number);
 }
 
 static void put_value(struct buf *b, uint64_t *n, const struct gguf_value *v) {
@@ -230,7 +245,8 @@ static void expect_words(const struct recipe *r, const char *words) {
         return;
     }
     if (opened || strstr(glass_error(), words) == NULL)
-        print_error("wanted \"%s\", got %s\n", words, opened ? "an open model" : glass_error());
+        print_error("wanted \"%s\", got %s\n", words,
+                    opened ? "an open model" : glass_error());
     assert_false(opened);
     assert_non_null(strstr(glass_error(), words));
 }
@@ -239,7 +255,8 @@ static void expect_words(const struct recipe *r, const char *words) {
 
 static void the_recipe_alone_is_good(void **state) {
     (void)state;
-    static const char *const names[] = {"llama", "gpt2", "gptneo", "gptneox", "olmo", "qwen3"};
+    static const char *const names[] = {"llama",   "gpt2", "gptneo",
+                                        "gptneox", "olmo", "qwen3"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct recipe r;
         recipe_open(&r, names[i]);
@@ -248,9 +265,12 @@ static void the_recipe_alone_is_good(void **state) {
     }
 }
 
-#define U32(key, n, words)  {{key, GGUF_U32, n, NULL}, words}
-#define F32(key, x, words)  {{key, GGUF_F32, x, NULL}, words}
-#define TEXT(key, s, words) {{key, GGUF_STRING, 0, s}, words}
+#define U32(key, n, words)                                                                 \
+    { {key, GGUF_U32, n, NULL}, words }
+#define F32(key, x, words)                                                                 \
+    { {key, GGUF_F32, x, NULL}, words }
+#define TEXT(key, s, words)                                                                \
+    { {key, GGUF_STRING, 0, s}, words }
 
 struct case_of {
     struct change change;
@@ -331,7 +351,8 @@ static void absurd_numbers_are_refused(void **state) {
     };
     run_cases("gpt2", gpt2, sizeof gpt2 / sizeof *gpt2);
     static const struct case_of neo[] = {
-        U32("gptneo.attention.sliding_window_pattern", 1, "sliding_window_pattern\" is of type"),
+        U32("gptneo.attention.sliding_window_pattern", 1,
+            "sliding_window_pattern\" is of type"),
         TEXT("gptneo.attention.sliding_window_pattern", NULL, NULL),
     };
     run_cases("gptneo", neo, sizeof neo / sizeof *neo);
@@ -350,7 +371,8 @@ static void wrong_tensors_are_refused(void **state) {
     } cases[] = {
         {{"token_embd.weight", {0}, GLASS_F32, true}, "token_embd.weight"},
         {{"token_embd.weight", {61, 31}, GLASS_F32, false}, "token_embd.weight is 61 x 31"},
-        {{"token_embd.weight", {61 * 32, 0}, GLASS_F32, false}, "token_embd.weight is 1952"},
+        {{"token_embd.weight", {61 * 32, 0}, GLASS_F32, false},
+         "token_embd.weight is 1952"},
         {{"token_embd.weight", {61, 32}, GLASS_I32, false}, "token_embd.weight"},
         {{"token_embd.weight", {61, 32}, GLASS_F64, false}, "token_embd.weight"},
         {{"token_embd.weight", {61, 32}, GLASS_F16, false}, NULL},
@@ -362,11 +384,14 @@ static void wrong_tensors_are_refused(void **state) {
         {{"output_norm.weight", {1, 32}, GLASS_F32, false}, "output_norm.weight is 1 x 32"},
         {{"output_norm.weight", {32, 0}, GLASS_Q8_0, false}, "output_norm.weight is Q8_0"},
         {{"blk.1.attn_q.weight", {0}, GLASS_F32, true}, "blk.1.attn_q.weight"},
-        {{"blk.1.attn_q.weight", {32, 64}, GLASS_F32, false}, "blk.1.attn_q.weight is 32 x 64"},
-        {{"blk.0.attn_k.weight", {32, 32}, GLASS_F32, false}, "blk.0.attn_k.weight is 32 x 32"},
+        {{"blk.1.attn_q.weight", {32, 64}, GLASS_F32, false},
+         "blk.1.attn_q.weight is 32 x 64"},
+        {{"blk.0.attn_k.weight", {32, 32}, GLASS_F32, false},
+         "blk.0.attn_k.weight is 32 x 32"},
         {{"blk.0.ffn_down.weight", {64, 32}, GLASS_F32, false},
          "blk.0.ffn_down.weight is 64 x 32"},
-        {{"blk.0.ffn_norm.weight", {32, 0}, GLASS_I8, false}, "blk.0.ffn_norm.weight is I8"},
+        {{"blk.0.ffn_norm.weight", {32, 0}, GLASS_I8, false},
+         "blk.0.ffn_norm.weight is I8"},
     };
     struct recipe r;
     recipe_open(&r, "llama");
@@ -380,8 +405,8 @@ static void wrong_tensors_are_refused(void **state) {
 /* Weights that are no numbers give logits that are none; nothing breaks. */
 static void weights_may_be_no_numbers(void **state) {
     (void)state;
-    static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0x00000001,
-                                    0xffffffff};
+    static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000,
+                                    0x7f7fffff, 0x00000001, 0xffffffff};
     static const char *const names[] = {"llama", "gpt2", "gptneox", "qwen3", "olmo"};
     struct maker m;
     maker_bpe(&m, "gpt-2");
@@ -542,7 +567,8 @@ static void memory_follows_the_file(void **state) {
     recipe_close(&r);
 }
 
-/* A chat template of 100 MB: the model opens, the template is refused when it is asked for. */
+/* A chat template of 100 MB: the model opens, the template is refused when it is asked for.
+ */
 static void a_huge_template_costs_little(void **state) {
     (void)state;
     enum { HUGE_TEMPLATE = 100 << 20 };
@@ -580,9 +606,11 @@ static void a_huge_template_costs_little(void **state) {
     recipe_close(&r);
 }
 
-/* Whichever allocation of opening, rendering, encoding and running fails, it is reported. */
+/* Whichever allocation of opening, rendering, encoding and running fails, it is reported.
+ */
 static glass_status whole_use(const char *path) {
-    static const char json[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"A <|x|>\"}]}";
+    static const char json[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"A <|x|>\"}]}";
     static float logits[61];
     glass_status status;
     glass_model *m = NULL;
@@ -610,7 +638,8 @@ fail:
 
 static void every_allocation_may_fail(void **state) {
     (void)state;
-    static const char tmpl[] = "{% for m in messages %}{{ m.content | upper }}!{% endfor %}";
+    static const char tmpl[] =
+        "{% for m in messages %}{{ m.content | upper }}!{% endfor %}";
     struct recipe r;
     struct maker m;
     struct buf bytes = {0};
@@ -634,8 +663,9 @@ static void every_allocation_may_fail(void **state) {
             ok(status);
             break;
         }
-        if (status != GLASS_NO_MEMORY) print_error("allocation %d: %s\n", (int)fail_at,
-                                                   status == GLASS_OK ? "ok" : glass_error());
+        if (status != GLASS_NO_MEMORY)
+            print_error("allocation %d: %s\n", (int)fail_at,
+                        status == GLASS_OK ? "ok" : glass_error());
         assert_int_equal(status, GLASS_NO_MEMORY);
     }
     assert_true(fail_at > 50);
@@ -643,6 +673,42 @@ static void every_allocation_may_fail(void **state) {
     buf_free(&bytes);
     maker_free(&m);
     recipe_close(&r);
+}
+
+/* A session file whose checksum is right and whose tokens are not. */
+static void saved_tokens_are_checked(void **state) {
+    (void)state;
+    enum { TOKENS_AT = 80 };
+    static const int32_t ids[3] = {1, 2, 3}, bad[] = {61, -1, INT32_MAX, INT32_MIN};
+    char path[] = "/tmp/glass-session-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    glass_model *m;
+    glass_session *s;
+    glass_session_options o = {.n_ctx = 8, .n_threads = 1};
+    ok(glass_model_open(&m, "tests/model/data/families/llama.gguf", NULL));
+    ok(glass_session_create(&s, m, &o));
+    ok(glass_session_eval(s, ids, 3, NULL));
+    ok(glass_session_save(s, path));
+    struct buf file = {0};
+    ok(path_read_whole(&file, path, 1 << 20));
+    for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
+        int64_t n;
+        bool good = i == sizeof bad / sizeof *bad;
+        memcpy(file.data + TOKENS_AT + 4, good ? &ids[1] : &bad[i], 4);
+        ok(sha256_bytes((uint8_t *)file.data + file.len - 32, file.data, file.len - 32));
+        ok(path_write_whole(path, file.data, file.len));
+        ok(glass_session_truncate(s, 0));
+        assert_int_equal(glass_session_load(s, path), good ? GLASS_OK : GLASS_BAD_INPUT);
+        if (!good) assert_non_null(strstr(glass_error(), "token 1 is "));
+        glass_session_tokens(s, &n);
+        assert_int_equal(n, good ? 3 : 0);
+    }
+    unlink(path);
+    buf_free(&file);
+    glass_session_free(s);
+    glass_model_close(m);
 }
 
 int main(void) {
@@ -657,6 +723,7 @@ int main(void) {
         cmocka_unit_test(memory_follows_the_file),
         cmocka_unit_test(a_huge_template_costs_little),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(saved_tokens_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

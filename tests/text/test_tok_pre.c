@@ -3,6 +3,8 @@
 
 #include "vocab_maker.h"
 
+#include <time.h>
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -172,6 +174,49 @@ static void every_name_opens(void **state) {
     split(NULL, &(struct words){0}, "", 0);
 }
 
+static glass_status add_up(void *context, const char *word, size_t n_bytes) {
+    (void)word;
+    *(size_t *)context += n_bytes;
+    return GLASS_OK;
+}
+
+/* A megabyte takes hundredths of seconds. A pattern that looks along a run again and again,
+ * were it only for each 512th of its characters, takes seconds. */
+static void every_name_takes_linear_time(void **state) {
+    (void)state;
+    static const char *const units[] = {" ",         "\t", "a", "A",
+                                        "a\xcc\x81", "!",  "7", "\xe2\x80\x83"};
+    const size_t size = 1 << 20;
+    struct buf names = {0}, text = {0};
+    void *match = NULL;
+    ok(tok_pre_names(&names));
+    for (char *at = names.data, *next; at != NULL; at = next) {
+        next = strstr(at, ", ");
+        size_t n = next == NULL ? strlen(at) : (size_t)(next - at);
+        struct tok_pre *pre;
+        ok(tok_pre_create_named(&pre, tok_pre_find(at, n)));
+        for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+            if (tok_pre_scan(pre) != TOK_SCAN_NONE && u > 0) break; /* tested elsewhere */
+            size_t sum = 0;
+            clock_t before = clock();
+            buf_clear(&text);
+            while (text.len < size) ok(buf_text(&text, units[u]));
+            ok(buf_text(&text, "x"));
+            ok(tok_pre_run(pre, &match, text.data, text.len, add_up, &sum));
+            assert_int_equal(sum, text.len);
+            if (clock() - before >= CLOCKS_PER_SEC)
+                print_error("%.*s: %.2f s for a megabyte of \"%s\"\n", (int)n, at,
+                            (double)(clock() - before) / CLOCKS_PER_SEC, units[u]);
+            assert_true(clock() - before < CLOCKS_PER_SEC);
+        }
+        tok_pre_free(pre);
+        if (next != NULL) next += 2;
+    }
+    tok_pre_match_free(match);
+    buf_free(&names);
+    buf_free(&text);
+}
+
 static void bad_patterns_are_refused(void **state) {
     (void)state;
     struct tok_pre *pre;
@@ -200,6 +245,7 @@ int main(void) {
         cmocka_unit_test(categories_agree),
         cmocka_unit_test(known_texts_split_as_known),
         cmocka_unit_test(every_name_opens),
+        cmocka_unit_test(every_name_takes_linear_time),
         cmocka_unit_test(bad_patterns_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* test_tok_queue.c - the queue of pairs gives the smallest rank first and the leftmost of
- * equals, whatever the order of putting and dropping; long words merge as their definition. */
+ * equals, whatever the order of putting and dropping; long words merge as their definition.
+ */
 #include "vocab_maker.h"
 
 enum { N = 300 };
@@ -55,8 +56,10 @@ static void long_words_are_their_definition(void **state) {
     static int32_t want[4096];
     struct maker m;
     for (int spm = 0; spm < 2; spm++) {
-        if (spm) maker_spm(&m);
-        else maker_bpe(&m, "gpt-2");
+        if (spm)
+            maker_spm(&m);
+        else
+            maker_bpe(&m, "gpt-2");
         glass_tokenizer *t;
         ok(maker_open(&m, &t));
         uint64_t seed = 17;
@@ -65,7 +68,8 @@ static void long_words_are_their_definition(void **state) {
             size_t n = 41 + random_next(&seed) % (sizeof text - 42), start = spm;
             uint64_t few = 2 + random_next(&seed) % (sizeof letters - 2);
             text[0] = ' '; /* what SentencePiece adds */
-            for (size_t i = 0; i < n; i++) text[start + i] = letters[random_next(&seed) % few];
+            for (size_t i = 0; i < n; i++)
+                text[start + i] = letters[random_next(&seed) % few];
             int64_t n_want = define_ids(&m, want, text, n + start), n_ids;
             int32_t *ids;
             ok(glass_tokenizer_encode(t, &ids, &n_ids, text + start, n, 0));

@@ -331,6 +331,24 @@ static void whole_words_are_tokens(void **state) {
 }
 
 /* Bytes without a token are left out, and their neighbours may merge. */
+/* A file may call a piece that merges make a control token; what a person types is no such
+ * token unless the caller asks for it. */
+static void merging_makes_no_control_token(void **state) {
+    (void)state;
+    struct maker m;
+    maker_bpe(&m, "gpt-2");
+    int64_t he = maker_find(&m, "he", 2);
+    assert_true(he >= 256);
+    for (int control = 0; control < 2; control++) {
+        m.types[he] = control ? TOK_CONTROL : TOK_NORMAL;
+        glass_tokenizer *t = open_or_fail(&m);
+        expect_pieces(t, "he", NULL, 0, 0, control ? "h|e" : "he");
+        expect_pieces(t, "he", NULL, 0, GLASS_PARSE_SPECIAL, "he");
+        glass_tokenizer_close(t);
+    }
+    maker_free(&m);
+}
+
 static void missing_bytes_are_left_out(void **state) {
     (void)state;
     struct maker m;
@@ -617,6 +635,7 @@ int main(void) {
         cmocka_unit_test(specials_with_many_first_bytes),
         cmocka_unit_test(bos_and_eos_as_the_file_says),
         cmocka_unit_test(whole_words_are_tokens),
+        cmocka_unit_test(merging_makes_no_control_token),
         cmocka_unit_test(missing_bytes_are_left_out),
         cmocka_unit_test(unknown_characters_without_bytes),
         cmocka_unit_test(streams_give_whole_characters),

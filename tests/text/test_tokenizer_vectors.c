@@ -1,9 +1,9 @@
 /* test_tokenizer_vectors.c - published vocabularies against their published test vectors.
  *
- * NAME.gguf.inp holds cases separated by a line, NAME.gguf.out one line of ids for each, made
- * without BOS and without recognising special tokens. Needs the shared data; skipped without.
- * Vocabularies that the shared data has only vectors for, or nothing, are looked for in the
- * folder $GLASS_VOCABS: models/ of llama.cpp's source has them. */
+ * NAME.gguf.inp holds cases separated by a line, NAME.gguf.out one line of ids for each,
+ * made without BOS and without recognising special tokens. Needs the shared data; skipped
+ * without. Vocabularies that the shared data has only vectors for, or nothing, are looked
+ * for in the folder $GLASS_VOCABS: models/ of llama.cpp's source has them. */
 #include "base/path.h"
 #include "glass/tokenizer.h"
 
@@ -91,9 +91,11 @@ static void vectors_hold(void **state) {
         skip();
     }
     if (v->elsewhere)
-        assert_int_equal(buf_printf(&path, "%s/%s", getenv("GLASS_VOCABS"), v->file), GLASS_OK);
+        assert_int_equal(buf_printf(&path, "%s/%s", getenv("GLASS_VOCABS"), v->file),
+                         GLASS_OK);
     else
-        assert_int_equal(buf_printf(&path, "%s/tokenizers/%s", shared(), v->file), GLASS_OK);
+        assert_int_equal(buf_printf(&path, "%s/tokenizers/%s", shared(), v->file),
+                         GLASS_OK);
     glass_tokenizer *t;
     if (glass_tokenizer_open(&t, path.data) != GLASS_OK) print_error("%s\n", glass_error());
     assert_non_null(t);
@@ -115,17 +117,21 @@ static void vectors_hold(void **state) {
 }
 
 int main(void) {
-#define SHARED(file, vectors) {file, "ggml-vocab-" vectors, false}
+#define SHARED(file, vectors)                                                              \
+    { file, "ggml-vocab-" vectors, false }
     static struct vocabulary gpt2 = SHARED("ggml-vocab/ggml-vocab-gpt-2.gguf", "gpt-2");
     static struct vocabulary mpt = SHARED("ggml-vocab/ggml-vocab-mpt.gguf", "mpt");
     static struct vocabulary neox = SHARED("ggml-vocab/ggml-vocab-gpt-neox.gguf", "mpt");
-    static struct vocabulary spm = SHARED("ggml-vocab/ggml-vocab-llama-spm.gguf", "llama-spm");
-    static struct vocabulary coder = SHARED("ggml-vocab/ggml-vocab-starcoder.gguf", "starcoder");
+    static struct vocabulary spm =
+        SHARED("ggml-vocab/ggml-vocab-llama-spm.gguf", "llama-spm");
+    static struct vocabulary coder =
+        SHARED("ggml-vocab/ggml-vocab-starcoder.gguf", "starcoder");
     static struct vocabulary gpt2_json = SHARED("gpt2/tokenizer.json", "gpt-2");
     static struct vocabulary neox_json = SHARED("gpt-neox/tokenizer.json", "mpt");
     static struct vocabulary qwen_json = SHARED("qwen3/tokenizer.json", "qwen2");
     static struct vocabulary llama_model = SHARED("llama/tokenizer.model", "llama-spm");
-#define ELSEWHERE(name) {"ggml-vocab-" name ".gguf", "ggml-vocab-" name, true}
+#define ELSEWHERE(name)                                                                    \
+    { "ggml-vocab-" name ".gguf", "ggml-vocab-" name, true }
     static struct vocabulary llama_bpe = ELSEWHERE("llama-bpe");
     static struct vocabulary command_r = ELSEWHERE("command-r");
     static struct vocabulary qwen2 = ELSEWHERE("qwen2"), qwen35 = ELSEWHERE("qwen35");
@@ -135,11 +141,15 @@ int main(void) {
     static struct vocabulary phi_3 = ELSEWHERE("phi-3");
 #define VOCABULARY(v) {"vectors_hold_for_" #v, vectors_hold, NULL, NULL, &v}
     const struct CMUnitTest tests[] = {
-        VOCABULARY(gpt2), VOCABULARY(mpt), VOCABULARY(neox), VOCABULARY(spm),
-        VOCABULARY(coder), VOCABULARY(gpt2_json), VOCABULARY(neox_json), VOCABULARY(qwen_json),
-        VOCABULARY(llama_model), VOCABULARY(llama_bpe), VOCABULARY(command_r),
-        VOCABULARY(qwen2), VOCABULARY(qwen35), VOCABULARY(refact), VOCABULARY(falcon),
-        VOCABULARY(deepseek_coder), VOCABULARY(deepseek_llm), VOCABULARY(phi_3),
+        VOCABULARY(gpt2),         VOCABULARY(mpt),
+        VOCABULARY(neox),         VOCABULARY(spm),
+        VOCABULARY(coder),        VOCABULARY(gpt2_json),
+        VOCABULARY(neox_json),    VOCABULARY(qwen_json),
+        VOCABULARY(llama_model),  VOCABULARY(llama_bpe),
+        VOCABULARY(command_r),    VOCABULARY(qwen2),
+        VOCABULARY(qwen35),       VOCABULARY(refact),
+        VOCABULARY(falcon),       VOCABULARY(deepseek_coder),
+        VOCABULARY(deepseek_llm), VOCABULARY(phi_3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -234,9 +234,12 @@ static inline void maker_spm(struct maker *m) {
         m->scores[maker_add_text(m, single[i], TOK_NORMAL)] = -1000.0f - (float)i;
 }
 
+/* Whatever a test made of the counts. */
 static inline void maker_free(struct maker *m) {
-    for (int64_t id = 0; id < m->n_tokens; id++) mem_free(m->tokens[id]);
-    for (int64_t i = 0; i < m->n_merges; i++) mem_free(m->merges[i]);
+    for (int64_t i = 0; i < MAKER_TOKENS; i++) {
+        mem_free(m->tokens[i]);
+        mem_free(m->merges[i]);
+    }
 }
 
 static inline void put_u32(struct buf *b, uint32_t value) {

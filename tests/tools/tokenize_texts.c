@@ -1,7 +1,7 @@
-/* tokenize_texts.c - encodes texts for scripts: tokenize_texts VOCABULARY FLAGS. Standard input
- * is a row of texts, each its length (u32, little-endian) and its bytes; standard output, for
- * each, the number of ids (u32) and the ids (i32). Without a fault each text is decoded too and
- * must come back, unless FLAGS has 256 added (normalising vocabularies). */
+/* tokenize_texts.c - encodes texts for scripts: tokenize_texts VOCABULARY FLAGS. Standard
+ * input is a row of texts, each its length (u32, little-endian) and its bytes; standard
+ * output, for each, the number of ids (u32) and the ids (i32). Without a fault each text is
+ * decoded too and must come back, unless FLAGS has 256 added (normalising vocabularies). */
 #include "glass/tokenizer.h"
 
 #include <stdio.h>
