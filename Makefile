@@ -4,7 +4,7 @@
 #   SAN=1         AddressSanitizer and UndefinedBehaviorSanitizer; SAN=thread ThreadSanitizer
 #   O=-O0         another optimisation level
 #   V=1           show commands
-# Targets: all (default), lib, tests, examples, fuzz, check, lint, install, clean.
+# Targets: all (default), lib, tests, examples, fuzz, check, lint, install, uninstall, clean.
 
 B       ?= build
 CC      ?= cc
@@ -76,7 +76,7 @@ endif
 
 # Objects of tests and tools are kept, so that a second make has nothing to do.
 .SECONDARY:
-.PHONY: all lib tests tools examples fuzz check lint install clean
+.PHONY: all lib tests tools examples fuzz check lint install uninstall clean
 all: $(B)/glass lib tools
 lib: $(B)/libglass.a $(B)/libglass.so
 tests: $(TEST_BIN) tools examples
@@ -127,6 +127,8 @@ $(B)/glass: $(CLI_OBJ) $(B)/libglass-internal.a
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
+$(B)/tests/store/%: $(B)/tests/store/%.o $(filter $(B)/src/store/%,$(CLI_OBJ)) $(B)/libglass-internal.a
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS) $(TEST_LIBS)
 $(B)/bench/%: $(B)/bench/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
 $(B)/examples/%: examples/%.c $(B)/libglass.a
@@ -157,6 +159,13 @@ install: all
 	install -m 644 packaging/glass.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 packaging/glass.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/glass
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/glass $(DESTDIR)$(PREFIX)/lib/libglass.a \
+	    $(DESTDIR)$(PREFIX)/lib/libglass.so $(DESTDIR)$(PREFIX)/lib/libglass.so.0 \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/glass.pc $(DESTDIR)$(PREFIX)/share/man/man1/glass.1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/glass
+	rm -rf $(DESTDIR)$(PREFIX)/include/glass
 
 clean:
 	rm -rf $(B)

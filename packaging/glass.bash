@@ -1,14 +1,69 @@
-# Bash completion of glass: commands, long options of the command, model names.
+# Bash completion of glass: commands, their options and values, and the names of models.
 _glass() {
-    local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]}
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(glass --help | awk '/^  [a-z]/{print $1}')" -- "$word")
-    elif [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(glass "$command" --help |
-            grep -oE -- '--[a-z-]+' | sort -u)" -- "$word")
+    local cur prev words cword line
+    if declare -F _init_completion >/dev/null; then
+        # Names hold colons (user/model:Q4_K_M), which must not cut words.
+        _init_completion -n ':=' || return
     else
-        mapfile -t COMPREPLY < <(compgen -f -- "$word"
-            compgen -W "$(glass list 2>/dev/null | awk '{print $1}')" -- "$word")
+        cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+        words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+    fi
+    local glass=${words[0]} command=${words[1]} first=2
+    COMPREPLY=()
+    if [ "$cword" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') help --help --version" -- "$cur")
+        return
+    fi
+    if [ "$command" = help ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$')" -- "$cur")
+        return
+    fi
+    local help=("$command")
+    if [ "$command" = tokenizer ]; then
+        if [ "$cword" -eq 2 ]; then
+            mapfile -t COMPREPLY < <(compgen -W "encode decode show" -- "$cur")
+            return
+        fi
+        help+=("${words[2]}")
+        first=3
+    fi
+    case $prev in
+    --cache-type)
+        mapfile -t COMPREPLY < <(compgen -W "f32 f16 q8_0" -- "$cur")
+        return
+        ;;
+    --mirostat)
+        mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
+        return
+        ;;
+    -f | --file)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --sha256 | --name)
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$("$glass" "${help[@]}" --help 2>/dev/null |
+            grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
+        return
+    fi
+    if [ "$cword" -eq "$first" ] || [ "$prev" = -m ] || [ "$prev" = --model ]; then
+        [ "$command" = list ] && return
+        # Names by any case: "smol" finds SmolLM2.
+        while IFS= read -r line; do
+            [[ ${line,,} == "${cur,,}"* ]] && COMPREPLY+=("$line")
+        done < <("$glass" list --json 2>/dev/null | grep -oE '"name":"[^"\\]*"' | cut -d'"' -f4)
+        if [ "$command" != pull ]; then
+            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -X '!*.[gG][gG][uU][fF]' -- "$cur"
+                compgen -d -S / -- "$cur")
+            [ ${#COMPREPLY[@]} -eq 1 ] && [[ ${COMPREPLY[0]} == */ ]] && compopt -o nospace 2>/dev/null
+        fi
+        declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "$cur"
     fi
 }
 complete -F _glass glass

@@ -17,7 +17,7 @@ struct chat {
     int64_t n_skip;    /* oldest messages (not the system's) that no longer fit */
     struct buf answer;
     int64_t n_retries;
-    bool tty, color;
+    bool tty, color, interrupted;
     struct line_editor *line; /* on a terminal */
 };
 
@@ -156,6 +156,7 @@ static glass_status respond(struct chat *c) {
     struct answer_options o = {.n_predict = c->run.n_predict, .stop = &c->run.stop,
                                .logprobs = -1, .text = on_text, .context = c};
     TRY(engine_answer(&c->engine, &o, &end));
+    c->interrupted = end == END_INTERRUPT;
     TRY(finish_answer(c, end));
     return conversation_add(&c->talk, "assistant", c->answer.data ? c->answer.data : "",
                             c->answer.len);
@@ -345,7 +346,7 @@ static bool turn(struct chat *c, const struct buf *message, bool quoted, glass_s
     else if (*status != GLASS_OK && c->tty)
         fprintf(stderr, "glass: %s\n", glass_error());
     cli_interrupted = 0;
-    return go_on && (c->tty || *status == GLASS_OK);
+    return go_on && (c->tty || (*status == GLASS_OK && !c->interrupted));
 }
 
 static glass_status loop(struct chat *c) {
@@ -413,5 +414,6 @@ int cmd_chat(int argc, char **argv) {
     engine_close(&c.engine);
     conversation_clear(&c.talk);
     buf_free(&c.answer);
-    return status == GLASS_OK ? 0 : cli_fail(status);
+    if (status != GLASS_OK) return cli_fail(status);
+    return c.interrupted && !c.tty ? CLI_INTERRUPTED : 0;
 }

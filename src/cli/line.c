@@ -36,6 +36,13 @@ static unsigned char on_cancel(EditLine *el, int key) {
     return CC_NEWLINE;
 }
 
+/* Ctrl-Z: libedit's own handler leaves the terminal as it was, and comes back to it. */
+static unsigned char on_suspend(EditLine *el, int key) {
+    (void)el, (void)key;
+    raise(SIGTSTP);
+    return CC_REFRESH;
+}
+
 /* What follows ESC [ 200 ~ is pasted text up to ESC [ 201 ~; its newlines do not end the
  * line. */
 static unsigned char on_paste(EditLine *el, int key) {
@@ -135,7 +142,9 @@ static void set_up_keys(EditLine *el) {
     el_set(el, EL_ADDFN, "glass-cancel", "Throw the line away", on_cancel);
     el_set(el, EL_ADDFN, "glass-paste", "Insert pasted text", on_paste);
     el_set(el, EL_ADDFN, "glass-tab", "Complete a command or file", on_tab);
-    el_set(el, EL_SETTY, "-d", "intr=", NULL); /* Ctrl-C is a key while a line is edited */
+    el_set(el, EL_ADDFN, "glass-suspend", "Stop the program for a while", on_suspend);
+    el_set(el, EL_SETTY, "-d", "-isig", NULL); /* Ctrl-C is a key while a line is edited */
+    el_set(el, EL_BIND, "^Z", "glass-suspend", NULL);
     el_set(el, EL_BIND, "^C", "glass-cancel", NULL);
     el_set(el, EL_BIND, "\\e[200~", "glass-paste", NULL);
     el_set(el, EL_BIND, "^I", "glass-tab", NULL);
@@ -195,6 +204,7 @@ glass_status line_read(struct line_editor *e, struct buf *out, const char *promp
     buf_clear(out);
     e->prompt = prompt;
     e->cancelled = false;
+    el_set(e->el, EL_PREP_TERM, 1); /* before the prompt invites to press Ctrl-D */
     fputs("\x1b[?2004h", stdout); /* pasted text comes in brackets */
     fflush(stdout);
     const char *line = el_gets(e->el, &n);

@@ -126,7 +126,13 @@ class Terminal:
             alive = self._read(0.1)
 
     def send(self, text):
-        os.write(self.fd, text.encode() if isinstance(text, str) else text)
+        data = text.encode() if isinstance(text, str) else text
+        while data:  # a terminal takes some thousand bytes at a time
+            self._read(0)
+            try:
+                data = data[os.write(self.fd, data):]
+            except BlockingIOError:
+                self._read(0.01)
 
     def finish(self, timeout=20):
         """The rest of the text; .status is the exit code (negative: a signal)."""

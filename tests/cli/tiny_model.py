@@ -4,6 +4,7 @@ The embedding is one-hot, attention and MLP add nothing, and the head is a table
 token comes the one that the table says. A text is bytes, one token each.
   abc      a newline or anything but a letter leads to "a", "a" to "b" … "z" to <|im_end|>
   forever  the same, but "z" leads to "a"
+  escape   every token leads to ESC, and ESC to <|im_end|>
   dice     every letter is as likely as any other, whatever came before"""
 import struct
 
@@ -46,6 +47,9 @@ def tables(kind):
                 rows[y][x] = 2.0
             continue
         follows = ord("a")
+        if kind == "escape":
+            rows[END if x == 27 else 27][x] = 2.0
+            continue
         if x in LETTERS:
             follows = x + 1
         if x == ord("z"):
