@@ -128,4 +128,11 @@ static inline void simde512_mask_storeu_ps(float *p, simde__mmask16 k, simde__m5
 #undef _mm512_mask_storeu_ps
 #define _mm512_mask_storeu_ps simde512_mask_storeu_ps
 
+static inline float simde512_cvtss_f32(simde__m512 x) {
+    float in[16];
+    simde_mm512_storeu_ps(in, x);
+    return in[0];
+}
+#define _mm512_cvtss_f32 simde512_cvtss_f32
+
 #endif

@@ -22,44 +22,6 @@ static inline simde__m512i simde512_maskz_loadu_epi8(simde__mmask64 mask, const 
 #undef _mm512_maskz_loadu_epi8
 #define _mm512_maskz_loadu_epi8 simde512_maskz_loadu_epi8
 
-static inline simde__m512 simde512_maskz_loadu_ps(simde__mmask16 mask, const float *p) {
-    float x[16] = {0};
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1) x[i] = p[i];
-    return simde_mm512_loadu_ps(x);
-}
-#undef _mm512_maskz_loadu_ps
-#define _mm512_maskz_loadu_ps simde512_maskz_loadu_ps
-
-static inline void simde512_mask_storeu_ps(float *p, simde__mmask16 mask, simde__m512 v) {
-    float x[16];
-    simde_mm512_storeu_ps(x, v);
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1) p[i] = x[i];
-}
-#undef _mm512_mask_storeu_ps
-#define _mm512_mask_storeu_ps simde512_mask_storeu_ps
-
-static inline simde__m512 simde512_cvtph_ps(__m256i v) {
-    uint16_t h[16];
-    float x[16];
-    memcpy(h, &v, sizeof h);
-    for (int i = 0; i < 16; i++) x[i] = f16_widen(h[i]);
-    return simde_mm512_loadu_ps(x);
-}
-#undef _mm512_cvtph_ps
-#define _mm512_cvtph_ps simde512_cvtph_ps
-
-static inline simde__m512 simde512_cvtepi32_ps(simde__m512i v) {
-    int32_t q[16];
-    float x[16];
-    memcpy(q, &v, sizeof q);
-    for (int i = 0; i < 16; i++) x[i] = (float)q[i];
-    return simde_mm512_loadu_ps(x);
-}
-#undef _mm512_cvtepi32_ps
-#define _mm512_cvtepi32_ps simde512_cvtepi32_ps
-
 /* To nearest even, as long as the result fits 22 bits. */
 static inline simde__m512i simde512_cvtps_epi32(simde__m512 v) {
     float x[16];

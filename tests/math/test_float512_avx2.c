@@ -15,32 +15,6 @@ static inline simde__m512i emulated_maskz_loadu_epi16(simde__mmask32 mask, const
 }
 #define _mm512_maskz_loadu_epi16 emulated_maskz_loadu_epi16
 
-static inline simde__m512 emulated_maskz_loadu_ps(simde__mmask16 mask, const void *p) {
-    float x[16] = {0};
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1) memcpy(&x[i], (const char *)p + 4 * i, 4);
-    return simde_mm512_loadu_ps(x);
-}
-#define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
-
-static inline void emulated_mask_storeu_ps(void *p, simde__mmask16 mask, simde__m512 v) {
-    float x[16];
-    simde_mm512_storeu_ps(x, v);
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1) memcpy((char *)p + 4 * i, &x[i], 4);
-}
-#define _mm512_mask_storeu_ps emulated_mask_storeu_ps
-
-static inline simde__m512 emulated_cvtph_ps(__m256i v) {
-    __m256 low = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
-    __m256 high = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));
-    float x[16];
-    _mm256_storeu_ps(x, low);
-    _mm256_storeu_ps(x + 8, high);
-    return simde_mm512_loadu_ps(x);
-}
-#define _mm512_cvtph_ps emulated_cvtph_ps
-
 #define float_fill_avx512 float_fill_emulated
 #include "math/x86/float_avx512.c"
 
