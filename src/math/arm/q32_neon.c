@@ -26,8 +26,7 @@ static void round_block(struct a32_block *out, const float *x) {
     int first = vget_lane_s32(lanes, 0), second = vget_lane_s32(lanes, 1);
     out->d = d;
     out->sum = (float)(first + second);
-    out->offset8[0] = (int16_t)(-8 * first);
-    out->offset8[1] = (int16_t)(-8 * second);
+    out->offset8 = -8 * (first + second);
     out->offset16[0] = (int16_t)(-16 * first);
     out->offset16[1] = (int16_t)(-16 * second);
 }
