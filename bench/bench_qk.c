@@ -2,9 +2,9 @@
  *
  *   bench_qk [TYPE [THREADS]]    TYPE as in q4_k, or all; THREADS 1 or 2 or …
  *
- * Prints, for each type, GB/s of weights at m = 1 over more memory than the caches hold, the
- * same as a share of what a plain read loop reaches just before, and GOP/s (two operations
- * per multiplication) at larger m. GLASS_ISA chooses the kernels. */
+ * Prints, for each type, GB/s of weights at m = 1 over more memory than the caches hold,
+ * the same as a share of what a plain read loop reaches just before, and GOP/s (two
+ * operations per multiplication) at larger m. GLASS_ISA chooses the kernels. */
 #include "base/mem.h"
 #include "base/team.h"
 #include "math/kernels.h"
@@ -44,15 +44,23 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Eight sums side by side: bound by memory, not by additions. */
+/* Four lines at a time, sums side by side: bound by memory, not by additions. */
 static uint64_t read_all(const char *p, size_t n_bytes) {
-    uint64_t sums[8] = {0};
-    for (size_t i = 0; i + 64 <= n_bytes; i += 64) {
-        uint64_t v[8];
-        memcpy(v, p + i, 64);
-        for (int j = 0; j < 8; j++) sums[j] += v[j];
+    typedef uint64_t line __attribute__((vector_size(64)));
+    line sums[4] = {{0}};
+    for (size_t i = 0; i + sizeof sums <= n_bytes; i += sizeof sums) {
+        line v[4];
+        __builtin_prefetch(p + i + 2048);
+        __builtin_prefetch(p + i + 2048 + 64);
+        __builtin_prefetch(p + i + 2048 + 128);
+        __builtin_prefetch(p + i + 2048 + 192);
+        memcpy(v, p + i, sizeof v);
+        for (int j = 0; j < 4; j++) sums[j] += v[j];
     }
-    return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+    sums[0] += sums[1] + sums[2] + sums[3];
+    uint64_t sum = 0;
+    for (int j = 0; j < 8; j++) sum += sums[0][j];
+    return sum;
 }
 
 static void work(void *context, const struct member *me) {
@@ -63,8 +71,9 @@ static void work(void *context, const struct member *me) {
     if (job->gemm == NULL)
         job->sums[me->i] += read_all(w, (size_t)(end - begin) * job->w_row);
     else
-        job->gemm(job->c + begin, job->n, job->a, a256_row_bytes(job->k), w, job->w_row, job->m,
-                  end - begin, job->k, job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
+        job->gemm(job->c + begin, job->n, job->a, a256_row_bytes(job->k), w, job->w_row,
+                  job->m, end - begin, job->k,
+                  job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
 }
 
 /* The best of nine runs: what disturbs a run only ever makes it slower. */
@@ -96,10 +105,10 @@ static uint64_t next_random(void) {
 }
 
 static void bench_type(size_t type, int threads, struct job *job, char *w, size_t w_bytes) {
-    static const int64_t shapes[][3] = {/* m, n, k */
-                                        {2, 2048, 2048},   {4, 2048, 2048},   {8, 2048, 2048},
-                                        {16, 2048, 2048},  {32, 2048, 2048},  {512, 2048, 2048},
-                                        {512, 5632, 2048}, {512, 2048, 5632}};
+    static const int64_t shapes[][3] = {
+        /* m, n, k */
+        {2, 2048, 2048},  {4, 2048, 2048},   {8, 2048, 2048},   {16, 2048, 2048},
+        {32, 2048, 2048}, {512, 2048, 2048}, {512, 5632, 2048}, {512, 2048, 5632}};
     memcpy(&job->gemm, (const char *)math_kernels() + types[type].gemm, sizeof job->gemm);
     for (int shape = 0; shape < 2; shape++) {
         job->m = 1;
@@ -112,8 +121,9 @@ static void bench_type(size_t type, int threads, struct job *job, char *w, size_
         job->gemm = gemm;
         double t = measure(job, threads);
         double bytes = (double)job->n * (double)job->w_row;
-        printf("%-6s m   1 k %4lld: %6.2f GB/s, %5.1f%% of a read loop's %6.2f; ", types[type].name,
-               (long long)job->k, bytes / t * 1e-9, 100 * plain / t, bytes / plain * 1e-9);
+        printf("%-6s m   1 k %4lld: %6.2f GB/s, %5.1f%% of a read loop's %6.2f; ",
+               types[type].name, (long long)job->k, bytes / t * 1e-9, 100 * plain / t,
+               bytes / plain * 1e-9);
         job->n = (int64_t)(((size_t)8 << 20) / job->w_row); /* what the caches hold */
         t = measure(job, threads);
         printf("cached %6.2f GB/s\n", (double)job->n * (double)job->w_row / t * 1e-9);

@@ -26,6 +26,7 @@ enum type { Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS };
 enum {
     TILE_MIN_M = 4,
     TILES = 8,      /* tiles that are unpacked before the columns pass: 64 rows */
+    NEAR = 8,       /* blocks that a row is prefetched ahead of its use */
     COLUMNS = 4,    /* of a register block, which is two tiles high */
     CHUNK = 512     /* columns whose sums are kept at a time */
 };
@@ -418,21 +419,35 @@ INLINE void row_block(enum type t, int m, __m256i sums[][8], const struct tile *
     for (int i = 0; i < m; i++) sums[i][row] = acc[i];
 }
 
+/* Asks for n bytes, and for the line that an unaligned block reaches into. */
+INLINE void prefetch(const void *p, size_t n) {
+    for (size_t at = 0; at < n; at += 64) __builtin_prefetch((const char *)p + at);
+    if (n % 64 > 16) __builtin_prefetch((const char *)p + n - 1);
+}
+
 INLINE void few_columns(enum type t, int m, float *c, int64_t c_stride, const void *a,
                         size_t a_row, const void *w, size_t w_row, int64_t n, int64_t k) {
     struct tile tile;
+    const int64_t blocks = k / QK_BLOCK, near = blocks < NEAR ? blocks : NEAR;
     for (int64_t j = 0; j < n; j += 8) {
         const uint8_t *row[8];
+        const size_t here = (size_t)near * block_bytes(t);
+        const size_t there = /* in the next eight rows */
+            here + (j + 8 < n ? 8 * w_row - (size_t)blocks * block_bytes(t) : 0);
         find_rows(row, (const char *)w + (size_t)j * w_row, w_row, n - j);
         __m256 acc[4];
         for (int i = 0; i < m; i++) acc[i] = _mm256_setzero_ps();
-        for (int64_t b = 0; b < k / QK_BLOCK; b++) {
+        for (int64_t b = 0; b < blocks; b++) {
+            const size_t ahead = b + near < blocks ? here : there;
             const struct a256 *column[4];
             __m256i sums[4][8];
             for (int i = 0; i < m; i++)
                 column[i] = (const struct a256 *)((const char *)a + (size_t)i * a_row) + b;
             put_block_scales(&tile, t, row);
-            for (int r = 0; r < 8; r++) row_block(t, m, sums, &tile, r, row[r], column);
+            for (int r = 0; r < 8; r++) {
+                prefetch(row[r] + ahead, block_bytes(t));
+                row_block(t, m, sums, &tile, r, row[r], column);
+            }
             for (int i = 0; i < m; i++)
                 acc[i] = finish(t, &tile, column[i], sum_each(sums[i]), acc[i]);
             for (int r = 0; r < 8; r++) row[r] += block_bytes(t);
@@ -516,15 +531,20 @@ INLINE void chunk_block(enum type t, struct many_scratch *s, int64_t tiles, cons
 INLINE void many_columns(enum type t, float *c, int64_t c_stride, const void *a, size_t a_row,
                          const void *w, size_t w_row, int64_t m, int64_t n, int64_t k,
                          struct many_scratch *s) {
+    const int64_t blocks = k / QK_BLOCK;
     for (int64_t j = 0; j < n; j += 8 * TILES) {
         int64_t rows = n - j < 8 * TILES ? n - j : 8 * TILES, tiles = (rows + 7) / 8;
         const char *w_block = (const char *)w + (size_t)j * w_row;
         for (int64_t v = 0; v < (tiles + 1) / 2; v++)
             memset(s->acc[v], 0, (size_t)m * sizeof s->acc[v][0]);
-        for (int64_t b = 0; b < k / QK_BLOCK; b++) {
+        for (int64_t b = 0; b < blocks; b++) {
+            size_t ahead = block_bytes(t); /* or in the next rows */
+            if (b == blocks - 1 && j + rows < n)
+                ahead += (size_t)rows * w_row - (size_t)blocks * block_bytes(t);
             for (int64_t v = 0; v < tiles; v++) {
                 const uint8_t *row[8];
                 find_rows(row, w_block + (size_t)(8 * v) * w_row, w_row, rows - 8 * v);
+                for (int r = 0; r < 8; r++) prefetch(row[r] + ahead, block_bytes(t));
                 put_block_scales(&s->tiles[v], t, row);
                 put_weights(&s->tiles[v], t, row);
             }
