@@ -5,6 +5,7 @@
  * kernels, since they do not know newer CPUs; oneDNN runs as sgemm, and as an inner product
  * whose weights it packed beforehand, outside the timing. Medians. */
 #include "base/mem.h"
+#include "base/team.h"
 #include "glass/limits.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
@@ -73,8 +74,11 @@ static sgemm_function *load(const char *path, const char *set_threads, int threa
 static void glass_work(void *context, const struct member *me) {
     const struct job *j = context;
     struct weight w = {j->w, GLASS_F32, j->n, j->k, (size_t)j->k * sizeof(float)};
-    matmul_run(me, j->y, j->n, j->x, j->k, NULL, &w, j->m,
-               j->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
+    struct operand x = {.rows = {j->x}, .row_bytes = {(size_t)j->k * sizeof(float)}};
+    int64_t unit = matmul_unit(j->n, 32, me->n), begin, end;
+    while (team_queue_next(me, j->n, unit, &begin, &end))
+        matmul_range(j->y, j->n, &x, &w, j->m, begin, end,
+                     j->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);
     team_barrier(me);
 }
 

@@ -1,7 +1,7 @@
 /* float_avx2.c - products with float weights, and conversions, for AVX2, FMA and F16C.
  *
- * Lanes are outputs. Weights lie with k along the row, so they are turned in registers: 8 rows
- * by 8 k of 32 bits (f32, or pairs of bf16), 16 rows by 8 k of 16 bits (f16). */
+ * Lanes are outputs. Weights lie with k along the row, so they are turned in registers: 8
+ * rows by 8 k of 32 bits (f32, or pairs of bf16), 16 rows by 8 k of 16 bits (f16). */
 #include "math/dispatch.h"
 #include "math/gemm_float.h"
 #include "math/half.h"
@@ -97,7 +97,8 @@ static void pack_edge(float *panel, enum kind kind, const char *w, size_t w_row,
     for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < N_TILE; j++)
             panel[i * N_TILE + j] =
-                j < n ? widen_one(kind, w + (size_t)j * w_row + (size_t)i * bytes_of(kind)) : 0;
+                j < n ? widen_one(kind, w + (size_t)j * w_row + (size_t)i * bytes_of(kind))
+                      : 0;
 }
 
 INLINE void pack_step_32(float *panel, enum kind kind, const char *w, size_t w_row) {
@@ -168,6 +169,7 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
                       const float *panel, int64_t k, bool add,
                       const struct gemm_float_next *next) {
     __m256 sum[M_TILE][2];
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
     for (int64_t begin = 0; begin < k; begin += 16) {
         int64_t end = begin + 16 < k ? begin + 16 : k;
@@ -175,6 +177,7 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
         for (int64_t l = begin; l < end; l++) {
             __m256 w0 = _mm256_loadu_ps(panel + l * N_TILE);
             __m256 w1 = _mm256_loadu_ps(panel + l * N_TILE + 8);
+#pragma GCC unroll 8
             for (int i = 0; i < rows; i++) {
                 __m256 x = _mm256_broadcast_ss(row_of(a, a_row, i) + l);
                 sum[i][0] = _mm256_fmadd_ps(x, w0, sum[i][0]);
@@ -182,6 +185,7 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
             }
         }
     }
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
         for (int half = 0; half < 2; half++) {
             float *out = c + i * c_stride + half * 8;
@@ -190,22 +194,35 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
         }
 }
 
-static void tile(float *c, int64_t c_stride, const void *a, size_t a_row, const float *panel,
-                 int64_t k, int64_t rows, bool add, const struct gemm_float_next *next) {
+static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
+                 const float *panel, int64_t k, int64_t rows, bool add,
+                 const struct gemm_float_next *next) {
     switch (rows) {
-    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
-    default: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 1:
+        tile_rows(1, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 2:
+        tile_rows(2, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 3:
+        tile_rows(3, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 4:
+        tile_rows(4, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    case 5:
+        tile_rows(5, c, c_stride, a, a_row, panel, k, add, next);
+        break;
+    default:
+        tile_rows(6, c, c_stride, a, a_row, panel, k, add, next);
+        break;
     }
 }
 
 /* ---- streaming: few rows of activations ---- */
 
 /* Rows of weights in hand: `groups` of 8. */
-enum { MAX_GROUPS = 4, MAX_STREAM = 4 };
+enum { MAX_GROUPS = 4, MAX_STREAM = 4, AHEAD = 512 };
 
 struct stream {
     const char *w; /* at the current k */
@@ -215,17 +232,20 @@ struct stream {
 
 INLINE void multiply(__m256 sum[MAX_STREAM][MAX_GROUPS], int m, int group,
                      const struct stream *s, int64_t k, __m256 w) {
+#pragma GCC unroll 8
     for (int i = 0; i < m; i++)
         sum[i][group] = _mm256_fmadd_ps(_mm256_broadcast_ss(s->a[i] + k), w, sum[i][group]);
 }
 
 /* step_of(kind) k of all groups. */
-INLINE void stream_step(__m256 sum[MAX_STREAM][MAX_GROUPS], enum kind kind, int m, int groups,
-                        const struct stream *s) {
+INLINE void stream_step(__m256 sum[MAX_STREAM][MAX_GROUPS], enum kind kind, int m,
+                        int groups, const struct stream *s) {
     if (kind == F16) {
+#pragma GCC unroll 8
         for (int g = 0; g < groups; g += 2) {
             __m256i v[8];
             turn_16x8(v, s->w + (size_t)(8 * g) * s->w_row, s->w_row);
+#pragma GCC unroll 8
             for (int t = 0; t < 8; t++) {
                 __m128i high = _mm256_extracti128_si256(v[t], 1);
                 multiply(sum, m, g, s, t, _mm256_cvtph_ps(_mm256_castsi256_si128(v[t])));
@@ -234,10 +254,13 @@ INLINE void stream_step(__m256 sum[MAX_STREAM][MAX_GROUPS], enum kind kind, int 
         }
         return;
     }
+#pragma GCC unroll 8
     for (int g = 0; g < groups; g++)
+#pragma GCC unroll 8
         for (int i = 0; i < 8; i += 4) {
             __m256 v[4];
             turn_8x4(v, s->w + (size_t)(8 * g) * s->w_row + (size_t)i * 4, s->w_row);
+#pragma GCC unroll 8
             for (int t = 0; t < 4; t++) {
                 if (kind == F32) {
                     multiply(sum, m, g, s, i + t, v[t]);
@@ -250,17 +273,32 @@ INLINE void stream_step(__m256 sum[MAX_STREAM][MAX_GROUPS], enum kind kind, int 
 }
 
 /* One k, number by number. */
-INLINE void stream_one(__m256 sum[MAX_STREAM][MAX_GROUPS], enum kind kind, int m, int groups,
-                       const struct stream *s) {
+INLINE void stream_one(__m256 sum[MAX_STREAM][MAX_GROUPS], enum kind kind, int m,
+                       int groups, const struct stream *s) {
     float column[8 * MAX_GROUPS];
     for (int i = 0; i < 8 * groups; i++)
         column[i] = widen_one(kind, s->w + (size_t)i * s->w_row);
-    for (int g = 0; g < groups; g++) multiply(sum, m, g, s, 0, _mm256_loadu_ps(column + 8 * g));
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; g++)
+        multiply(sum, m, g, s, 0, _mm256_loadu_ps(column + 8 * g));
 }
 
 INLINE void stream_advance(struct stream *s, enum kind kind, int m, int64_t k) {
     s->w += (size_t)k * bytes_of(kind);
+#pragma GCC unroll 8
     for (int i = 0; i < m; i++) s->a[i] += k;
+}
+
+/* Half of the rows at each step, as a step takes half of a line (f16: a quarter, which
+ * comes to two prefetches of a line): the line AHEAD bytes on, or in the next group's row,
+ * `ahead` bytes on. */
+INLINE void fetch_ahead(int rows, const char *w, size_t w_row, int64_t at,
+                        int64_t row_bytes, size_t ahead) {
+    int64_t to = at / 64 * 64 + AHEAD;
+    const char *p = to < row_bytes ? w + to : w + ahead + (to - row_bytes);
+    if (at / 32 % 2 == 1) p += (size_t)(rows / 2) * w_row;
+#pragma GCC unroll 32
+    for (int i = 0; i < rows / 2; i++, p += w_row) _mm_prefetch(p, _MM_HINT_T0);
 }
 
 /* c (m, 8 groups); kind, m and groups are constants. ahead: bytes from a weight row of this
@@ -270,13 +308,17 @@ INLINE void stream_rows(enum kind kind, int m, int groups, float *c, int64_t c_s
                         size_t ahead) {
     __m256 sum[MAX_STREAM][MAX_GROUPS], total[MAX_STREAM][MAX_GROUPS];
     struct stream s = {w, w_row, {0}};
-    (void)ahead;
+    const int64_t row_bytes = k * (int64_t)bytes_of(kind);
+#pragma GCC unroll 8
     for (int i = 0; i < m; i++) s.a[i] = row_of(a, a_row, i);
     for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K) {
         int64_t left = k - k0 < GEMM_FLOAT_K ? k - k0 : GEMM_FLOAT_K;
+#pragma GCC unroll 8
         for (int i = 0; i < m; i++)
+#pragma GCC unroll 8
             for (int g = 0; g < groups; g++) sum[i][g] = _mm256_setzero_ps();
         for (; left >= step_of(kind); left -= step_of(kind)) {
+            if (ahead > 0) fetch_ahead(8 * groups, w, w_row, s.w - w, row_bytes, ahead);
             stream_step(sum, kind, m, groups, &s);
             stream_advance(&s, kind, m, step_of(kind));
         }
@@ -284,11 +326,15 @@ INLINE void stream_rows(enum kind kind, int m, int groups, float *c, int64_t c_s
             stream_one(sum, kind, m, groups, &s);
             stream_advance(&s, kind, m, 1);
         }
+#pragma GCC unroll 8
         for (int i = 0; i < m; i++)
+#pragma GCC unroll 8
             for (int g = 0; g < groups; g++)
                 total[i][g] = k0 == 0 ? sum[i][g] : _mm256_add_ps(total[i][g], sum[i][g]);
     }
+#pragma GCC unroll 8
     for (int i = 0; i < m; i++)
+#pragma GCC unroll 8
         for (int g = 0; g < groups; g++)
             _mm256_storeu_ps(c + i * c_stride + 8 * g, total[i][g]);
 }
@@ -300,22 +346,32 @@ INLINE void stream_m(enum kind kind, int m, int groups, float *c, int64_t c_stri
                      int64_t k) {
     int64_t j = 0, wide = 8 * groups;
     for (; j + wide <= n; j += wide)
-        stream_rows(kind, m, groups, c + j, c_stride, a, a_row, w + (size_t)j * w_row, w_row, k,
-                    (size_t)wide * w_row);
+        stream_rows(kind, m, groups, c + j, c_stride, a, a_row, w + (size_t)j * w_row,
+                    w_row, k, (size_t)wide * w_row);
     for (; j < n; j += 16) {
         if (j + 16 > n) j = n - 16;
-        stream_rows(kind, m, 2, c + j, c_stride, a, a_row, w + (size_t)j * w_row, w_row, k, 0);
+        stream_rows(kind, m, 2, c + j, c_stride, a, a_row, w + (size_t)j * w_row, w_row, k,
+                    0);
     }
 }
 
 INLINE void stream(enum kind kind, float *c, int64_t c_stride, const void *a, size_t a_row,
                    const void *w, size_t w_row, int64_t m, int64_t n, int64_t k) {
     switch (m) {
-    case 1: stream_m(kind, 1, 4, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 2: stream_m(kind, 2, 4, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 3: stream_m(kind, 3, 2, c, c_stride, a, a_row, w, w_row, n, k); break;
-    case 4: stream_m(kind, 4, 2, c, c_stride, a, a_row, w, w_row, n, k); break;
-    default: break;
+    case 1:
+        stream_m(kind, 1, 4, c, c_stride, a, a_row, w, w_row, n, k);
+        break;
+    case 2:
+        stream_m(kind, 2, 4, c, c_stride, a, a_row, w, w_row, n, k);
+        break;
+    case 3:
+        stream_m(kind, 3, 2, c, c_stride, a, a_row, w, w_row, n, k);
+        break;
+    case 4:
+        stream_m(kind, 4, 2, c, c_stride, a, a_row, w, w_row, n, k);
+        break;
+    default:
+        break;
     }
 }
 
@@ -334,11 +390,11 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE, N_TILE, MAX_STREAM, 4,
+static const struct gemm_float with_f32 = {M_TILE,     N_TILE,   MAX_STREAM, 4,
                                            stream_f32, pack_f32, tile};
-static const struct gemm_float with_f16 = {M_TILE, N_TILE, MAX_STREAM, 2,
+static const struct gemm_float with_f16 = {M_TILE,     N_TILE,   MAX_STREAM, 2,
                                            stream_f16, pack_f16, tile};
-static const struct gemm_float with_bf16 = {M_TILE, N_TILE, MAX_STREAM, 2,
+static const struct gemm_float with_bf16 = {M_TILE,      N_TILE,    MAX_STREAM, 2,
                                             stream_bf16, pack_bf16, tile};
 
 static void gemm_f32_avx2 GEMM_PARAMETERS {
@@ -359,7 +415,8 @@ static void widen_f16_avx2(float *y, const void *x, int64_t k) {
     const char *p = x;
     int64_t i = 0;
     for (; i + 8 <= k; i += 8)
-        _mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 2 * i))));
+        _mm256_storeu_ps(y + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 2 * i))));
     for (; i < k; i++) y[i] = f16_widen(load_u16(p + 2 * i));
 }
 
@@ -436,8 +493,8 @@ static uint64_t peak_read_avx2(const void *x, size_t n_bytes) {
         for (size_t q = 0; q < PARTS; q++)
             for (size_t l = 0; l < 4; l++) {
                 const char *at = p + q * part + i + 32 * l;
-                sum[l] = _mm256_add_epi64(sum[l],
-                                          _mm256_loadu_si256((const __m256i *)(const void *)at));
+                sum[l] = _mm256_add_epi64(
+                    sum[l], _mm256_loadu_si256((const __m256i *)(const void *)at));
             }
     sum[0] = _mm256_add_epi64(_mm256_add_epi64(sum[0], sum[1]),
                               _mm256_add_epi64(sum[2], sum[3]));

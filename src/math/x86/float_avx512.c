@@ -218,6 +218,7 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const char *a, size_
     }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
         for (int half = 0; half < 2; half++) {
             float *out = c + i * c_stride + half * LANES;
             __m512 s = sum[i][half];
@@ -276,11 +277,12 @@ static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
 
 /* ---- streaming: few rows of activations ---- */
 
-/* Two groups of 16 rows keep the multipliers busy where one chain would wait for itself. */
-enum { MAX_STREAM = 8, MAX_GROUPS = 2, AHEAD = 512 };
+/* Two groups of 16 rows: a line of 16-bit numbers is a chain of 32 steps, too long to wait
+ * for alone. More sums than registers would help nobody. */
+enum { MAX_STREAM = 8, MAX_GROUPS = 2, AHEAD = 8 /* lines */ };
 
 INLINE int groups_of(enum kind kind, int m) {
-    return kind != F32 && m == 1 ? 2 : 1;
+    return kind != F32 && m <= 6 ? 2 : 1;
 }
 
 struct stream {
@@ -296,6 +298,7 @@ struct stream {
 INLINE void multiply_line(__m512 (*sum)[MAX_GROUPS], enum kind kind, int m, int groups,
                           const struct rows *rows, const char *a, size_t a_row,
                           int64_t n_k) {
+#pragma GCC unroll 8
     for (int g = 0; g < groups; g++) {
         struct rows r = {rows->w + (size_t)(g * LANES) * rows->row, rows->row,
                          rows->last - g * LANES};
@@ -307,6 +310,7 @@ INLINE void multiply_line(__m512 (*sum)[MAX_GROUPS], enum kind kind, int m, int 
         for (int k = 0; k < step_of(kind); k++) {
             if (k >= n_k) break;
             __m512 w = column(kind, v, k);
+#pragma GCC unroll 8
             for (int i = 0; i < m; i++)
                 sum[i][g] =
                     _mm512_fmadd_ps(broadcast(a + (size_t)i * a_row + k * 4), w, sum[i][g]);
@@ -315,27 +319,31 @@ INLINE void multiply_line(__m512 (*sum)[MAX_GROUPS], enum kind kind, int m, int 
 }
 
 /* What memory likes best on Zen 5: of 16 rows, four lines of four rows at each of four
- * steps; of 32, a line of each. ahead_row: from a row to the same row of the next group. */
-INLINE void fetch_ahead(int groups, const char *w, size_t w_row, int64_t at,
-                        int64_t row_bytes, size_t ahead_row) {
-    int64_t to = (groups == 1 ? at / 256 * 256 : at) + AHEAD;
-    const char *p = w + to;
-    if (to >= row_bytes) p += ahead_row - (size_t)row_bytes;
-    if (groups == 1) {
-        p += (size_t)(at / 64 % 4 * 4) * w_row;
-        for (int i = 0; i < 4; i++, p += w_row)
-            for (int l = 0; l < 4; l++) _mm_prefetch(p + 64 * l, _MM_HINT_T0);
-    } else {
-        for (int i = 0; i < groups * LANES; i++, p += w_row) _mm_prefetch(p, _MM_HINT_T0);
+ * steps; of 32, a line of each. After a row's last line comes the first one of the next
+ * group's row, which is ahead_row bytes on. Unrolled, since hardware tells streams by the
+ * instruction. */
+INLINE void fetch_ahead(int groups, const char *w, size_t w_row, int64_t line,
+                        int64_t n_lines, size_t ahead_row) {
+    const int64_t n = groups == 1 ? 4 : 1;
+    const int n_rows = groups == 1 ? 4 : MAX_GROUPS * LANES;
+#pragma GCC unroll 4
+    for (int64_t l = 0; l < n; l++) {
+        int64_t to = line / n * n + AHEAD + l;
+        const char *p = to < n_lines ? w + 64 * to : w + ahead_row + 64 * (to - n_lines);
+        if (groups == 1) p += (size_t)(line % 4 * 4) * w_row;
+#pragma GCC unroll 32
+        for (int i = 0; i < n_rows; i++) _mm_prefetch(p + (size_t)i * w_row, _MM_HINT_T0);
     }
 }
 
 /* c's columns j … j + lanes = or += sum. */
 INLINE void add_sums(__m512 (*sum)[MAX_GROUPS], int m, int groups, const struct stream *s,
                      int64_t j, bool add) {
+#pragma GCC unroll 8
     for (int g = 0; g < groups; g++) {
         int64_t n = s->n - j - g * LANES;
         __mmask16 lanes = (__mmask16)(n >= LANES ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
+#pragma GCC unroll 8
         for (int i = 0; i < m; i++) {
             float *out = s->c + i * s->c_stride + j + g * LANES;
             __m512 x = sum[i][g];
@@ -394,26 +402,33 @@ INLINE edge_function *edge_of(enum kind kind) {
 INLINE void stream_rows(enum kind kind, int m, int groups, const struct stream *s,
                         int64_t j) {
     const int64_t step = step_of(kind), height = groups * LANES;
-    const int64_t row_bytes = s->k * (int64_t)bytes_of(kind);
+    const int64_t n_lines = (s->k + step - 1) / step;
     const bool whole = j + height <= s->n;
     const char *a = s->a, *w = s->w + (size_t)j * s->w_row;
     struct rows r = {w, s->w_row, height};
     for (int64_t k0 = 0; k0 < s->k; k0 += GEMM_FLOAT_K) {
         __m512 sum[MAX_STREAM][MAX_GROUPS];
         int64_t left = s->k - k0 < GEMM_FLOAT_K ? s->k - k0 : GEMM_FLOAT_K;
+#pragma GCC unroll 8
         for (int i = 0; i < m; i++)
+#pragma GCC unroll 8
             for (int g = 0; g < groups; g++) sum[i][g] = _mm512_setzero_ps();
         for (; whole && left >= step; left -= step, r.w += 64, a += step * 4) {
-            fetch_ahead(groups, w, s->w_row, r.w - w, row_bytes, (size_t)height * s->w_row);
+            fetch_ahead(groups, w, s->w_row, (r.w - w) / 64, n_lines,
+                        (size_t)height * s->w_row);
             multiply_line(sum, kind, m, groups, &r, a, s->a_row, step);
         }
         if (left > 0) {
             __m512 copy[MAX_STREAM][MAX_GROUPS];
             struct rows rest = {r.w, s->w_row, whole ? height : s->n - j - 1};
+#pragma GCC unroll 8
             for (int i = 0; i < m; i++)
+#pragma GCC unroll 8
                 for (int g = 0; g < groups; g++) copy[i][g] = sum[i][g];
             edge_of(kind)(copy, m, groups, &rest, a, s->a_row, left);
+#pragma GCC unroll 8
             for (int i = 0; i < m; i++)
+#pragma GCC unroll 8
                 for (int g = 0; g < groups; g++) sum[i][g] = copy[i][g];
             r.w += left * (int64_t)bytes_of(kind), a += left * 4;
         }
@@ -501,7 +516,9 @@ static double peak_fma_avx512(int64_t rounds, float *sink) {
 #pragma GCC unroll 16
         for (int i = 0; i < CHAINS; i++) sum[i] = _mm512_fmadd_ps(sum[i], x, y);
     for (int i = 1; i < CHAINS; i++) sum[0] = _mm512_add_ps(sum[0], sum[i]);
-    *sink = _mm512_cvtss_f32(sum[0]);
+    float lanes[LANES];
+    _mm512_storeu_ps(lanes, sum[0]);
+    *sink = lanes[0];
     return (double)rounds * CHAINS * LANES * 2;
 }
 
