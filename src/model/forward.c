@@ -270,11 +270,11 @@ static void hidden(const struct walk *k, const struct layer *l, const struct ope
     product(k, s->up, in, &l->up, k->T, begin, end);
     for (int64_t t = 0; t < k->T; t++) {
         float *up = s->up + t * F + begin;
-        const float *gate = s->gate + t * F + begin;
         if (k->c->family.gated && k->c->family.activation == ACT_SILU) {
-            k->m->silu_mul_f32(up, gate, up, n);
+            k->m->silu_mul_f32(up, s->gate + t * F + begin, up, n);
         } else if (k->c->family.gated) {
-            activate(k, s->gate + t * F + begin, n);
+            float *gate = s->gate + t * F + begin;
+            activate(k, gate, n);
             k->m->mul_f32(up, gate, up, n);
         } else {
             activate(k, up, n);

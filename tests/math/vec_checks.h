@@ -213,16 +213,32 @@ static inline bool vec_check_all_bits(const char *name, vec_unary *c, vec_unary 
     return true;
 }
 
+/* Arguments whose exponential is so near a midpoint that AVX-512's shorter way, without its
+ * second look, rounds it wrongly (there are 57), each in every lane. */
+static inline bool vec_check_hard_exp(const struct vec_check *v) {
+    static const uint32_t hard[] = {0x3ca834ff, 0x40803ef9, 0xbefffee9};
+    bool ok = true;
+    for (int i = 0; i < 3 * 64 && ok; i++) {
+        float x[64] = {0}, got[64], want[64];
+        x[i / 3] = bits_f32(hard[i % 3]);
+        v->c->exp_f32(want, x, 64);
+        v->k->exp_f32(got, x, 64);
+        ok = check_equal("exp near a midpoint", 64, got, want);
+    }
+    return ok;
+}
+
 /* All rows. step: of the functions' bit patterns. */
 static inline bool vec_check_table(const struct math_kernels *c,
                                    const struct math_kernels *k, uint64_t step) {
     struct vec_check v = {c, k, {1}};
 #define UNARY(row)    (vec_check_unary(&v, #row, c->row, k->row))
 #define FUNCTION(row) (UNARY(row) && vec_check_all_bits(#row, c->row, k->row, step))
-    return FUNCTION(exp_f32) && FUNCTION(log_f32) && FUNCTION(tanh_f32) &&
-           FUNCTION(erf_f32) && FUNCTION(sin_f32) && FUNCTION(cos_f32) &&
-           FUNCTION(silu_f32) && FUNCTION(gelu_tanh_f32) && FUNCTION(gelu_erf_f32) &&
-           UNARY(relu_f32) && vec_check_binary(&v, "add", c->add_f32, k->add_f32) &&
+    return vec_check_hard_exp(&v) && FUNCTION(exp_f32) && FUNCTION(log_f32) &&
+           FUNCTION(tanh_f32) && FUNCTION(erf_f32) && FUNCTION(sin_f32) &&
+           FUNCTION(cos_f32) && FUNCTION(silu_f32) && FUNCTION(gelu_tanh_f32) &&
+           FUNCTION(gelu_erf_f32) && UNARY(relu_f32) &&
+           vec_check_binary(&v, "add", c->add_f32, k->add_f32) &&
            vec_check_binary(&v, "mul", c->mul_f32, k->mul_f32) &&
            vec_check_binary(&v, "silu_mul", c->silu_mul_f32, k->silu_mul_f32) &&
            vec_check_scaled(&v, "scale", c->scale_f32, k->scale_f32) &&
