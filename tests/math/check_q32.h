@@ -178,6 +178,11 @@ static inline int check_products(const struct math_kernels *right,
         bad += check_product(right, k, type, 67, 203, 2, seed);
         bad += check_product(right, k, type, 21, 37, 131, seed);
         bad += check_product(right, k, type, 150, 3, 9, seed);
+        bad += check_product(right, k, type, 530, 5, 2, seed);
+        /* Few columns, longer than the sums that are kept at a time. */
+        bad += check_product(right, k, type, 1, 37, 203, seed);
+        bad += check_product(right, k, type, 2, 18, 201, seed);
+        bad += check_product(right, k, type, 8, 19, 131, seed);
     }
     return bad;
 }

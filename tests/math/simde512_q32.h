@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define INLINE static __attribute__((noinline, unused))
+
 /* SIMDe's own name for it takes four arguments. */
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16 simde_mm512_madd_epi16
