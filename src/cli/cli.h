@@ -66,7 +66,7 @@ struct run_options {
     {"dry-base", 0, OPT_FLOAT, &(r).sampler.dry_base, "F", "1.75"},                          \
     {"dry-allowed-length", 0, OPT_INT, &(r).dry_allowed_length, "N", "2"},                   \
     {"dry-last-n", 0, OPT_INT, &(r).dry_last_n, "N", "tokens that DRY sees (-1 = all)"},     \
-    {"dry-breaker", 0, OPT_LIST, &(r).breakers, "TEXT", "ends DRY's matches (repeatable; newline : \" *)"}, \
+    {"dry-breaker", 0, OPT_LIST, &(r).breakers, "TEXT", "ends DRY's matches (repeatable)"}, \
     {"xtc-probability", 0, OPT_FLOAT, &(r).sampler.xtc_probability, "F", "0 = off"},         \
     {"xtc-threshold", 0, OPT_FLOAT, &(r).sampler.xtc_threshold, "F", "0.1"},                 \
     {"logit-bias", 0, OPT_LIST, &(r).bias, "ID+B|ID-B", "add B to a token's logit (repeatable)"}, \
