@@ -128,7 +128,7 @@ $(B)/glass: $(CLI_OBJ) $(B)/libglass-internal.a
 $(B)/tests/%: $(B)/tests/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
 $(B)/tests/store/%: $(B)/tests/store/%.o $(filter $(B)/src/store/%,$(CLI_OBJ)) $(B)/libglass-internal.a
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS) $(TEST_LIBS)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
 $(B)/bench/%: $(B)/bench/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
 $(B)/examples/%: examples/%.c $(B)/libglass.a

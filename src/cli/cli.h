@@ -35,8 +35,8 @@ struct run_options {
     const char *cache_type;
     bool mlock, json, ignore_eos;
     glass_sampler_options sampler;
-    int64_t top_k, penalty_last_n, mirostat, dry_allowed_length;
-    struct opt_list stop, bias;
+    int64_t top_k, penalty_last_n, mirostat, dry_allowed_length, dry_last_n;
+    struct opt_list stop, bias, breakers;
 };
 /* The rows of those options, to be pasted into a table. */
 #define RUN_OPTIONS(r)                                                                       \
@@ -65,6 +65,8 @@ struct run_options {
     {"dry-multiplier", 0, OPT_FLOAT, &(r).sampler.dry_multiplier, "F", "0 = off"},           \
     {"dry-base", 0, OPT_FLOAT, &(r).sampler.dry_base, "F", "1.75"},                          \
     {"dry-allowed-length", 0, OPT_INT, &(r).dry_allowed_length, "N", "2"},                   \
+    {"dry-last-n", 0, OPT_INT, &(r).dry_last_n, "N", "tokens that DRY sees (-1 = all)"},     \
+    {"dry-breaker", 0, OPT_LIST, &(r).breakers, "TEXT", "ends DRY's matches (repeatable)"}, \
     {"xtc-probability", 0, OPT_FLOAT, &(r).sampler.xtc_probability, "F", "0 = off"},         \
     {"xtc-threshold", 0, OPT_FLOAT, &(r).sampler.xtc_threshold, "F", "0.1"},                 \
     {"logit-bias", 0, OPT_LIST, &(r).bias, "ID+B|ID-B", "add B to a token's logit (repeatable)"}, \

@@ -14,7 +14,7 @@ struct chat {
     const char *prompt, *system;
     struct engine engine;
     struct conversation talk;
-    int64_t n_skip;    /* oldest messages (not the system's) that no longer fit */
+    int64_t n_skip; /* oldest messages (not the system's) that no longer fit */
     struct buf answer;
     int64_t n_retries;
     bool tty, color, interrupted;
@@ -28,12 +28,14 @@ static const char help_text[] =
     "/save FILE       keep this chat    /load FILE   go on with a kept one\n"
     "/clear           begin anew        /stats       tokens and speed\n"
     "/exit            leave (so does Ctrl-D)\n"
-    "Ctrl-C stops an answer and keeps the chat. A line that ends with \\ goes on in the next;\n"
-    "\"\"\" begins and ends a text of several lines; pasted lines stay together. The arrow keys\n"
+    "Ctrl-C stops an answer and keeps the chat. A line that ends with \\ goes on in the "
+    "next;\n"
+    "\"\"\" begins and ends a text of several lines; pasted lines stay together. The arrow "
+    "keys\n"
     "bring back what you wrote, Tab completes commands and file names.\n";
 
-static const char *const command_words[] = {"/help",  "/system ", "/retry", "/save ", "/load ",
-                                            "/clear", "/stats",   "/exit",  NULL};
+static const char *const command_words[] = {
+    "/help", "/system ", "/retry", "/save ", "/load ", "/clear", "/stats", "/exit", NULL};
 
 /* A remark of the program: on standard error when a program may read the answers. */
 static void remark(const struct chat *c, const char *text) {
@@ -95,15 +97,16 @@ static int64_t answer_room(const struct chat *c, int64_t n_ctx) {
 }
 
 static glass_status too_long(int64_t n, int64_t n_ctx, int64_t room) {
-    return fail(GLASS_BAD_INPUT,
-                "the message has %lld tokens with the system's, and the context %lld positions, "
-                "of which %lld are for the answer: shorten it, or start with a larger -c",
-                (long long)n, (long long)n_ctx, (long long)room);
+    return fail(
+        GLASS_BAD_INPUT,
+        "the message has %lld tokens with the system's, and the context %lld positions, "
+        "of which %lld are for the answer: shorten it, or start with a larger -c",
+        (long long)n, (long long)n_ctx, (long long)room);
 }
 
 /* The conversation in tokens. When it fills the context, the oldest turns go, down to half
- * of it, so that the next turns can be appended to what the session holds; the system message
- * and the last message always stay. Nothing goes without a word. */
+ * of it, so that the next turns can be appended to what the session holds; the system
+ * message and the last message always stay. Nothing goes without a word. */
 static glass_status encode(struct chat *c, int32_t **ids, int64_t *n) {
     struct conversation *t = &c->talk;
     int64_t n_ctx = glass_session_n_ctx(c->engine.session), room = answer_room(c, n_ctx);
@@ -124,10 +127,11 @@ static glass_status encode(struct chat *c, int32_t **ids, int64_t *n) {
     }
     c->n_skip = skip;
     char text[200];
-    snprintf(text, sizeof text,
-             "the context of %lld positions is full: the model no longer sees the %lld oldest "
-             "messages; /save still keeps them, a larger -c has more room",
-             (long long)n_ctx, (long long)skip);
+    snprintf(
+        text, sizeof text,
+        "the context of %lld positions is full: the model no longer sees the %lld oldest "
+        "messages; /save still keeps them, a larger -c has more room",
+        (long long)n_ctx, (long long)skip);
     remark(c, text);
     return GLASS_OK;
 }
@@ -153,8 +157,11 @@ static glass_status respond(struct chat *c) {
     glass_status status = engine_feed(&c->engine, ids, n);
     mem_free(ids);
     TRY(status);
-    struct answer_options o = {.n_predict = c->run.n_predict, .stop = &c->run.stop,
-                               .logprobs = -1, .text = on_text, .context = c};
+    struct answer_options o = {.n_predict = c->run.n_predict,
+                               .stop = &c->run.stop,
+                               .logprobs = -1,
+                               .text = on_text,
+                               .context = c};
     TRY(engine_answer(&c->engine, &o, &end));
     c->interrupted = end == END_INTERRUPT;
     TRY(finish_answer(c, end));
@@ -254,8 +261,10 @@ static bool command(struct chat *c, const char *line, glass_status *status) {
     else if (is_command(line, "/stats"))
         stats(c);
     else
-        *status = fail(GLASS_USAGE, "there is no command %.40s; /help lists them (a message "
-                                    "that begins with / can stand in \"\"\")", line);
+        *status = fail(GLASS_USAGE,
+                       "there is no command %.40s; /help lists them (a message "
+                       "that begins with / can stand in \"\"\")",
+                       line);
     return true;
 }
 
@@ -322,8 +331,8 @@ static glass_status open_terminal(struct chat *c) {
     glass_model_info info;
     glass_model_get_info(c->engine.model, &info);
     printf("%s (%.3g million parameters, licence %s). /help lists commands, Ctrl-D ends.\n",
-           info.name[0] ? info.name : "A model without a name", 1e-6 * (double)info.n_params,
-           info.license[0] ? info.license : "not said");
+           info.name[0] ? info.name : "A model without a name",
+           1e-6 * (double)info.n_params, info.license[0] ? info.license : "not said");
     if (path_state(&history) != GLASS_OK || path_make(history.data) != GLASS_OK ||
         buf_text(&history, "/chat_history") != GLASS_OK)
         buf_clear(&history); /* a chat without a memory is still a chat */
@@ -334,7 +343,8 @@ static glass_status open_terminal(struct chat *c) {
 }
 
 /* One message or command. Returns false when the chat is over. */
-static bool turn(struct chat *c, const struct buf *message, bool quoted, glass_status *status) {
+static bool turn(struct chat *c, const struct buf *message, bool quoted,
+                 glass_status *status) {
     bool go_on = true;
     if (c->line != NULL) line_remember(c->line, message->data);
     if (message->data[0] == '/' && !quoted)
@@ -378,8 +388,10 @@ static glass_status run(struct chat *c, const char *model) {
     TRY(engine_open(&c->engine, model, &c->run));
     glass_status status = glass_model_template(c->engine.model, &tmpl);
     if (status == GLASS_NEGATIVE)
-        return fail(GLASS_BAD_INPUT, "%s has no chat template: it was not made to chat; it "
-                                     "completes text (glass complete)", model);
+        return fail(GLASS_BAD_INPUT,
+                    "%s has no chat template: it was not made to chat; it "
+                    "completes text (glass complete)",
+                    model);
     TRY(status);
     if (c->system != NULL) TRY(conversation_system(&c->talk, c->system));
     cli_catch_interrupt();
@@ -402,11 +414,15 @@ int cmd_chat(int argc, char **argv) {
         "From a pipe, every line is a message.",
         "  glass chat\n  glass chat model.gguf --system \"Answer in one sentence.\"\n"
         "  glass chat -p \"Why is the sky blue?\" --seed 1\n",
-        options, 0, 1, true};
+        options,
+        0,
+        1,
+        true};
     const char *words[1] = {DEFAULT_MODEL};
     int n_words, code = opts_parse(&command_line, argc, argv, words, &n_words);
     if (code >= 0) return code;
-    c.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !c.run.json && c.prompt == NULL;
+    c.tty =
+        isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !c.run.json && c.prompt == NULL;
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     c.color = c.tty && (no_color == NULL || *no_color == '\0') &&
               (term == NULL || strcmp(term, "dumb") != 0);

@@ -42,7 +42,8 @@ int cmd_list(int argc, char **argv) {
         printf("%-44s %9s  %s\n", l.entries[i].name,
                cli_bytes(size, (double)l.entries[i].n_bytes), l.entries[i].place);
     }
-    if (!json && l.n == 0) printf("no models yet: glass pull NAME gets one, and so does ./setup.sh chat\n");
+    if (!json && l.n == 0)
+        printf("no models yet: glass pull NAME gets one, and so does ./setup.sh chat\n");
     store_listing_clear(&l);
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

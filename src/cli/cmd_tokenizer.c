@@ -37,8 +37,8 @@ static glass_status open_tokenizer(struct tok *c, const char *name) {
             buf_free(&b);
             if (there || status != GLASS_OK) return status;
         }
-        return fail(GLASS_BAD_INPUT, "%s: neither tokenizer.json nor tokenizer.model is in it",
-                    name);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: neither tokenizer.json nor tokenizer.model is in it", name);
     }
     TRY(store_resolve(&path, name));
     glass_status status = glass_tokenizer_open(&c->t, path);
@@ -55,7 +55,8 @@ static glass_status open_input(struct tok *c) {
         return c->in ? GLASS_OK : fail_errno("%s: cannot open", c->file);
     }
     if (isatty(STDIN_FILENO))
-        return fail(GLASS_USAGE, "nothing to read: give -p TEXT, -f FILE, or standard input");
+        return fail(GLASS_USAGE,
+                    "nothing to read: give -p TEXT, -f FILE, or standard input");
     c->in = stdin;
     return GLASS_OK;
 }
@@ -72,7 +73,8 @@ static glass_status flush_if(struct buf *out, size_t limit) {
 static glass_status json_text(struct tok *c, int32_t id) {
     char *text;
     size_t n;
-    TRY(glass_tokenizer_decode(c->t, &text, &n, &id, 1, GLASS_SHOW_SPECIAL | GLASS_CONTINUE));
+    TRY(glass_tokenizer_decode(c->t, &text, &n, &id, 1,
+                               GLASS_SHOW_SPECIAL | GLASS_CONTINUE));
     glass_status status = buf_json_string(&c->out, text, n);
     glass_free(text);
     return status;
@@ -82,7 +84,8 @@ static glass_status json_text(struct tok *c, int32_t id) {
 static glass_status quoted(struct tok *c, int32_t id) {
     char *text;
     size_t n;
-    TRY(glass_tokenizer_decode(c->t, &text, &n, &id, 1, GLASS_SHOW_SPECIAL | GLASS_CONTINUE));
+    TRY(glass_tokenizer_decode(c->t, &text, &n, &id, 1,
+                               GLASS_SHOW_SPECIAL | GLASS_CONTINUE));
     glass_status status = buf_byte(&c->out, '"');
     for (size_t at = 0; status == GLASS_OK && at < n;) {
         uint32_t u;
@@ -129,7 +132,8 @@ static glass_status put_encoded(struct tok *c, const int32_t *ids, int64_t n) {
 static glass_status encode_text(struct tok *c, const char *text, size_t n_bytes) {
     int32_t *ids;
     int64_t n;
-    unsigned flags = (c->special ? GLASS_PARSE_SPECIAL : 0) | (c->bos ? GLASS_ADD_SPECIAL : 0);
+    unsigned flags =
+        (c->special ? GLASS_PARSE_SPECIAL : 0) | (c->bos ? GLASS_ADD_SPECIAL : 0);
     TRY(glass_tokenizer_encode(c->t, &ids, &n, text, n_bytes, flags));
     glass_status status = put_encoded(c, ids, n);
     glass_free(ids);
@@ -143,8 +147,9 @@ static glass_status read_all(struct tok *c, struct buf *text) {
         text->len += n;
         text->data[text->len] = '\0';
         if (text->len > TEXT_LIMIT)
-            return fail(GLASS_BAD_INPUT, "the text is longer than %zu bytes, the most that one "
-                                         "call takes; --lines takes any number of lines",
+            return fail(GLASS_BAD_INPUT,
+                        "the text is longer than %zu bytes, the most that one "
+                        "call takes; --lines takes any number of lines",
                         TEXT_LIMIT);
         if (n == 0) break;
     }
@@ -164,11 +169,13 @@ static glass_status encode(struct tok *c) {
             if (n > 0 && line[n - 1] == '\n') n--;
             status = encode_text(c, line, (size_t)n);
         }
-        if (status == GLASS_OK && ferror(c->in)) status = fail_errno("cannot read the text");
+        if (status == GLASS_OK && ferror(c->in))
+            status = fail_errno("cannot read the text");
         free(line);
     } else {
         status = read_all(c, &text);
-        if (status == GLASS_OK) status = encode_text(c, text.data ? text.data : "", text.len);
+        if (status == GLASS_OK)
+            status = encode_text(c, text.data ? text.data : "", text.len);
     }
     buf_free(&text);
     return status;
@@ -187,8 +194,10 @@ static glass_status next_id(struct tok *c, int64_t *at, int32_t *id, bool *more)
         (*at)++;
         if ((ch >= '0' && ch <= '9') || ch == '-') break;
         if (strchr(" \t\r\n,[]", ch) == NULL || ch == 0)
-            return fail(GLASS_BAD_INPUT, "byte %lld of the ids is no digit, space, comma or "
-                                         "bracket", (long long)*at);
+            return fail(GLASS_BAD_INPUT,
+                        "byte %lld of the ids is no digit, space, comma or "
+                        "bracket",
+                        (long long)*at);
     }
     if (ch == '-') sign = -1;
     bool digits = ch != '-';
@@ -203,7 +212,8 @@ static glass_status next_id(struct tok *c, int64_t *at, int32_t *id, bool *more)
     }
     if (c->in != NULL && ch != EOF) ungetc(ch, c->in);
     if (!digits || value > INT32_MAX)
-        return fail(GLASS_BAD_INPUT, "byte %lld of the ids: that is no token id", (long long)*at);
+        return fail(GLASS_BAD_INPUT, "byte %lld of the ids: that is no token id",
+                    (long long)*at);
     *id = (int32_t)(sign * value);
     *more = true;
     return GLASS_OK;
@@ -260,9 +270,10 @@ static int longest_first(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* The longest ordinary tokens by the bytes that they stand for, and the special ones by id. */
-static glass_status collect(struct tok *c, struct row *rows, int64_t *n_rows, int32_t *special,
-                            int64_t *n_special) {
+/* The longest ordinary tokens by the bytes that they stand for, and the special ones by id.
+ */
+static glass_status collect(struct tok *c, struct row *rows, int64_t *n_rows,
+                            int32_t *special, int64_t *n_special) {
     *n_rows = *n_special = 0;
     for (int64_t i = 0; i < glass_tokenizer_n_vocab(c->t); i++) {
         int32_t id = (int32_t)i;
@@ -271,7 +282,8 @@ static glass_status collect(struct tok *c, struct row *rows, int64_t *n_rows, in
             continue;
         }
         char *text;
-        TRY(glass_tokenizer_decode(c->t, &text, &rows[*n_rows].n_bytes, &id, 1, GLASS_CONTINUE));
+        TRY(glass_tokenizer_decode(c->t, &text, &rows[*n_rows].n_bytes, &id, 1,
+                                   GLASS_CONTINUE));
         glass_free(text);
         rows[(*n_rows)++].id = id;
     }
@@ -324,8 +336,9 @@ static glass_status show_json(struct tok *c, const struct row *rows, int64_t n_r
     const char *pre = glass_tokenizer_pre(c->t);
     TRY(buf_printf(o, "{\"kind\":\"%s\",\"pre\":", glass_tokenizer_kind(c->t)));
     TRY(buf_json_string(o, pre, strlen(pre)));
-    TRY(buf_printf(o, ",\"vocabulary\":%lld,\"bos\":%d,\"eos\":%d,\"adds_bos\":%s,"
-                      "\"special\":[",
+    TRY(buf_printf(o,
+                   ",\"vocabulary\":%lld,\"bos\":%d,\"eos\":%d,\"adds_bos\":%s,"
+                   "\"special\":[",
                    (long long)glass_tokenizer_n_vocab(c->t), glass_tokenizer_bos(c->t),
                    glass_tokenizer_eos(c->t),
                    glass_tokenizer_adds_bos(c->t) ? "true" : "false"));
@@ -383,8 +396,9 @@ static int run(struct tok *c, const struct opt_command *command, int argc, char 
     return finish(c, status);
 }
 
-#define MODEL_IS                                                                             \
-    "MODEL is a GGUF file or the name of a model, a tokenizer.json (or the folder it is in),\n" \
+#define MODEL_IS                                                                           \
+    "MODEL is a GGUF file or the name of a model, a tokenizer.json (or the folder it is "  \
+    "in),\n"                                                                               \
     "or a SentencePiece model."
 
 static int encode_main(int argc, char **argv) {
@@ -392,9 +406,11 @@ static int encode_main(int argc, char **argv) {
     const struct opt options[] = {
         {"prompt", 'p', OPT_TEXT, &c.prompt, "TEXT", "the text"},
         {"file", 'f', OPT_TEXT, &c.file, "FILE", "the text (- or none: standard input)"},
-        {"lines", 0, OPT_FLAG, &c.lines, NULL, "every line is a text of its own, as it comes"},
+        {"lines", 0, OPT_FLAG, &c.lines, NULL,
+         "every line is a text of its own, as it comes"},
         {"ids", 0, OPT_FLAG, &c.ids, NULL, "ids only, in one line"},
-        {"special", 0, OPT_FLAG, &c.special, NULL, "control tokens in the text count as such"},
+        {"special", 0, OPT_FLAG, &c.special, NULL,
+         "control tokens in the text count as such"},
         {"bos", 0, OPT_FLAG, &c.bos, NULL, "BOS and EOS as the model wants them"},
         {"json", 'j', OPT_FLAG, &c.json, NULL, "a JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
@@ -404,7 +420,10 @@ static int encode_main(int argc, char **argv) {
         "  glass tokenizer encode smollm2 -p \"Hello, world\"\n"
         "  glass tokenizer encode smollm2 -p \"<|im_start|>user\" --special --ids\n"
         "  glass tokenizer encode tokenizer.json --lines --ids < corpus.txt > ids.txt\n",
-        options, 1, 1, true};
+        options,
+        1,
+        1,
+        true};
     return run(&c, &command, argc, argv, encode, true);
 }
 
@@ -421,7 +440,10 @@ static int decode_main(int argc, char **argv) {
         "Turns ids back into text, byte for byte and as they come. " MODEL_IS,
         "  glass tokenizer decode smollm2 -p \"19556 28 905\"\n"
         "  glass tokenizer encode smollm2 --ids < a.txt | glass tokenizer decode smollm2\n",
-        options, 1, 1, true};
+        options,
+        1,
+        1,
+        true};
     return run(&c, &command, argc, argv, decode, true);
 }
 
@@ -433,10 +455,13 @@ static int show_main(int argc, char **argv) {
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass tokenizer show MODEL [options]",
-        "Shows what a tokenizer is: kind, size, special tokens, pre-tokenizer, longest tokens.\n"
-        MODEL_IS,
-        "  glass tokenizer show smollm2\n  glass tokenizer show tokenizer.json -n 50\n", options,
-        1, 1, true};
+        "Shows what a tokenizer is: kind, size, special tokens, pre-tokenizer, longest "
+        "tokens.\n" MODEL_IS,
+        "  glass tokenizer show smollm2\n  glass tokenizer show tokenizer.json -n 50\n",
+        options,
+        1,
+        1,
+        true};
     return run(&c, &command, argc, argv, show, false);
 }
 

@@ -61,6 +61,7 @@ void run_options_init(struct run_options *r) {
     r->top_k = r->sampler.top_k;
     r->penalty_last_n = r->sampler.penalty_last_n;
     r->dry_allowed_length = r->sampler.dry_allowed_length;
+    r->dry_last_n = r->sampler.dry_last_n;
 }
 
 static bool show_progress(void *context, double fraction) {
@@ -116,7 +117,12 @@ static glass_status make_sampler(struct engine *e, struct run_options *r) {
     TRY(narrow(&r->sampler.penalty_last_n, r->penalty_last_n, "repeat-last-n"));
     TRY(narrow(&mirostat, r->mirostat, "mirostat"));
     TRY(narrow(&r->sampler.dry_allowed_length, r->dry_allowed_length, "dry-allowed-length"));
+    TRY(narrow(&r->sampler.dry_last_n, r->dry_last_n, "dry-last-n"));
     r->sampler.mirostat = mirostat;
+    if (r->breakers.n > 0) {
+        r->sampler.dry_breakers = r->breakers.items;
+        r->sampler.n_dry_breakers = r->breakers.n;
+    }
     if (r->seed < 0) {
         uint32_t random;
         if (getrandom(&random, sizeof random, 0) != sizeof random)

@@ -15,7 +15,7 @@ enum { HISTORY_LINES = 1000, PASTE_LIMIT = 1 << 20 };
 struct line_editor {
     EditLine *el;
     History *history;
-    char *path;          /* of the history, or NULL */
+    char *path; /* of the history, or NULL */
     const char *const *words;
     const char *prompt;
     bool cancelled;
@@ -72,7 +72,8 @@ struct completion {
     bool any;
 };
 
-static glass_status fits(struct completion *c, const char *typed, size_t n, const char *word) {
+static glass_status fits(struct completion *c, const char *typed, size_t n,
+                         const char *word) {
     if (strncmp(word, typed, n) != 0) return GLASS_OK;
     const char *rest = word + n;
     c->n++;
@@ -111,7 +112,8 @@ static unsigned char on_tab(EditLine *el, int key) {
     const LineInfo *info = el_line(el);
     size_t n = (size_t)(info->cursor - info->buffer);
     char *typed = NULL;
-    if (info->cursor != info->lastchar || mem_copy_text(&typed, info->buffer, n) != GLASS_OK)
+    if (info->cursor != info->lastchar ||
+        mem_copy_text(&typed, info->buffer, n) != GLASS_OK)
         return CC_ERROR;
     bool file = false;
     glass_status status = GLASS_OK;
@@ -165,8 +167,7 @@ glass_status line_create(struct line_editor **out, const char *const *words,
     choose_locale();
     e->words = words;
     e->prompt = "";
-    glass_status status =
-        path ? mem_copy_text(&e->path, path, strlen(path)) : GLASS_OK;
+    glass_status status = path ? mem_copy_text(&e->path, path, strlen(path)) : GLASS_OK;
     if (status == GLASS_OK) {
         e->el = el_init("glass", stdin, stdout, stderr);
         e->history = history_init();
@@ -205,7 +206,7 @@ glass_status line_read(struct line_editor *e, struct buf *out, const char *promp
     e->prompt = prompt;
     e->cancelled = false;
     el_set(e->el, EL_PREP_TERM, 1); /* before the prompt invites to press Ctrl-D */
-    fputs("\x1b[?2004h", stdout); /* pasted text comes in brackets */
+    fputs("\x1b[?2004h", stdout);   /* pasted text comes in brackets */
     fflush(stdout);
     const char *line = el_gets(e->el, &n);
     fputs("\x1b[?2004l", stdout);

@@ -1,8 +1,8 @@
 /* fetch.c - one file: part file, resume, checks, rename.
  *
  * FILE.part is what came so far; FILE.part.of says of what: the file's SHA-256, or the
- * address and the server's ETag or date, which goes out as If-Range. A part of anything else
- * is thrown away. */
+ * address and the server's ETag or date, which goes out as If-Range. A part of anything
+ * else is thrown away. */
 #include "store/fetch.h"
 
 #include "base/hash.h"
@@ -27,14 +27,15 @@ struct transfer {
     int64_t at, resumed_at;
     struct sha256 *hash;
     struct http_reply reply;
-    bool restarted, any;         /* the server ignored the range; something came this time */
+    bool restarted, any; /* the server ignored the range; something came this time */
 };
 
 static glass_status event(const struct fetch *f, struct pull_event e) {
     e.file = f->file;
     e.part = f->part;
     e.n_parts = f->n_parts;
-    if (f->options->event == NULL || f->options->event(f->options->context, &e)) return GLASS_OK;
+    if (f->options->event == NULL || f->options->event(f->options->context, &e))
+        return GLASS_OK;
     return fail(GLASS_CANCELLED, "stopped; the same command goes on from here");
 }
 
@@ -58,8 +59,9 @@ int64_t fetch_have(const struct fetch *f) {
 
 static glass_status write_failed(const struct transfer *t) {
     if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-        return fail(GLASS_SYSTEM, "%s: no space for more than these %lld bytes (%s); make room, "
-                                  "and the same command goes on from here",
+        return fail(GLASS_SYSTEM,
+                    "%s: no space for more than these %lld bytes (%s); make room, "
+                    "and the same command goes on from here",
                     t->part.data, (long long)t->at, strerror(errno));
     return fail_errno("%s: cannot write", t->part.data);
 }
@@ -69,8 +71,10 @@ static glass_status on_body(void *context, const void *bytes, size_t n_bytes) {
     int64_t total = t->f->n_bytes;
     const char *from = bytes;
     if (total >= 0 && (int64_t)n_bytes > total - t->at)
-        return fail(GLASS_BAD_INPUT, "%s: the server sends more than the %lld bytes that the "
-                                     "file has", t->f->file, (long long)total);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: the server sends more than the %lld bytes that the "
+                    "file has",
+                    t->f->file, (long long)total);
     TRY(sha256_update(t->hash, bytes, n_bytes));
     while (n_bytes > 0) {
         ssize_t n = write(t->fd, from, n_bytes);
@@ -126,11 +130,11 @@ static glass_status on_begin(void *context, int64_t from) {
         TRY(start_over(t));
     }
     take_digest(t);
-    int64_t total = from > 0 ? t->reply.range_total
-                             : (t->reply.n_body >= 0 ? t->reply.n_body : -1);
+    int64_t total =
+        from > 0 ? t->reply.range_total : (t->reply.n_body >= 0 ? t->reply.n_body : -1);
     if (f->n_bytes >= 0 && total >= 0 && total != f->n_bytes)
-        return fail(GLASS_BAD_INPUT, "%s: the server has %lld bytes, its list said %lld", f->file,
-                    (long long)total, (long long)f->n_bytes);
+        return fail(GLASS_BAD_INPUT, "%s: the server has %lld bytes, its list said %lld",
+                    f->file, (long long)total, (long long)f->n_bytes);
     if (f->n_bytes < 0) f->n_bytes = total;
     if (from == 0 || f->sha256[0]) {
         TRY(identify(t, t->reply.etag, t->reply.modified));
@@ -138,17 +142,19 @@ static glass_status on_begin(void *context, int64_t from) {
         if (t->identity.len > 0)
             TRY(path_write_whole(t->of.data, t->identity.data, t->identity.len));
     }
-    return event(f, (struct pull_event){.kind = PULL_PROGRESS, .have = t->at,
-                                        .total = f->n_bytes});
+    return event(
+        f, (struct pull_event){.kind = PULL_PROGRESS, .have = t->at, .total = f->n_bytes});
 }
 
 static bool on_poll(void *context) {
     struct transfer *t = context;
-    return event(t->f, (struct pull_event){.kind = PULL_PROGRESS, .have = t->at,
+    return event(t->f, (struct pull_event){.kind = PULL_PROGRESS,
+                                           .have = t->at,
                                            .total = t->f->n_bytes}) != GLASS_OK;
 }
 
-static glass_status hash_fd(struct sha256 *hash, int fd, const char *path, int64_t *n_bytes) {
+static glass_status hash_fd(struct sha256 *hash, int fd, const char *path,
+                            int64_t *n_bytes) {
     char *block;
     glass_status status = GLASS_OK;
     ssize_t n;
@@ -196,25 +202,34 @@ static glass_status answered(struct transfer *t) {
     const struct http_reply *r = &t->reply;
     const char *words = r->message ? r->message : "";
     if (r->status == 401 || r->status == 403)
-        return fail(GLASS_BAD_INPUT, "%s: the server refuses (%ld%s%s); if the model wants its "
-                                     "terms accepted, do that on its page and set HF_TOKEN",
+        return fail(GLASS_BAD_INPUT,
+                    "%s: the server refuses (%ld%s%s); if the model wants its "
+                    "terms accepted, do that on its page and set HF_TOKEN",
                     t->f->url, r->status, *words ? ", " : "", words);
     if (r->status == 404 || r->status == 410)
-        return fail(GLASS_BAD_INPUT, "%s: there is no such file (%ld)", t->f->url, r->status);
-    return fail(r->transient ? GLASS_SYSTEM : GLASS_BAD_INPUT, "%s: the server answers %ld%s%s",
-                t->f->url, r->status, *words ? ": " : "", words);
+        return fail(GLASS_BAD_INPUT, "%s: there is no such file (%ld)", t->f->url,
+                    r->status);
+    return fail(r->transient ? GLASS_SYSTEM : GLASS_BAD_INPUT,
+                "%s: the server answers %ld%s%s", t->f->url, r->status, *words ? ": " : "",
+                words);
 }
 
 /* One request from where we are. Not GLASS_OK with reply.transient: worth another. */
 static glass_status request(struct transfer *t) {
     const char *newline = t->identity.len > 0 ? strchr(t->identity.data, '\n') : NULL;
-    struct http_request r = {.url = t->f->url, .token = t->f->token, .from = t->at,
-                             .if_range = newline ? newline + 1 : NULL, .begin = on_begin,
-                             .body = on_body, .cancelled = on_poll, .context = t};
+    struct http_request r = {.url = t->f->url,
+                             .token = t->f->token,
+                             .from = t->at,
+                             .if_range = newline ? newline + 1 : NULL,
+                             .begin = on_begin,
+                             .body = on_body,
+                             .cancelled = on_poll,
+                             .context = t};
     t->any = false;
     http_reply_clear(&t->reply);
     TRY(http_get(t->f->http, &r, &t->reply));
-    if (t->reply.status == 416 && t->at > 0) { /* the part is no part of what is there now */
+    if (t->reply.status == 416 &&
+        t->at > 0) { /* the part is no part of what is there now */
         t->reply.transient = true;
         TRY(start_over(t));
         return fail(GLASS_SYSTEM, "%s: the server has no bytes from there on", t->f->url);
@@ -247,7 +262,8 @@ static glass_status wait_a_little(struct transfer *t, int vain) {
     return status;
 }
 
-/* Until all of it is here. Every try that brings something is followed by another at once. */
+/* Until all of it is here. Every try that brings something is followed by another at once.
+ */
 static glass_status transfer(struct transfer *t) {
     for (int vain = 0; t->f->n_bytes < 0 || t->at < t->f->n_bytes;) {
         glass_status status = request(t);
@@ -255,8 +271,10 @@ static glass_status transfer(struct transfer *t) {
         if (!t->reply.transient) return status;
         vain = t->any ? 0 : vain + 1;
         if (vain == TRIES_IN_VAIN)
-            return fail_within(status, "%s: given up for now; the same command goes on from "
-                                       "byte %lld", t->f->file, (long long)t->at);
+            return fail_within(status,
+                               "%s: given up for now; the same command goes on from "
+                               "byte %lld",
+                               t->f->file, (long long)t->at);
         TRY(wait_a_little(t, vain));
     }
     return GLASS_OK;
@@ -277,16 +295,20 @@ static glass_status check(struct transfer *t, bool *again) {
         *again = t->resumed_at > 0;
         unlink(t->part.data);
         unlink(t->of.data);
-        return fail(GLASS_BAD_INPUT, "%s: its SHA-256 is %s and should be %s: what came was not "
-                                     "the file, and was thrown away", f->file, hex, f->sha256);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: its SHA-256 is %s and should be %s: what came was not "
+                    "the file, and was thrown away",
+                    f->file, hex, f->sha256);
     }
     if (pread(t->fd, magic, 4, 0) != 4 || memcmp(magic, "GGUF", 4) != 0) {
         for (int i = 0; i < 4; i++)
             if (magic[i] != 0 && (magic[i] < ' ' || magic[i] > '~')) magic[i] = '?';
         unlink(t->part.data);
         unlink(t->of.data);
-        return fail(GLASS_BAD_INPUT, "%s: not a GGUF file (it begins with \"%s\"): is the "
-                                     "address that of the file itself?", f->url, magic);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: not a GGUF file (it begins with \"%s\"): is the "
+                    "address that of the file itself?",
+                    f->url, magic);
     }
     memcpy(f->sha256, hex, sizeof hex);
     return GLASS_OK;
@@ -306,8 +328,9 @@ static glass_status write_origin(const struct transfer *t, bool checked) {
     if (status == GLASS_OK && f->revision[0])
         status = buf_json_string(&b, f->revision, strlen(f->revision));
     if (status == GLASS_OK)
-        status = buf_printf(&b, ",\"bytes\":%lld,\"sha256\":\"%s\",\"checked\":%s,"
-                                "\"date\":\"%s\"}\n",
+        status = buf_printf(&b,
+                            ",\"bytes\":%lld,\"sha256\":\"%s\",\"checked\":%s,"
+                            "\"date\":\"%s\"}\n",
                             (long long)t->at, f->sha256, checked ? "true" : "false", date);
     if (status == GLASS_OK) status = path_write_whole(t->origin.data, b.data, b.len);
     mem_free(url);
@@ -371,16 +394,18 @@ static glass_status get(struct transfer *t) {
     for (int round = 0;; round++) {
         bool again = false;
         TRY(open_part(t));
-        glass_status status = event(f, (struct pull_event){.kind = PULL_FILE, .have = t->at,
-                                                           .total = f->n_bytes});
+        glass_status status = event(
+            f, (struct pull_event){.kind = PULL_FILE, .have = t->at, .total = f->n_bytes});
         if (status == GLASS_OK) status = transfer(t);
         bool known = f->sha256[0] != '\0';
         if (status == GLASS_OK) status = check(t, &again);
         if (status == GLASS_OK) status = put_in_place(t, known);
         close_part(t);
         if (status == GLASS_OK)
-            return event(f, (struct pull_event){.kind = PULL_DONE, .have = t->at,
-                                                .total = t->at, .path = f->target,
+            return event(f, (struct pull_event){.kind = PULL_DONE,
+                                                .have = t->at,
+                                                .total = t->at,
+                                                .path = f->target,
                                                 .sha256 = known ? f->sha256 : ""});
         if (!again || round > 0) return status;
         TRY(note(f, "the parts did not add up to the file (SHA-256); starting anew"));
@@ -397,7 +422,8 @@ glass_status fetch_file(struct fetch *f) {
     TRY_FAIL(buf_printf(&t.origin, "%s.origin.json", f->target));
     TRY_FAIL(is_there(&t, &there));
     if (there)
-        status = event(f, (struct pull_event){.kind = PULL_KEPT, .path = f->target,
+        status = event(f, (struct pull_event){.kind = PULL_KEPT,
+                                              .path = f->target,
                                               .have = size_of(f->target),
                                               .total = size_of(f->target),
                                               .sha256 = f->sha256});

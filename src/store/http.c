@@ -19,7 +19,7 @@ struct hop {
     char *location;
     int64_t range_from;
     bool begun;
-    struct buf words; /* the body of an error */
+    struct buf words;    /* the body of an error */
     glass_status failed; /* of a callback, whose message stands */
 };
 
@@ -199,8 +199,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
     } else if (header_is(line, n, "content-range", &value, &n_value)) {
         take_range(h, value, n_value);
     } else if (header_is(line, n, "x-error-message", &value, &n_value)) {
-        status = keep(&h->reply->message, value, n_value < MESSAGE_BYTES ? n_value
-                                                                         : MESSAGE_BYTES);
+        status = keep(&h->reply->message, value,
+                      n_value < MESSAGE_BYTES ? n_value : MESSAGE_BYTES);
     }
     if (status != GLASS_OK) h->failed = status;
     return status == GLASS_OK ? n : 0;
@@ -215,8 +215,9 @@ static glass_status begin_body(struct hop *h, CURL *curl, long code) {
     if (code == 206) {
         from = h->request->from;
         if (h->range_from != from)
-            return fail(GLASS_BAD_INPUT, "%.200s: asked for bytes from %lld on, the server "
-                                         "answers with those from %lld",
+            return fail(GLASS_BAD_INPUT,
+                        "%.200s: asked for bytes from %lld on, the server "
+                        "answers with those from %lld",
                         h->request->url, (long long)from, (long long)h->range_from);
     }
     return h->request->begin ? h->request->begin(h->request->context, from) : GLASS_OK;
@@ -234,7 +235,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context) {
     long code = 0;
     curl_easy_getinfo(hc->curl, CURLINFO_RESPONSE_CODE, &code);
     if (code != 200 && code != 206) { /* words about an error; a few are enough */
-        if (h->words.len < 4096) h->failed = buf_append(&h->words, bytes, n < 4096 ? n : 4096);
+        if (h->words.len < 4096)
+            h->failed = buf_append(&h->words, bytes, n < 4096 ? n : 4096);
         return h->failed == GLASS_OK ? n : 0;
     }
     if (!h->begun) h->failed = begin_body(h, hc->curl, code);
@@ -253,13 +255,16 @@ static glass_status explain(CURLcode code, const char *url, struct http_reply *r
     glass_status status = http_host(&host, url);
     if (status != GLASS_OK) return status;
     switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK: status = GLASS_CANCELLED; break; /* it has said why */
+    case CURLE_ABORTED_BY_CALLBACK:
+        status = GLASS_CANCELLED;
+        break; /* it has said why */
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
-        status = fail(GLASS_SYSTEM, "no connection to %s (%s): is there a network? A model file "
-                                    "that you have already is used by its path", host,
-                      curl_easy_strerror(code));
+        status = fail(GLASS_SYSTEM,
+                      "no connection to %s (%s): is there a network? A model file "
+                      "that you have already is used by its path",
+                      host, curl_easy_strerror(code));
         break;
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
@@ -274,8 +279,9 @@ static glass_status explain(CURLcode code, const char *url, struct http_reply *r
         break;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-        status = fail(GLASS_SYSTEM, "%s: its certificate cannot be trusted (%s); Debian's "
-                                    "package ca-certificates has the usual authorities",
+        status = fail(GLASS_SYSTEM,
+                      "%s: its certificate cannot be trusted (%s); Debian's "
+                      "package ca-certificates has the usual authorities",
                       host, curl_easy_strerror(code));
         break;
     default:
@@ -307,7 +313,8 @@ static glass_status take_words(struct hop *h) {
     const char *text = h->words.data, *from, *to;
     if (h->reply->message != NULL || text == NULL) return GLASS_OK;
     from = strstr(text, "\"error\":\"");
-    if (from != NULL && (to = strchr(from + 9, '"')) != NULL && to - from - 9 < MESSAGE_BYTES)
+    if (from != NULL && (to = strchr(from + 9, '"')) != NULL &&
+        to - from - 9 < MESSAGE_BYTES)
         return keep(&h->reply->message, from + 9, (size_t)(to - from - 9));
     return GLASS_OK;
 }
@@ -324,7 +331,8 @@ static glass_status one_hop(struct http *http, struct hop *h, const char *url, b
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 20L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L); /* a minute of silence is the end */
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT,
+                     1L); /* a minute of silence is the end */
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "glass/" GLASS_VERSION);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -365,11 +373,11 @@ static glass_status follow(char **url, const char *location) {
     }
     if (before == NULL || after == NULL || text == NULL ||
         (strcasecmp(after, "http") != 0 && strcasecmp(after, "https") != 0))
-        status = fail(GLASS_BAD_INPUT, "%.200s: leads to an address that is none: %.200s", *url,
-                      location);
+        status = fail(GLASS_BAD_INPUT, "%.200s: leads to an address that is none: %.200s",
+                      *url, location);
     else if (strcasecmp(before, "https") == 0 && strcasecmp(after, "https") != 0)
-        status = fail(GLASS_BAD_INPUT, "%.200s: leads from https to %.200s; not followed", *url,
-                      location);
+        status = fail(GLASS_BAD_INPUT, "%.200s: leads from https to %.200s; not followed",
+                      *url, location);
     else
         status = keep(url, text, strlen(text));
     curl_free(before);
@@ -423,8 +431,8 @@ static glass_status append_text(void *context, const void *bytes, size_t n_bytes
 glass_status http_get_text(struct http *http, struct buf *out, const char *url,
                            const char *token, size_t limit, struct http_reply *reply) {
     struct text_body body = {out, limit, url};
-    struct http_request request = {.url = url, .token = token, .body = append_text,
-                                   .context = &body};
+    struct http_request request = {
+        .url = url, .token = token, .body = append_text, .context = &body};
     buf_clear(out);
     return http_get(http, &request, reply);
 }

@@ -1,7 +1,7 @@
 /* http.h - one GET after another over libcurl, with what downloads of models need.
  *
- * Redirects are followed here and not by libcurl, because the token must reach the hub's own
- * host only, and only the address that was asked for: never a redirect's. */
+ * Redirects are followed here and not by libcurl, because the token must reach the hub's
+ * own host only, and only the address that was asked for: never a redirect's. */
 #ifndef STORE_HTTP_H
 #define STORE_HTTP_H
 
@@ -14,8 +14,9 @@ void http_free(struct http *http);
 
 struct http_request {
     const char *url;
-    const char *token;    /* NULL, or sent as "Authorization: Bearer …" with the first request */
-    int64_t from;         /* the first byte wanted */
+    const char
+        *token;   /* NULL, or sent as "Authorization: Bearer …" with the first request */
+    int64_t from; /* the first byte wanted */
     const char *if_range; /* NULL, or what makes the range valid: an ETag or a date */
     /* Called before the first byte of a good body (status 200 or 206), with `from` as the
      * server understood it: 0 if it ignored the range. May be NULL. */
@@ -29,14 +30,14 @@ struct http_request {
 
 struct http_reply {
     long status;
-    int64_t n_body;       /* Content-Length, -1 unknown */
-    int64_t range_total;  /* of Content-Range, -1 unknown */
-    char *etag, *modified;   /* of the last reply; NULL if it did not say */
-    char *linked_etag;    /* the hub's own digest of the file; NULL */
-    char *next;           /* Link: rel="next"; NULL */
-    char *message;        /* what the server says about an error, shortened; NULL */
+    int64_t n_body;        /* Content-Length, -1 unknown */
+    int64_t range_total;   /* of Content-Range, -1 unknown */
+    char *etag, *modified; /* of the last reply; NULL if it did not say */
+    char *linked_etag;     /* the hub's own digest of the file; NULL */
+    char *next;            /* Link: rel="next"; NULL */
+    char *message;         /* what the server says about an error, shortened; NULL */
     int64_t retry_after_s;
-    bool transient;       /* worth another try: cut short, busy, timed out */
+    bool transient; /* worth another try: cut short, busy, timed out */
 };
 
 /* GLASS_OK: an answer came, whatever its status. GLASS_SYSTEM: none did, or it was cut.

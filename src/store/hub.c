@@ -15,10 +15,12 @@ void hub_listing_clear(struct hub_listing *l) {
 }
 
 static bool is_sha256(const char *text) {
-    return text != NULL && strlen(text) == 64 && strspn(text, "0123456789abcdefABCDEF") == 64;
+    return text != NULL && strlen(text) == 64 &&
+           strspn(text, "0123456789abcdefABCDEF") == 64;
 }
 
-static glass_status add_file(struct hub_listing *l, json_t *path, json_t *size, json_t *digest) {
+static glass_status add_file(struct hub_listing *l, json_t *path, json_t *size,
+                             json_t *digest) {
     const char *name = json_string_value(path), *sha = json_string_value(digest);
     if (name == NULL) return GLASS_OK;
     if (strlen(name) != json_string_length(path) || !hub_path_is_safe(name)) {
@@ -55,7 +57,8 @@ static glass_status add_tree(struct hub_listing *l, json_t *json) {
     return GLASS_OK;
 }
 
-/* {"siblings":[{"rfilename":…,"size":…,"lfs":{"sha256":…}},…]}, which mirrors may have only. */
+/* {"siblings":[{"rfilename":…,"size":…,"lfs":{"sha256":…}},…]}, which mirrors may have
+ * only. */
 static glass_status add_siblings(struct hub_listing *l, json_t *json) {
     size_t i;
     json_t *e;
@@ -64,38 +67,41 @@ static glass_status add_siblings(struct hub_listing *l, json_t *json) {
     return GLASS_OK;
 }
 
-static glass_status parse_page(struct hub_listing *l, const struct buf *text, const char *url) {
+static glass_status parse_page(struct hub_listing *l, const struct buf *text,
+                               const char *url) {
     json_error_t error;
-    json_t *json = json_loadb(text->data ? text->data : "", text->len, JSON_ALLOW_NUL, &error);
+    json_t *json =
+        json_loadb(text->data ? text->data : "", text->len, JSON_ALLOW_NUL, &error);
     if (json == NULL)
-        return fail(GLASS_BAD_INPUT, "%.200s: the answer is not JSON (%s): is this a hub?", url,
-                    error.text);
+        return fail(GLASS_BAD_INPUT, "%.200s: the answer is not JSON (%s): is this a hub?",
+                    url, error.text);
     glass_status status = json_is_array(json) ? add_tree(l, json) : add_siblings(l, json);
     json_decref(json);
     return status;
 }
 
-static glass_status refused(const struct http_reply *r, const char *endpoint, const char *token,
-                            const struct hub_name *n) {
+static glass_status refused(const struct http_reply *r, const char *endpoint,
+                            const char *token, const struct hub_name *n) {
     const char *words = r->message ? r->message : "";
     if (r->status == 401 || r->status == 403)
-        return fail(GLASS_BAD_INPUT,
-                    "%s/%s: the hub refuses (%ld%s%s): there is no such model, or it is private "
-                    "or wants its terms accepted at %s/%s/%s. %s",
-                    n->user, n->model, r->status, *words ? ", " : "", words, endpoint, n->user,
-                    n->model,
-                    token ? "Your token was sent." : "Then set HF_TOKEN to a token of yours.");
+        return fail(
+            GLASS_BAD_INPUT,
+            "%s/%s: the hub refuses (%ld%s%s): there is no such model, or it is private "
+            "or wants its terms accepted at %s/%s/%s. %s",
+            n->user, n->model, r->status, *words ? ", " : "", words, endpoint, n->user,
+            n->model,
+            token ? "Your token was sent." : "Then set HF_TOKEN to a token of yours.");
     if (r->status == 404)
-        return fail(GLASS_BAD_INPUT, "%s/%s%s%s: there is no such model%s on %s%s%s%s", n->user,
-                    n->model, n->revision[0] ? " at " : "", n->revision,
-                    n->revision[0] ? " or revision" : "", endpoint, *words ? " (" : "", words,
-                    *words ? ")" : "");
-    return fail(GLASS_SYSTEM, "%s/%s: the hub answers %ld%s%s", n->user, n->model, r->status,
-                *words ? ": " : "", words);
+        return fail(GLASS_BAD_INPUT, "%s/%s%s%s: there is no such model%s on %s%s%s%s",
+                    n->user, n->model, n->revision[0] ? " at " : "", n->revision,
+                    n->revision[0] ? " or revision" : "", endpoint, *words ? " (" : "",
+                    words, *words ? ")" : "");
+    return fail(GLASS_SYSTEM, "%s/%s: the hub answers %ld%s%s", n->user, n->model,
+                r->status, *words ? ": " : "", words);
 }
 
-static glass_status list_url(struct buf *url, const char *endpoint, const struct hub_name *n,
-                             bool siblings) {
+static glass_status list_url(struct buf *url, const char *endpoint,
+                             const struct hub_name *n, bool siblings) {
     buf_clear(url);
     TRY(buf_printf(url, "%s/api/models/%s/%s/%s/", endpoint, n->user, n->model,
                    siblings ? "revision" : "tree"));
@@ -107,9 +113,10 @@ static glass_status list_url(struct buf *url, const char *endpoint, const struct
     return buf_text(url, siblings ? "?blobs=true" : "?recursive=true");
 }
 
-static glass_status list_pages(struct hub_listing *out, struct http *http, const char *endpoint,
-                               const char *token, const struct hub_name *name,
-                               struct buf *url, struct buf *text, struct http_reply *reply) {
+static glass_status list_pages(struct hub_listing *out, struct http *http,
+                               const char *endpoint, const char *token,
+                               const struct hub_name *name, struct buf *url,
+                               struct buf *text, struct http_reply *reply) {
     bool siblings = false;
     TRY(list_url(url, endpoint, name, false));
     for (int page = 0; page < MAX_PAGES; page++) {
@@ -129,7 +136,8 @@ static glass_status list_pages(struct hub_listing *out, struct http *http, const
         buf_clear(url);
         TRY(buf_text(url, reply->next));
     }
-    return fail(GLASS_BAD_INPUT, "%s/%s: the hub's list has no end", name->user, name->model);
+    return fail(GLASS_BAD_INPUT, "%s/%s: the hub's list has no end", name->user,
+                name->model);
 }
 
 static int by_path(const void *a, const void *b) {
@@ -171,7 +179,8 @@ static bool is_model(const char *path) {
     size_t n = strlen(path), stem;
     int part, n_parts;
     if (n < 6 || strcasecmp(path + n - 5, ".gguf") != 0) return false;
-    if (strcasestr(path, "mmproj") != NULL || strcasestr(path, "imatrix") != NULL) return false;
+    if (strcasestr(path, "mmproj") != NULL || strcasestr(path, "imatrix") != NULL)
+        return false;
     return !hub_is_part(path, &stem, &part, &n_parts) || part == 1;
 }
 
@@ -197,7 +206,8 @@ static glass_status offer(const struct hub_listing *l, const char *what, bool al
         else
             status = buf_printf(&b, "%s%s", b.len ? ", " : "", l->files[i].path);
     }
-    if (status == GLASS_OK && left > 0) status = buf_printf(&b, " and %lld more", (long long)left);
+    if (status == GLASS_OK && left > 0)
+        status = buf_printf(&b, " and %lld more", (long long)left);
     if (status == GLASS_OK)
         status = fail(GLASS_BAD_INPUT, "%s. There %s: %s", what, all ? "is" : "are",
                       b.len ? b.data : "none");
@@ -243,13 +253,15 @@ static glass_status find_first(int64_t *first, const struct hub_listing *l,
         if (i >= 0 && !is_model(name->file)) {
             size_t stem;
             int part, n_parts;
-            if (hub_is_part(name->file, &stem, &part, &n_parts)) return *first = i, GLASS_OK;
-            return fail(GLASS_USAGE, "%s: pull gets GGUF files of language models", name->file);
+            if (hub_is_part(name->file, &stem, &part, &n_parts))
+                return *first = i, GLASS_OK;
+            return fail(GLASS_USAGE, "%s: pull gets GGUF files of language models",
+                        name->file);
         }
     } else if (name->tag[0]) {
         i = find_tag(l, name->tag);
-        snprintf(what, sizeof what, "%s/%s has %s file for \"%.100s\"", name->user, name->model,
-                 i == -2 ? "more than one" : "no", name->tag);
+        snprintf(what, sizeof what, "%s/%s has %s file for \"%.100s\"", name->user,
+                 name->model, i == -2 ? "more than one" : "no", name->tag);
     } else {
         i = n_models == 1 ? only : -1;
         for (int k = 0; i == -1 && k < (int)(sizeof usual / sizeof *usual); k++)
@@ -283,8 +295,10 @@ glass_status hub_choose(int64_t **chosen, int64_t *n, const struct hub_listing *
                                          n_parts, path + strlen(path) - 5);
         list[k] = status == GLASS_OK ? find_path(l, b.data) : -1;
         if (status == GLASS_OK && list[k] < 0)
-            status = fail(GLASS_BAD_INPUT, "%s: the model is in %d parts, and this one is "
-                                           "missing on the hub", b.data, n_parts);
+            status = fail(GLASS_BAD_INPUT,
+                          "%s: the model is in %d parts, and this one is "
+                          "missing on the hub",
+                          b.data, n_parts);
         buf_free(&b);
         if (status != GLASS_OK) {
             mem_free(list);

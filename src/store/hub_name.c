@@ -27,7 +27,8 @@ bool hub_path_is_safe(const char *path) {
     if (n == 0 || n > PATH_LIMIT || path[0] == '/') return false;
     for (size_t at = 0; at < n;) {
         uint32_t c;
-        if (part == 0 && (path[at] == '.' || path[at] == '-' || path[at] == '~')) return false;
+        if (part == 0 && (path[at] == '.' || path[at] == '-' || path[at] == '~'))
+            return false;
         at += utf8_decode(&c, path + at, n - at);
         if (c == UTF8_BAD || c < 0x20 || (c >= 0x7f && c < 0xa0) || c == '\\') return false;
         part = c == '/' ? 0 : part + 1;
@@ -61,20 +62,24 @@ static void unescape(char *text) {
 }
 
 static glass_status bad_name(const char *text) {
-    return fail(GLASS_USAGE, "\"%.200s\" names no model. A name is user/model, "
-                             "user/model:Q4_K_M, user/model/file.gguf, or an http(s) address "
-                             "of a GGUF file", text);
+    return fail(GLASS_USAGE,
+                "\"%.200s\" names no model. A name is user/model, "
+                "user/model:Q4_K_M, user/model/file.gguf, or an http(s) address "
+                "of a GGUF file",
+                text);
 }
 
 static bool plain_name(const char *text) {
     size_t n = strlen(text);
     return n > 0 && n <= 96 && text[0] != '.' && text[0] != '-' &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
+           strspn(text,
+                  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
 
 /* user/model[:tag], user/model/FILE, user/model/{blob,resolve,raw}/REVISION/FILE,
  * user/model/tree/REVISION. `page`: it came as an address, so that these words count. */
-static glass_status parse_path(struct hub_name *o, char *path, bool page, const char *text) {
+static glass_status parse_path(struct hub_name *o, char *path, bool page,
+                               const char *text) {
     char *slash = strchr(path, '/');
     if (slash == NULL) return bad_name(text);
     TRY(take(&o->user, path, (size_t)(slash - path)));
@@ -117,7 +122,8 @@ static const char *hub_part(const char *text, const char *endpoint, bool *page) 
     bool secure = strncasecmp(text, "https://", 8) == 0;
     const char *rest = secure ? text + 8 : text;
     for (int i = 0; i < 3; i++)
-        if (strncasecmp(rest, hosts[i], strlen(hosts[i])) == 0) return rest + strlen(hosts[i]);
+        if (strncasecmp(rest, hosts[i], strlen(hosts[i])) == 0)
+            return rest + strlen(hosts[i]);
     *page = false;
     if (strncasecmp(text, "hf://", 5) == 0) return text + 5;
     return strstr(text, "://") == NULL ? text : NULL;
@@ -165,7 +171,8 @@ glass_status hub_endpoint(char **out) {
 static glass_status token_path(struct buf *path) {
     const char *value;
     if ((value = getenv("HF_TOKEN_PATH")) != NULL && *value) return buf_text(path, value);
-    if ((value = getenv("HF_HOME")) != NULL && *value) return buf_printf(path, "%s/token", value);
+    if ((value = getenv("HF_HOME")) != NULL && *value)
+        return buf_printf(path, "%s/token", value);
     if ((value = getenv("XDG_CACHE_HOME")) != NULL && *value == '/')
         return buf_printf(path, "%s/huggingface/token", value);
     if ((value = getenv("HOME")) == NULL) return GLASS_OK;

@@ -21,15 +21,17 @@ struct pull {
     struct http *http;
     struct hub_listing listing;
     int64_t *chosen, n_chosen;
-    struct buf folder;   /* where the files go */
+    struct buf folder;          /* where the files go */
     struct buf *urls, *targets; /* (n_chosen) */
     struct fetch *fetches;      /* (n_chosen) */
     int lock;
 };
 
 static glass_status note(const struct pull *p, const char *text) {
-    struct pull_event e = {.kind = PULL_NOTE, .file = "", .part = 1, .n_parts = 1, .text = text};
-    if (p->options->event == NULL || p->options->event(p->options->context, &e)) return GLASS_OK;
+    struct pull_event e = {
+        .kind = PULL_NOTE, .file = "", .part = 1, .n_parts = 1, .text = text};
+    if (p->options->event == NULL || p->options->event(p->options->context, &e))
+        return GLASS_OK;
     return fail(GLASS_CANCELLED, "stopped");
 }
 
@@ -53,7 +55,8 @@ static glass_status plan_hub(struct pull *p) {
     struct hub_name *n = &p->name;
     if (p->options->revision != NULL && p->options->revision[0]) {
         mem_free(n->revision);
-        TRY(mem_copy_text(&n->revision, p->options->revision, strlen(p->options->revision)));
+        TRY(mem_copy_text(&n->revision, p->options->revision,
+                          strlen(p->options->revision)));
     }
     if (p->options->name != NULL)
         return fail(GLASS_USAGE, "--name is for addresses; a hub's files keep their names");
@@ -73,8 +76,11 @@ static glass_status plan_hub(struct pull *p) {
         TRY(buf_byte(&p->urls[i], '/'));
         TRY(http_escape(&p->urls[i], file->path));
         TRY(buf_printf(&p->targets[i], "%s/%s", p->folder.data, file->path));
-        *f = (struct fetch){.file = file->path, .n_bytes = file->n_bytes, .token = p->token,
-                            .revision = n->revision[0] ? n->revision : "main", .hub = true};
+        *f = (struct fetch){.file = file->path,
+                            .n_bytes = file->n_bytes,
+                            .token = p->token,
+                            .revision = n->revision[0] ? n->revision : "main",
+                            .hub = true};
         memcpy(f->sha256, file->sha256, sizeof f->sha256);
         TRY(set_digest(f, p->options->sha256));
     }
@@ -97,7 +103,8 @@ static glass_status name_of(struct buf *out, const struct pull *p) {
         strchr(out->data, '/') != NULL || strchr(out->data, '%') != NULL ||
         !hub_path_is_safe(out->data))
         return fail(GLASS_USAGE, "%.200s: %s; --name NAME.gguf gives it one", url,
-                    name ? "that is no file name" : "the address has no name of a GGUF file");
+                    name ? "that is no file name"
+                         : "the address has no name of a GGUF file");
     return GLASS_OK;
 }
 
@@ -115,12 +122,13 @@ static glass_status plan_url(struct pull *p) {
     mem_free(host);
     if (status == GLASS_OK) status = name_of(&name, p);
     if (status == GLASS_OK && hub_is_part(name.data, &stem, &part, &n_parts) && n_parts > 1)
-        status = note(p, "this is one part of a split model; the others are wanted beside it");
+        status =
+            note(p, "this is one part of a split model; the others are wanted beside it");
     if (status == GLASS_OK)
         status = buf_printf(&p->targets[0], "%s/%s", p->folder.data, name.data);
     if (status == GLASS_OK) status = buf_text(&p->urls[0], p->name.url);
-    p->fetches[0] = (struct fetch){.file = p->name.url, .n_bytes = -1, .revision = "",
-                                   .hub = false};
+    p->fetches[0] =
+        (struct fetch){.file = p->name.url, .n_bytes = -1, .revision = "", .hub = false};
     buf_free(&name);
     TRY(status);
     return set_digest(&p->fetches[0], p->options->sha256);
@@ -162,8 +170,9 @@ static glass_status check_space(const struct pull *p) {
     if (statvfs(p->folder.data, &fs) != 0) return GLASS_OK; /* writing will tell */
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (wanted <= free_bytes) return GLASS_OK;
-    return fail(GLASS_SYSTEM, "%s: %llu bytes are wanted and %llu are free there; make room, or "
-                              "set GLASS_HOME to a folder elsewhere",
+    return fail(GLASS_SYSTEM,
+                "%s: %llu bytes are wanted and %llu are free there; make room, or "
+                "set GLASS_HOME to a folder elsewhere",
                 p->folder.data, (unsigned long long)wanted, (unsigned long long)free_bytes);
 }
 

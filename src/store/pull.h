@@ -1,8 +1,8 @@
 /* pull.h - getting a model into Glass's store: whole and checked, or not at all.
  *
- * A file is written as FILE.part, continued by the next pull if it breaks off, compared with
- * its length and its SHA-256 where one is known, and renamed. FILE.origin.json keeps where
- * it came from. One pull at a time works in a folder; a second one waits. */
+ * A file is written as FILE.part, continued by the next pull if it breaks off, compared
+ * with its length and its SHA-256 where one is known, and renamed. FILE.origin.json keeps
+ * where it came from. One pull at a time works in a folder; a second one waits. */
 #ifndef STORE_PULL_H
 #define STORE_PULL_H
 
@@ -18,11 +18,12 @@ enum pull_event_kind {
 
 struct pull_event {
     enum pull_event_kind kind;
-    const char *file;   /* its name on the server */
-    int part, n_parts;  /* 1 of 1 unless the model is split */
+    const char *file;  /* its name on the server */
+    int part, n_parts; /* 1 of 1 unless the model is split */
     int64_t have, total;
-    const char *sha256; /* PULL_DONE, PULL_KEPT: checked against the server's; "" if it has none */
-    const char *path;   /* PULL_DONE, PULL_KEPT: where it is */
+    const char
+        *sha256; /* PULL_DONE, PULL_KEPT: checked against the server's; "" if it has none */
+    const char *path; /* PULL_DONE, PULL_KEPT: where it is */
     const char *text;
 };
 

@@ -58,6 +58,8 @@ class Home:
         self.env = {k: v for k, v in os.environ.items() if k in keep}
         self.env.update(HOME=self.path, LC_ALL="C.UTF-8", TERM="xterm",
                         HF_ENDPOINT="http://127.0.0.1:9")
+        self.env.setdefault("LSAN_OPTIONS", "print_suppressions=0:suppressions=" +
+                            os.path.join(ROOT, "tests/cli/lsan.txt"))
         self.models = os.path.join(self.path, ".local/share/glass/models")
         os.makedirs(self.models)
 

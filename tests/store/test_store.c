@@ -1,4 +1,5 @@
-/* test_store.c - names of models: on a hub, in the caches of other programs, on this machine. */
+/* test_store.c - names of models: on a hub, in the caches of other programs, on this
+ * machine. */
 #include "base/path.h"
 #include "store/hub.h"
 #include "store/store.h"
@@ -33,7 +34,8 @@ static void names(void **state) {
     same_name("u/m:Q4_K_M", "u", "m", "", "", "Q4_K_M");
     same_name("u/m/f.gguf", "u", "m", "", "f.gguf", "");
     same_name("u/m/a b/f.gguf", "u", "m", "", "a b/f.gguf", "");
-    same_name("u/m/tree/f.gguf", "u", "m", "", "tree/f.gguf", ""); /* no address: a folder */
+    same_name("u/m/tree/f.gguf", "u", "m", "", "tree/f.gguf",
+              ""); /* no address: a folder */
     same_name("hf.co/u/m:Q8_0", "u", "m", "", "", "Q8_0");
     same_name("hf://u/m", "u", "m", "", "", "");
     same_name("https://huggingface.co/u/m", "u", "m", "", "", "");
@@ -42,8 +44,8 @@ static void names(void **state) {
     same_name("https://huggingface.co/u/m/tree/dev/folder", "u", "m", "dev", "", "");
     same_name("https://huggingface.co/u/m/blob/main/a%20b/f.gguf", "u", "m", "main",
               "a b/f.gguf", "");
-    same_name("https://huggingface.co/u/m/resolve/refs%2Fpr%2F1/f.gguf?download=true", "u", "m",
-              "refs/pr/1", "f.gguf", "");
+    same_name("https://huggingface.co/u/m/resolve/refs%2Fpr%2F1/f.gguf?download=true", "u",
+              "m", "refs/pr/1", "f.gguf", "");
     same_name(HUB "/u/m/blob/main/f.gguf", "u", "m", "main", "f.gguf", "");
     struct hub_name n;
     assert_int_equal(hub_name_parse(&n, "http://other.example/u/m/f.gguf", HUB), GLASS_OK);
@@ -53,13 +55,35 @@ static void names(void **state) {
 
 static void bad_names(void **state) {
     (void)state;
-    static const char *const bad[] = {
-        "", "m", "/", "u/", "/m", "u//m", "u/m:", "u/m:Q4/f.gguf", "../m", "u/..", "u/.m", "-u/m",
-        "u/m/../f.gguf", "u/m//f.gguf", "u/m/.f.gguf", "u/m/a/", "u m/n", "u/m\n", "u/m/f\x1b.gguf",
-        "u/m/a\\b.gguf", "ftp://h/f.gguf", "file:///etc/passwd", "http://", "://x", "hf.co/u",
-        "https://hf.co/u/m/blob/main", "https://hf.co/u/m/resolve//f.gguf",
-        "https://hf.co/u/m/resolve/main/%2e%2e/f.gguf",
-        "https://hf.co/u/m/resolve/main/f%00.gguf%0a"};
+    static const char *const bad[] = {"",
+                                      "m",
+                                      "/",
+                                      "u/",
+                                      "/m",
+                                      "u//m",
+                                      "u/m:",
+                                      "u/m:Q4/f.gguf",
+                                      "../m",
+                                      "u/..",
+                                      "u/.m",
+                                      "-u/m",
+                                      "u/m/../f.gguf",
+                                      "u/m//f.gguf",
+                                      "u/m/.f.gguf",
+                                      "u/m/a/",
+                                      "u m/n",
+                                      "u/m\n",
+                                      "u/m/f\x1b.gguf",
+                                      "u/m/a\\b.gguf",
+                                      "ftp://h/f.gguf",
+                                      "file:///etc/passwd",
+                                      "http://",
+                                      "://x",
+                                      "hf.co/u",
+                                      "https://hf.co/u/m/blob/main",
+                                      "https://hf.co/u/m/resolve//f.gguf",
+                                      "https://hf.co/u/m/resolve/main/%2e%2e/f.gguf",
+                                      "https://hf.co/u/m/resolve/main/f%00.gguf%0a"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct hub_name n;
         if (hub_name_parse(&n, bad[i], HUB) != GLASS_USAGE) fail_msg("taken: %s", bad[i]);
@@ -73,9 +97,9 @@ static void paths(void **state) {
     assert_true(hub_path_is_safe("a.gguf"));
     assert_true(hub_path_is_safe("a/b/c-00001-of-00002.gguf"));
     assert_true(hub_path_is_safe("gr\xc3\xbc\xc3\x9f.gguf"));
-    static const char *const bad[] = {"", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", ".a",
-                                      "a/.b", "-a", "~a", "a\\b", "a\nb", "a\x7f", "a\xff",
-                                      "a\xc2\x9b" "b"};
+    static const char *const bad[] = {"",       "/a",   "a/",    "a//b",  ".",         "..",
+                                      "a/../b", "./a",  ".a",    "a/.b",  "-a",        "~a",
+                                      "a\\b",   "a\nb", "a\x7f", "a\xff", "a\xc2\x9bz"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (hub_path_is_safe(bad[i])) fail_msg("taken: %s", bad[i]);
     memset(longest, 'a', sizeof longest);
@@ -171,9 +195,9 @@ static void put(const char *path, const char *bytes) {
 
 static int set_up(void **state) {
     (void)state;
-    static const char *const unset[] = {"GLASS_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
-                                        "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE",
-                                        "LLAMA_CACHE", "OLLAMA_MODELS"};
+    static const char *const unset[] = {
+        "GLASS_HOME",   "XDG_DATA_HOME",         "XDG_CACHE_HOME", "HF_HOME",
+        "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "LLAMA_CACHE",    "OLLAMA_MODELS"};
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++) unsetenv(unset[i]);
     snprintf(home, sizeof home, "/tmp/glass-store-XXXXXX");
     if (mkdtemp(home) == NULL) return -1;
@@ -254,7 +278,8 @@ static void leads(const char *name, const char *end) {
     }
     if (status != GLASS_OK) fail_msg("%s: %s", name, glass_error());
     size_t n = strlen(path), n_end = strlen(end);
-    if (n < n_end || strcmp(path + n - n_end, end) != 0) fail_msg("%s leads to %s", name, path);
+    if (n < n_end || strcmp(path + n - n_end, end) != 0)
+        fail_msg("%s leads to %s", name, path);
     mem_free(path);
 }
 
@@ -304,8 +329,10 @@ static void other_places(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),     cmocka_unit_test(bad_names), cmocka_unit_test(paths),
-        cmocka_unit_test(tags),      cmocka_unit_test(choice),    cmocka_unit_test(origins),
-        cmocka_unit_test(listing),   cmocka_unit_test(resolving), cmocka_unit_test(other_places)};
+        cmocka_unit_test(names),       cmocka_unit_test(bad_names),
+        cmocka_unit_test(paths),       cmocka_unit_test(tags),
+        cmocka_unit_test(choice),      cmocka_unit_test(origins),
+        cmocka_unit_test(listing),     cmocka_unit_test(resolving),
+        cmocka_unit_test(other_places)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
