@@ -277,12 +277,13 @@ static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
 
 /* ---- streaming: few rows of activations ---- */
 
-/* Two groups of 16 rows: a line of 16-bit numbers is a chain of 32 steps, too long to wait
- * for alone. More sums than registers would help nobody. */
+/* Two groups of 16 rows for 16-bit numbers, a line of which is a chain of 32 steps, too
+ * long to wait for alone; with more rows of activations the sums would not fit the
+ * registers. */
 enum { MAX_STREAM = 8, MAX_GROUPS = 2, AHEAD = 8 /* lines */ };
 
 INLINE int groups_of(enum kind kind, int m) {
-    return kind != F32 && m <= 6 ? 2 : 1;
+    return kind != F32 && m == 1 ? 2 : 1;
 }
 
 struct stream {
