@@ -48,7 +48,7 @@ struct worker {
     bool direct;
     mpfr_t in, out;
     long by_libm, by_mpfr, mirrored; /* arguments, by what decided them */
-    long wrong, misled;              /* differences; the filter's own, where both were asked */
+    long wrong, misled; /* differences; the filter's own, where both were asked */
     float x[BLOCK], want[BLOCK], got[BLOCK];
 };
 
@@ -87,8 +87,8 @@ static float correct(struct worker *w, float x) {
     }
     exact = by_mpfr(w, x);
     if (certain && !same(y, exact) && w->misled++ < 20)
-        printf("the C library's function misleads at %a: %a, not %a\n", (double)x, (double)y,
-               (double)exact);
+        printf("the C library's function misleads at %a: %a, not %a\n", (double)x,
+               (double)y, (double)exact);
     return exact;
 }
 
@@ -126,8 +126,10 @@ static void do_block(struct worker *w, uint64_t first, uint64_t last, uint64_t s
     compare(w, n);
     for (int64_t i = 0; i < n; i++) {
         w->x[i] = -w->x[i];
-        if (w->row->symmetry == NONE) w->want[i] = correct(w, w->x[i]);
-        else w->mirrored++;
+        if (w->row->symmetry == NONE)
+            w->want[i] = correct(w, w->x[i]);
+        else
+            w->mirrored++;
         if (w->row->symmetry == ODD) w->want[i] = -w->want[i];
     }
     compare(w, n);

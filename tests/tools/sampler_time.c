@@ -39,7 +39,9 @@ static void measure(const char *name, const glass_tokenizer *t, glass_sampler_op
         exit(3);
     }
     for (int64_t i = 0; i < history; i++)
-        if (glass_sampler_accept(s, (int32_t)(philox_uniform(3, 4, (uint64_t)i) * 500)) != GLASS_OK) exit(4);
+        if (glass_sampler_accept(s, (int32_t)(philox_uniform(3, 4, (uint64_t)i) * 500)) !=
+            GLASS_OK)
+            exit(4);
     for (int i = -1; i < TOKENS; i++) {
         int32_t id;
         double start = now();
