@@ -42,7 +42,7 @@ static void work(void *context, const struct member *me) {
     for (int64_t i = 0; i < job->n_matrices; i++) {
         w.data = job->weights + (size_t)i * job->matrix_bytes;
         struct operand x = {.rows = {job->x}, .row_bytes = {(size_t)w.k * sizeof(float)}};
-        int64_t unit = matmul_unit(w.n, 32, me->n), begin, end;
+        int64_t unit = matmul_unit(w.n, 32, me->n, job->m <= 4), begin, end;
         while (team_queue_next(me, w.n, unit, &begin, &end))
             matmul_range(job->y, w.n, &x, &w, job->m, begin, end,
                          job->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);

@@ -47,7 +47,9 @@ findings=$(nm -g --defined-only "$build/libglass.a" 2>/dev/null | awk 'NF==3{pri
     grep -v '^glass_')
 verdict "the static library exports glass_ names only" "$findings"
 
-findings=$(for header in $(git ls-files 'include/*.h' 'src/*.h'); do
+# Headers of another machine's instructions are compiled there (tests/math/test_neon.sh).
+[ "$(uname -m)" = aarch64 ] && elsewhere=src/math/x86/ || elsewhere=src/math/arm/
+findings=$(for header in $(git ls-files 'include/*.h' 'src/*.h' | grep -v "^$elsewhere"); do
     echo "#include \"$header\"" |
         cc -std=c17 -D_GNU_SOURCE -I. -Iinclude -Isrc -fsyntax-only -x c - 2>&1 | head -2
 done)

@@ -75,7 +75,7 @@ static void glass_work(void *context, const struct member *me) {
     const struct job *j = context;
     struct weight w = {j->w, GLASS_F32, j->n, j->k, (size_t)j->k * sizeof(float)};
     struct operand x = {.rows = {j->x}, .row_bytes = {(size_t)j->k * sizeof(float)}};
-    int64_t unit = matmul_unit(j->n, 32, me->n), begin, end;
+    int64_t unit = matmul_unit(j->n, 32, me->n, j->m <= 4), begin, end;
     while (team_queue_next(me, j->n, unit, &begin, &end))
         matmul_range(j->y, j->n, &x, &w, j->m, begin, end,
                      j->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES);

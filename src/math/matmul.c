@@ -73,7 +73,8 @@ void operand_round(void *rows, size_t row_bytes, enum operand_format format, con
         round(out + (size_t)i * row_bytes, x + i * x_stride + begin, end - begin);
 }
 
-int64_t matmul_unit(int64_t n, int64_t step, int members) {
+int64_t matmul_unit(int64_t n, int64_t step, int members, bool few) {
+    if (few) return (n + members * step - 1) / (members * step) * step;
     const int64_t most = 512, fewest = 4 * (int64_t)members;
     int64_t best = 0, shortest = 0, parts = (n + most - 1) / most;
     if (parts < fewest) parts = fewest;

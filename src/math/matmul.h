@@ -50,10 +50,12 @@ size_t operand_row_bytes(enum operand_format format, int64_t k);
 void operand_round(void *rows, size_t row_bytes, enum operand_format format, const float *x,
                    int64_t x_stride, int64_t m, int64_t begin, int64_t end);
 
-/* Outputs to hand out at a time when `members` share n of them: a multiple of `step`, enough
- * for a kernel's tiles, small enough that a slow core does not hold the others up, and so many
- * that equal cores end together: 576 outputs for two are 6 x 96, not 9 x 64. */
-int64_t matmul_unit(int64_t n, int64_t step, int members);
+/* Outputs to hand out at a time when `members` share n of them, a multiple of `step`.
+ * Many rows of activations: enough outputs for a kernel's tiles, few enough that a slow core
+ * does not hold the others up, and so many pieces that equal cores end together: 576 outputs
+ * for two are 6 x 96, not 9 x 64. Few rows: one piece each, since the weights at the start of
+ * a piece are not yet on their way, and pieces are read in less time than that costs. */
+int64_t matmul_unit(int64_t n, int64_t step, int members, bool few);
 /* Outputs [begin, end) of m rows of y (y_stride floats apart). scratch is this thread's own
  * GEMM_SCRATCH_BYTES. */
 void matmul_range(float *y, int64_t y_stride, const struct operand *x, const struct weight *w,

@@ -133,7 +133,7 @@ static void products(const struct walk *k, float *const *y, const struct operand
                      const struct linear *const *layers, int n_layers) {
     int64_t total = 0, begin, end;
     for (int i = 0; i < n_layers; i++) total += layers[i]->w.n;
-    int64_t unit = matmul_unit(total, 32, k->me->n);
+    int64_t unit = matmul_unit(total, 32, k->me->n, k->few);
     while (team_queue_next(k->me, total, unit, &begin, &end)) {
         int64_t first = 0;
         for (int i = 0; i < n_layers; i++) {
@@ -293,7 +293,8 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
         inside.rows[f] = s->rounded_up[f];
         inside.row_bytes[f] = operand_row_bytes(f, F);
     }
-    int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32, unit = matmul_unit(F, step, k->me->n);
+    int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
+    int64_t unit = matmul_unit(F, step, k->me->n, k->few);
     while (team_queue_next(k->me, F, unit, &begin, &end))
         hidden(k, l, in, &inside, begin, end);
     team_barrier(k->me);
@@ -339,7 +340,7 @@ static void head(const struct walk *k) {
                          k->r->x + (p->requests[i].first + t) * D, &p->weights->final_norm, D);
     struct operand in = operand_of(k, &l, 1, k->r->normed, D, begin, end);
     meet_rows(k);
-    int64_t unit = matmul_unit(V, 32, k->me->n);
+    int64_t unit = matmul_unit(V, 32, k->me->n, n <= FEW_ROWS);
     while (team_queue_next(k->me, V, unit, &begin, &end)) {
         struct operand rows = in;
         for (int64_t i = 0; i < p->n_requests; i++) {
