@@ -24,14 +24,13 @@ glass_status filemap_open(struct filemap *out, const char *path) {
         } else {
             out->data = data;
             out->size = (size_t)st.st_size;
+            /* Read in 2 MB at a time, into huge pages where the kernel and the file system can:
+             * weights are then read faster, and mapped at once. A hint: refusal is no error. */
+            madvise(data, out->size, MADV_HUGEPAGE);
         }
     }
     close(fd);
     return status;
-}
-
-void filemap_will_need(const struct filemap *map) {
-    if (map->data != NULL) madvise((void *)(uintptr_t)map->data, map->size, MADV_WILLNEED);
 }
 
 glass_status filemap_lock(const struct filemap *map) {

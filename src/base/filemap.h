@@ -11,8 +11,6 @@ struct filemap {
 
 /* Maps a regular file. Pages are shared with every process that maps it. */
 glass_status filemap_open(struct filemap *out, const char *path);
-/* Tells the kernel that all of it will be read soon. */
-void filemap_will_need(const struct filemap *map);
 /* Pins it in memory; GLASS_SYSTEM says which limit forbids it. */
 glass_status filemap_lock(const struct filemap *map);
 void filemap_close(struct filemap *map);

@@ -27,7 +27,6 @@ static glass_status warm(const struct gguf *g, const glass_model_options *o) {
             size_t page = (at + n - 1) / 4096 * 4096;
             mincore((void *)(uintptr_t)(map->data + page), 1, &resident);
             if (!(resident & 1)) {
-                madvise((void *)(uintptr_t)(map->data + at), n, MADV_WILLNEED);
                 volatile const uint8_t *p = map->data + at;
                 for (size_t j = 0; j < n; j += 4096) (void)p[j];
             }
