@@ -112,7 +112,11 @@ static void report(struct bench *b) {
     double weights = (double)i.n_params -
                      (i.tied ? 0.0 : (double)i.n_vocab * (double)i.n_embd);
     double body = weights - (double)i.n_vocab * (double)i.n_embd;
-    double share = answer * (double)i.weight_bytes / read, flops = prompt * 2 * body;
+    /* A prompt's products: weights, and attention of each position to those before it. */
+    double seen = 0.5 * (double)(b->n_prompt + 1);
+    double attention = 2 * seen * (double)(i.n_layer * i.n_head * i.head_dim);
+    double share = answer * (double)i.weight_bytes / read;
+    double flops = prompt * 2 * (body + attention);
     if (b->run.json) {
         printf("{\"isa\":\"%s\",\"types\":\"%s\",\"threads\":%lld,\"prompt_tokens\":%lld,"
                "\"prompt_per_s\":%.2f,\"answer_tokens\":%lld,\"answer_per_s\":%.2f,"
