@@ -4,7 +4,8 @@
 #   SAN=1         AddressSanitizer and UndefinedBehaviorSanitizer; SAN=thread ThreadSanitizer
 #   O=-O0         another optimisation level
 #   V=1           show commands
-# Targets: all (default), lib, tests, examples, fuzz, check, lint, install, uninstall, clean.
+# Targets: all (default: program and lib), program, lib, tests, tools (for measuring and for
+# tests), examples, fuzz, check, lint, install, uninstall, clean.
 
 B       ?= build
 CC      ?= cc
@@ -76,8 +77,9 @@ endif
 
 # Objects of tests and tools are kept, so that a second make has nothing to do.
 .SECONDARY:
-.PHONY: all lib tests tools examples fuzz check lint install uninstall clean
-all: $(B)/glass lib tools
+.PHONY: all program lib tests tools examples fuzz check lint install uninstall clean
+all: program lib
+program: $(B)/glass
 lib: $(B)/libglass.a $(B)/libglass.so
 tests: $(TEST_BIN) tools examples
 tools: $(TOOL_BIN)
