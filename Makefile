@@ -4,7 +4,8 @@
 #   SAN=1         AddressSanitizer and UndefinedBehaviorSanitizer; SAN=thread ThreadSanitizer
 #   O=-O0         another optimisation level
 #   V=1           show commands
-# Targets: all (default), lib, tests, examples, fuzz, check, lint, install, uninstall, clean.
+# Targets: all (default: program and lib), program, lib, tests, tools (for measuring and for
+# tests), examples, fuzz, check, lint, install, uninstall, clean.
 
 B       ?= build
 CC      ?= cc
@@ -76,8 +77,9 @@ endif
 
 # Objects of tests and tools are kept, so that a second make has nothing to do.
 .SECONDARY:
-.PHONY: all lib tests tools examples fuzz check lint install uninstall clean
-all: $(B)/glass lib tools
+.PHONY: all program lib tests tools examples fuzz check lint install uninstall clean
+all: program lib
+program: $(B)/glass
 lib: $(B)/libglass.a $(B)/libglass.so
 tests: $(TEST_BIN) tools examples
 tools: $(TOOL_BIN)
@@ -144,6 +146,9 @@ check: all tests
 lint:
 	tests/lint.sh
 
+# What a program needs that is linked with the archive, by whatever compiler: the OpenMP library
+# of the compiler that made the archive.
+OPENMP_LIB = $$(nm $(B)/libglass.a | grep -q __kmpc_ && echo -l:libomp.so.5 || echo -lgomp)
 # make install PREFIX=/usr DESTDIR=/tmp/package
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
@@ -154,7 +159,8 @@ install: all
 	install -m 755 $(B)/libglass.so $(DESTDIR)$(PREFIX)/lib/libglass.so.0
 	ln -sf libglass.so.0 $(DESTDIR)$(PREFIX)/lib/libglass.so
 	install -m 644 include/glass/*.h $(DESTDIR)$(PREFIX)/include/glass/
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' packaging/glass.pc.in \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e "s|@OPENMP@|$(OPENMP_LIB)|" packaging/glass.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/glass.pc
 	install -m 644 packaging/glass.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 packaging/glass.bash \

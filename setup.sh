@@ -58,8 +58,8 @@ install_missing() {
 }
 
 # Says nothing when there is nothing to do.
-build() {
-    make -s -j"$(nproc)" all "$@" >&2
+build() { # TARGETS...
+    make -s -j"$(nproc)" "$@" >&2
 }
 
 store() {
@@ -135,19 +135,19 @@ command=${1:-}
 case $command in
 chat)
     install_missing $BUILD_PACKAGES $CHAT_PACKAGES
-    build
+    build program
     names_model "$@" || get_model
     exec build/glass chat "$@"
     ;;
 check)
     install_missing $BUILD_PACKAGES $CHECK_PACKAGES
     tests/bits/arm64_root.sh >/dev/null || say "setup.sh: aarch64 will be tested in part only"
-    build tests
+    build all tests
     exec tests/run.sh build "$@"
     ;;
 build)
     install_missing $BUILD_PACKAGES
-    build
+    build all
     ;;
 *) usage ;;
 esac

@@ -146,7 +146,7 @@ compilers() {
 }
 
 aarch64() {
-    local tool root dir=$build/arm64
+    local tool root dir=$build/bits-arm64
     for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
         command -v $tool >/dev/null || { ok "aarch64 # SKIP no $tool" && return; }
     done

@@ -61,6 +61,7 @@ have_model
 setup chat -p "a b" -n 5
 verdict "everything is there: it starts the chat" status_is 0
 verdict "with the words that were given" called "^glass chat -p a b -n 5$"
+verdict "of the tree's programs it builds the one" called "^make .* program$"
 verdict "and says nothing" quiet
 verdict "and installs nothing" not called "^apt-get"
 
