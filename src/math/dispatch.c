@@ -49,6 +49,7 @@ static bool has_dotprod(void) {
 #endif
 
 /* Each set builds on the ones above it. */
+// clang-format off
 static const struct isa isas[] = {
     {"c", always, {vec_fill_c, attn_fill_c, float_fill_c, q32_fill_c, qk_fill_c}},
 #if defined(__x86_64__)
@@ -62,6 +63,7 @@ static const struct isa isas[] = {
     {"dotprod", has_dotprod, {NULL, NULL, NULL, q32_fill_dotprod, qk_fill_dotprod}},
 #endif
 };
+// clang-format on
 enum { N_ISAS = sizeof isas / sizeof *isas };
 
 static struct math_kernels table;

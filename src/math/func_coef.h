@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+// clang-format off
+
 #define FUNC_LOG2E 0x1.71547652b82fep0
 #define FUNC_2_PI 0x1.45f306dc9c883p-1
 #define FUNC_LN2_HI 0x1.62e42fefa39efp-1

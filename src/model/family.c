@@ -5,6 +5,7 @@
 
 /* Llama's row serves Llama 1 to 3, Code Llama, Mistral, TinyLlama and SmolLM2: GGUF stores
  * their q and k rows in Meta's order, so pairs are (2i, 2i+1). */
+// clang-format off
 static const struct family families[] = {
     {.arch = "llama", .norm = NORM_RMS, .rope = ROPE_PAIRS, .activation = ACT_SILU,
      .norm_weights = true, .norm_before = true, .gated = true, .eps = 1e-5},
@@ -28,6 +29,7 @@ static const struct family families[] = {
      .norm_weights = true, .norm_before = true, .fused_qkv = true, .parallel_key = true,
      .eps = 1e-5},
 };
+// clang-format on
 
 const struct family *family_find(const char *arch, size_t n_bytes) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)

@@ -13,6 +13,7 @@ static bool listed(const struct jstr *name, const char *const *names) {
 
 /* What every Python object has. */
 static bool is_internal(const struct jstr *name) {
+    // clang-format off
     static const char *const names[] = {
         "__class__",    "__class_getitem__", "__contains__",    "__delattr__",
         "__dir__",      "__doc__",           "__eq__",          "__format__",
@@ -25,6 +26,7 @@ static bool is_internal(const struct jstr *name) {
         "__or__",       "__ior__",           "__ror__",         "__add__",
         "__mul__",      "__rmul__",          "__mod__",         "__rmod__",
         "__iadd__",     "__imul__",          NULL};
+    // clang-format on
     return name->n_bytes > 4 && name->bytes[0] == '_' && name->bytes[1] == '_' &&
            listed(name, names);
 }

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+// clang-format off
+
 struct jcase_row {
     uint32_t letter, upper[3], title[3]; /* title {0}: its simple mapping */
 };

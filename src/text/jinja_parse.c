@@ -348,6 +348,7 @@ static glass_status parse_refused(struct jparser *p, struct jnode **out) {
 }
 
 static glass_status parse_statement(struct jparser *p, struct jnode **out) {
+    // clang-format off
     static const struct {
         const char *word;
         glass_status (*parse)(struct jparser *, struct jnode **);
@@ -362,6 +363,7 @@ static glass_status parse_statement(struct jparser *p, struct jnode **out) {
         {"extends", parse_refused}, {"block", parse_refused},
         {"autoescape", parse_refused},
     };
+    // clang-format on
     const struct jtoken *token = jparse_now(p);
     if (token->type != T_NAME) return jparse_unexpected(p, "a tag's name");
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)

@@ -115,6 +115,7 @@ static glass_status test_known(struct jinja *in, bool *out, struct jv v,
 }
 
 static const struct jtest_row tests[] = {
+    // clang-format off
     {"defined", test_type},      {"undefined", test_type},   {"none", test_type},
     {"string", test_type},       {"mapping", test_type},     {"iterable", test_type},
     {"sequence", test_type},     {"number", test_type},      {"integer", test_type},
@@ -128,6 +129,7 @@ static const struct jtest_row tests[] = {
     {">", test_compare},         {"ge", test_compare},       {">=", test_compare},
     {"in", test_in},             {"sameas", test_sameas},    {"lower", test_case},
     {"upper", test_case},        {"filter", test_known},     {"test", test_known},
+    // clang-format on
 };
 
 const struct jtest_row *jinja_find_test(const struct jstr *name) {

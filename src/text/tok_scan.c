@@ -14,6 +14,7 @@ enum { OTHER = 0, LETTER = 1, NUMBER = 2, SPACE = 4, NEWLINE = 8 };
 #define O4 OTHER, OTHER, OTHER, OTHER
 #define L4 LETTER, LETTER, LETTER, LETTER
 #define N4 NUMBER, NUMBER, NUMBER, NUMBER
+// clang-format off
 static const uint8_t ascii_kind[128] = {
     O4, O4, OTHER, SPACE, SPACE | NEWLINE, SPACE, SPACE, SPACE | NEWLINE, OTHER, OTHER,
     O4, O4, O4, O4, /* 10 */
@@ -24,6 +25,7 @@ static const uint8_t ascii_kind[128] = {
     OTHER, LETTER, LETTER, LETTER, L4, L4, L4, /* 60 */
     L4, L4, LETTER, LETTER, LETTER, OTHER, O4, /* 70 */
 };
+// clang-format on
 
 struct scan {
     const char *text;

@@ -11,14 +11,17 @@
 #include <utf8proc.h>
 
 /* Pieces that end an answer in the models that have them. */
+// clang-format off
 static const char *const end_pieces[] = {
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
     "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>",
     "\xe2\x96\x81<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>",
     "<turn|>", ("<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"), "[e~["};
+// clang-format on
 
 /* Pieces that steer a chat or a fill-in. Files exist that call them user-defined; then they
  * would be recognised in anybody's text. */
+// clang-format off
 static const char *const control_pieces[] = {
     "<|im_start|>", "<|start_header_id|>", "<|end_header_id|>", "<start_of_turn>",
     "<|system|>", "<|user|>", "<|assistant|>", "<|START_OF_TURN_TOKEN|>",
@@ -26,6 +29,7 @@ static const char *const control_pieces[] = {
     "<|fim_pad|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>",
     "<fim-prefix>", "<fim-middle>", "<fim-suffix>", "<PRE>", "<SUF>", "<MID>",
     "\xe2\x96\x81<PRE>", "\xe2\x96\x81<SUF>", "\xe2\x96\x81<MID>"};
+// clang-format on
 
 static uint32_t byte_chars(uint8_t byte) {
     if ((byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte != 0xad)) return byte;

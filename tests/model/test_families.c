@@ -18,9 +18,11 @@
 
 enum { V = 61, T = 40 };
 
+// clang-format off
 static const char *const names[] = {"llama", "llama-tied", "mistral", "qwen2", "qwen3", "olmo",
                                     "olmo2", "gpt2", "gptneo", "gptneox", "gptneox-sequential",
                                     "codellama", "llama3", "llama-linear", "llama-bias"};
+// clang-format on
 enum { N_NAMES = sizeof names / sizeof *names };
 
 static int32_t ids[T];

@@ -45,6 +45,8 @@ print(f"""/* jinja_case_table.h - letters whose case needs more than one charact
 
 #include <stdint.h>
 
+// clang-format off
+
 struct jcase_row {{
     uint32_t letter, upper[3], title[3]; /* title {{0}}: its simple mapping */
 }};

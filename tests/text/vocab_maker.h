@@ -227,9 +227,11 @@ static inline void maker_spm(struct maker *m) {
         maker_add_text(m, name, TOK_BYTE);
     }
     maker_train(m, 160);
+    // clang-format off
     static const char *const single[] = {"\xe2\x96\x81", "e", "t", "a", "h", "o", "n", "i", "s",
                                          "r", "d", "c", "m", ".", ",", "'", "1", "2",
                                          "\xc3\xa9", "\xe4\xbd\xa0"};
+    // clang-format on
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
         m->scores[maker_add_text(m, single[i], TOK_NORMAL)] = -1000.0f - (float)i;
 }
