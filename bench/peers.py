@@ -64,7 +64,7 @@ def report(model, rounds):
     bandwidth = statistics.median(
         0.5 * (row["read_before"] + row["read_after"]) for row in ours)
     share = statistics.median(
-        row["answer_per_s"] * row["weight_bytes"] / (0.5 * (row["read_before"] + row["read_after"]))
+        row["answer_per_s"] * row["token_bytes"] / (0.5 * (row["read_before"] + row["read_after"]))
         for row in ours)
     cells += [f"{bandwidth / 1e9:.0f} GB/s", f"{100 * share:.0f}%",
               f"{100 * median(ours, 'fma_share'):.0f}%"]

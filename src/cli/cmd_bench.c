@@ -100,6 +100,19 @@ static void print_rounds(const char *name, const double *values, int64_t n) {
     printf("]");
 }
 
+/* Bytes of weights that one token reads: all but the tables of which it takes a row. */
+static double token_bytes(const struct bench *b, const glass_model_info *info) {
+    double n = (double)info->weight_bytes;
+    for (int64_t i = 0; i < glass_model_n_tensors(b->model); i++) {
+        glass_tensor_info t;
+        glass_model_tensor(b->model, i, &t);
+        if (strcmp(t.name, "position_embd.weight") == 0 ||
+            (!info->tied && strcmp(t.name, "token_embd.weight") == 0))
+            n -= (double)t.n_bytes;
+    }
+    return n;
+}
+
 static void report(struct bench *b) {
     glass_model_info i;
     glass_model_get_info(b->model, &i);
@@ -115,15 +128,15 @@ static void report(struct bench *b) {
     /* A prompt's products: weights, and attention of each position to those before it. */
     double seen = 0.5 * (double)(b->n_prompt + 1);
     double attention = 2 * seen * (double)(i.n_layer * i.n_head * i.head_dim);
-    double share = answer * (double)i.weight_bytes / read;
+    double bytes = token_bytes(b, &i), share = answer * bytes / read;
     double flops = prompt * 2 * (body + attention);
     if (b->run.json) {
         printf("{\"isa\":\"%s\",\"types\":\"%s\",\"threads\":%lld,\"prompt_tokens\":%lld,"
                "\"prompt_per_s\":%.2f,\"answer_tokens\":%lld,\"answer_per_s\":%.2f,"
-               "\"weight_bytes\":%zu,\"read_before\":%.0f,\"read_after\":%.0f,"
+               "\"token_bytes\":%.0f,\"read_before\":%.0f,\"read_after\":%.0f,"
                "\"read_share\":%.4f,\"fma_per_s\":%.0f,\"fma_share\":%.4f",
                glass_isa(), i.dtype_mix, (long long)b->run.n_threads, (long long)b->n_prompt,
-               prompt, (long long)b->n_answer, answer, i.weight_bytes, b->read_before,
+               prompt, (long long)b->n_answer, answer, bytes, b->read_before,
                b->read_after, share, b->fma, flops / b->fma);
         print_rounds("prompt_rounds", prompts, b->rounds);
         print_rounds("answer_rounds", answers, b->rounds);
@@ -137,7 +150,7 @@ static void report(struct bench *b) {
            (long long)b->n_prompt, prompt, 1e-9 * flops, 100 * flops / b->fma, 1e-9 * b->fma);
     printf("answer  %4lld tokens  %9.1f tokens/s  %6.1f GB/s,    %3.0f%% of read bandwidth "
            "(%.1f before, %.1f after)\n",
-           (long long)b->n_answer, answer, 1e-9 * answer * (double)i.weight_bytes, 100 * share,
+           (long long)b->n_answer, answer, 1e-9 * answer * bytes, 100 * share,
            1e-9 * b->read_before, 1e-9 * b->read_after);
 }
 
