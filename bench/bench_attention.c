@@ -47,7 +47,7 @@ struct machine {
     const uint64_t *memory; /* for the bandwidth */
     size_t n;
     uint64_t sums[64];
-    double flops;           /* done by one member */
+    double flops; /* done by one member */
 };
 
 static void peak_work(void *context, const struct member *me) {
@@ -118,8 +118,7 @@ static void work(void *context, const struct member *me) {
     for (int64_t layer = 0; layer < b->n_layers; layer++) {
         struct attn_segment segment = {&b->caches[layer], b->pos, 0, b->n};
         if (b->store) attn_store(me, &segment, 1, b->k, nkv, b->v, nkv);
-        if (!b->store)
-            attn_run(me, b->o, nq, b->q, nq, &segment, 1, &shape, b->scratch);
+        if (!b->store) attn_run(me, b->o, nq, b->q, nq, &segment, 1, &shape, b->scratch);
         team_barrier(me);
     }
 }
@@ -146,10 +145,10 @@ static void open_bench(struct bench *b, int n_threads) {
             mem_alloc_aligned(&c->v, bytes, 1) != GLASS_OK)
             abort();
     }
-    if (mem_alloc_aligned(&b->scratch,
-                          attn_scratch_bytes(n_ctx, b->head_dim, b->n_head, b->n_head_kv,
-                                             n_threads),
-                          1) != GLASS_OK)
+    if (mem_alloc_aligned(
+            &b->scratch,
+            attn_scratch_bytes(n_ctx, b->head_dim, b->n_head, b->n_head_kv, n_threads),
+            1) != GLASS_OK)
         abort();
     struct bench all = *b; /* every position is stored before anything is measured */
     all.pos = 0, all.n = n_ctx, all.store = true;
@@ -188,18 +187,25 @@ static const struct size prompts[] = {{9, 3, 64, 0, 512, 1},
                                       {12, 12, 64, 0, 512, 1},
                                       {16, 4, 128, 0, 512, 1},
                                       {9, 3, 64, 3584, 512, 1}};
-static const struct size generations[] = {
-    {9, 3, 64, 4095, 1, 30}, {32, 4, 64, 4095, 1, 22}, {12, 12, 64, 4095, 1, 12}, {9, 3, 64, 255, 1, 30}};
+static const struct size generations[] = {{9, 3, 64, 4095, 1, 30},
+                                          {32, 4, 64, 4095, 1, 22},
+                                          {12, 12, 64, 4095, 1, 12},
+                                          {9, 3, 64, 255, 1, 30}};
 static const glass_dtype dtypes[] = {GLASS_F32, GLASS_F16, GLASS_Q8_0};
 
 static struct bench bench_of(glass_dtype dtype, const struct size *size) {
-    return (struct bench){.dtype = dtype, .n_head = size->n_head,
-                          .n_head_kv = size->n_head_kv, .head_dim = size->head_dim,
-                          .pos = size->pos, .n = size->n, .n_layers = size->n_layers};
+    return (struct bench){.dtype = dtype,
+                          .n_head = size->n_head,
+                          .n_head_kv = size->n_head_kv,
+                          .head_dim = size->head_dim,
+                          .pos = size->pos,
+                          .n = size->n,
+                          .n_layers = size->n_layers};
 }
 
 /* The products alone: 96 rows over one block of 256 keys, on one thread. */
-static void bench_kernels(glass_dtype dtype, int64_t head_dim, double seconds, double peak) {
+static void bench_kernels(glass_dtype dtype, int64_t head_dim, double seconds,
+                          double peak) {
     enum { N = 96 };
     const struct math_kernels *m = math_kernels();
     struct size size = {1, 1, head_dim, 0, ATTN_BLOCK, 1};
@@ -218,9 +224,11 @@ static void bench_kernels(glass_dtype dtype, int64_t head_dim, double seconds, d
     double best[2] = {1e9, 1e9}, start = now();
     while (now() - start < seconds) {
         double t0 = now();
-        qk(s, ATTN_BLOCK + 16, q, head_dim, begin, end, N, b.caches[0].k, 0, head_dim, 0.125f);
+        qk(s, ATTN_BLOCK + 16, q, head_dim, begin, end, N, b.caches[0].k, 0, head_dim,
+           0.125f);
         double t1 = now();
-        pv(q, head_dim, s, ATTN_BLOCK + 16, begin, end, N, b.caches[0].v, panel, 0, head_dim);
+        pv(q, head_dim, s, ATTN_BLOCK + 16, begin, end, N, b.caches[0].v, panel, 0,
+           head_dim);
         double t2 = now();
         if (t1 - t0 < best[0]) best[0] = t1 - t0;
         if (t2 - t1 < best[1]) best[1] = t2 - t1;
@@ -244,10 +252,11 @@ static void bench_prompt(glass_dtype dtype, const struct size *size, int n_threa
     double flops = 4.0 * keys * (double)(b.n_head * b.head_dim) / time / 1e9;
     b.store = true;
     double store = measure(&b, n_threads, seconds / 4);
-    printf("prompt %4d after %4d  %-5s %2d/%2d heads of %3d: %8.1f us %7.1f GFLOP/s %5.1f %% "
-           "of peak; store %6.1f us\n",
-           (int)b.n, (int)b.pos, glass_dtype_name(b.dtype), (int)b.n_head, (int)b.n_head_kv,
-           (int)b.head_dim, time * 1e6, flops, 100 * flops / peak, store * 1e6);
+    printf(
+        "prompt %4d after %4d  %-5s %2d/%2d heads of %3d: %8.1f us %7.1f GFLOP/s %5.1f %% "
+        "of peak; store %6.1f us\n",
+        (int)b.n, (int)b.pos, glass_dtype_name(b.dtype), (int)b.n_head, (int)b.n_head_kv,
+        (int)b.head_dim, time * 1e6, flops, 100 * flops / peak, store * 1e6);
     close_bench(&b);
 }
 
@@ -274,8 +283,8 @@ int main(int argc, char **argv) {
         return glass_status_exit_code(GLASS_USAGE);
     }
     double peak = measure_peak(n_threads), bandwidth = measure_bandwidth(n_threads);
-    printf("%s, %d threads: FMA peak %.1f GFLOP/s, reading %.2f GB/s\n", glass_isa(), n_threads,
-           peak, bandwidth);
+    printf("%s, %d threads: FMA peak %.1f GFLOP/s, reading %.2f GB/s\n", glass_isa(),
+           n_threads, peak, bandwidth);
     for (int i = 0; i < 3; i++)
         for (size_t j = 0; j < sizeof prompts / sizeof *prompts; j++)
             bench_prompt(dtypes[i], &prompts[j], n_threads, seconds, peak);

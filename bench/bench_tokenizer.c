@@ -74,7 +74,8 @@ static void bench_decode(const glass_tokenizer *t, const char *text, size_t n_by
         if (took < best) best = took;
         glass_free(back);
     }
-    printf("%-28s %9.2f ms %9.1f MB/s\n", "decode", best * 1e3, (double)n_bytes / best / 1e6);
+    printf("%-28s %9.2f ms %9.1f MB/s\n", "decode", best * 1e3,
+           (double)n_bytes / best / 1e6);
     glass_free(ids);
 }
 

@@ -85,9 +85,7 @@ static void glass_work(void *context, const struct member *me) {
 static void run(struct job *j, int way) {
     int m = (int)j->m, n = (int)j->n, k = (int)j->k;
     switch (way) {
-    case 0:
-        team_run(j->threads, glass_work, j);
-        break;
+    case 0: team_run(j->threads, glass_work, j); break;
     case 1:
         j->openblas(CBLAS_ROW, CBLAS_PLAIN, CBLAS_TURNED, m, n, k, 1, j->x, k, j->w, k, 0,
                     j->y, n);
@@ -96,9 +94,7 @@ static void run(struct job *j, int way) {
         j->blis(CBLAS_ROW, CBLAS_PLAIN, CBLAS_TURNED, m, n, k, 1, j->x, k, j->w, k, 0, j->y,
                 n);
         break;
-    case 3:
-        dnnl_sgemm('N', 'T', m, n, k, 1, j->x, k, j->w, k, 0, j->y, n);
-        break;
+    case 3: dnnl_sgemm('N', 'T', m, n, k, 1, j->x, k, j->w, k, 0, j->y, n); break;
     default:
         dnnl_primitive_execute(j->primitive, j->stream, 3, j->arguments);
         dnnl_stream_wait(j->stream);

@@ -12,7 +12,8 @@ GLASS_BEGIN
 typedef struct glass_model glass_model;
 
 typedef struct glass_model_options {
-    bool lock_memory; /* mlock the weights; fails with GLASS_SYSTEM if the limit forbids it */
+    bool
+        lock_memory; /* mlock the weights; fails with GLASS_SYSTEM if the limit forbids it */
     /* Called with 0…1 while loading; returning false cancels (GLASS_CANCELLED). May be NULL. */
     bool (*progress)(void *context, double fraction);
     void *context;
@@ -25,16 +26,16 @@ GLASS_API glass_status glass_model_open(glass_model **out, const char *path,
 GLASS_API void glass_model_close(glass_model *model);
 
 typedef struct glass_model_info {
-    const char *family;       /* "llama", "gpt2", … as the file says */
-    const char *name;         /* may be "" */
-    const char *license;      /* as declared, "" if the file does not say */
-    int64_t n_params;         /* weights, tied ones once */
-    size_t weight_bytes;      /* their bytes in the file */
-    int64_t n_vocab, n_ctx;   /* vocabulary; positions trained for */
+    const char *family;     /* "llama", "gpt2", … as the file says */
+    const char *name;       /* may be "" */
+    const char *license;    /* as declared, "" if the file does not say */
+    int64_t n_params;       /* weights, tied ones once */
+    size_t weight_bytes;    /* their bytes in the file */
+    int64_t n_vocab, n_ctx; /* vocabulary; positions trained for */
     int64_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff;
-    int64_t window;           /* sliding or local window in keys, 0 = none */
-    bool tied;                /* the head is the embedding */
-    const char *dtype_mix;    /* "Q4_K 64%, Q6_K 36%" by bytes */
+    int64_t window;        /* sliding or local window in keys, 0 = none */
+    bool tied;             /* the head is the embedding */
+    const char *dtype_mix; /* "Q4_K 64%, Q6_K 36%" by bytes */
     bool has_template;
 } glass_model_info;
 

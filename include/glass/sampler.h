@@ -21,21 +21,23 @@ typedef struct glass_logit_bias {
 
 /* What is off at which value stands in brackets, with the default where it is another. */
 typedef struct glass_sampler_options {
-    float temperature; /* 0 = greedy; default 0.8 */
-    int32_t top_k;     /* the k likeliest [0]; default 40 */
-    float top_p;       /* the fewest likeliest that have this mass [1]; default 0.95 */
-    float min_p;       /* at least this share of the likeliest's [0]; default 0.05 */
-    float typical_p;   /* this mass, nearest to the entropy first [1] */
-    float repeat_penalty;    /* divides positive logits, multiplies negative ones [1] */
-    float presence_penalty;  /* taken off once [0] */
+    float temperature;      /* 0 = greedy; default 0.8 */
+    int32_t top_k;          /* the k likeliest [0]; default 40 */
+    float top_p;            /* the fewest likeliest that have this mass [1]; default 0.95 */
+    float min_p;            /* at least this share of the likeliest's [0]; default 0.05 */
+    float typical_p;        /* this mass, nearest to the entropy first [1] */
+    float repeat_penalty;   /* divides positive logits, multiplies negative ones [1] */
+    float presence_penalty; /* taken off once [0] */
     float frequency_penalty; /* taken off for each occurrence [0] */
     int32_t penalty_last_n;  /* tokens that the three look at, prompt included; -1 = all;
                                 default 64 */
     int mirostat;            /* [0], 1 or 2 */
-    float mirostat_tau, mirostat_eta; /* bits of surprise wanted, learning rate; 5 and 0.1 */
-    float dry_multiplier, dry_base;   /* [0]; 1.75 */
-    int32_t dry_allowed_length, dry_last_n; /* 2; tokens looked at, -1 = all (the default) */
-    float xtc_probability, xtc_threshold;   /* [0]; 0.1 */
+    float mirostat_tau,
+        mirostat_eta;               /* bits of surprise wanted, learning rate; 5 and 0.1 */
+    float dry_multiplier, dry_base; /* [0]; 1.75 */
+    int32_t dry_allowed_length,
+        dry_last_n;                       /* 2; tokens looked at, -1 = all (the default) */
+    float xtc_probability, xtc_threshold; /* [0]; 0.1 */
     uint64_t seed;
     const glass_logit_bias *bias; /* copied */
     int64_t n_bias;

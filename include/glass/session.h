@@ -36,7 +36,7 @@ typedef struct glass_batch_item {
     glass_session *session;
     const int32_t *tokens;
     int64_t n;
-    float *logits;   /* NULL, (n_vocab) or, with all_logits, (n, n_vocab) */
+    float *logits; /* NULL, (n_vocab) or, with all_logits, (n, n_vocab) */
     bool all_logits;
 } glass_batch_item;
 GLASS_API glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items);

@@ -37,7 +37,8 @@ typedef struct glass_rendered {
  * with the template's line. now_s is the clock that strftime_now sees (seconds since 1970,
  * UTC); a negative value makes strftime_now an error, so that results never depend on when
  * they were made unless the caller says so. */
-GLASS_API glass_status glass_template_render(const glass_template *tmpl, glass_rendered *out,
+GLASS_API glass_status glass_template_render(const glass_template *tmpl,
+                                             glass_rendered *out,
                                              const char *variables_json, size_t n_json,
                                              int64_t now_s);
 /* Frees what render filled in and clears it. */

@@ -43,16 +43,17 @@ GLASS_API glass_status glass_tokenizer_encode(const glass_tokenizer *tokenizer,
                                               const char *text, size_t n_bytes,
                                               unsigned flags);
 /* The same with GLASS_PARSE_SPECIAL switched off inside the given spans. */
-GLASS_API glass_status glass_tokenizer_encode_spans(
-    const glass_tokenizer *tokenizer, int32_t **ids, int64_t *n_ids, const char *text,
-    size_t n_bytes, const glass_span *plain, int64_t n_plain, unsigned flags);
+GLASS_API glass_status glass_tokenizer_encode_spans(const glass_tokenizer *tokenizer,
+                                                    int32_t **ids, int64_t *n_ids,
+                                                    const char *text, size_t n_bytes,
+                                                    const glass_span *plain,
+                                                    int64_t n_plain, unsigned flags);
 
 /* Decodes ids to bytes; *text is allocated, NUL-terminated after *n_bytes. An id outside the
  * vocabulary is GLASS_BAD_INPUT and names its position. */
-GLASS_API glass_status glass_tokenizer_decode(const glass_tokenizer *tokenizer,
-                                              char **text, size_t *n_bytes,
-                                              const int32_t *ids, int64_t n_ids,
-                                              unsigned flags);
+GLASS_API glass_status glass_tokenizer_decode(const glass_tokenizer *tokenizer, char **text,
+                                              size_t *n_bytes, const int32_t *ids,
+                                              int64_t n_ids, unsigned flags);
 
 /* Streaming decode: push a token, get the bytes that are complete UTF-8 so far (possibly
  * none). *text is borrowed until the next call. finish gives what is left, cut or not. */

@@ -16,16 +16,16 @@ glass_status fail_within(glass_status status, const char *format, ...)
 /* The usual out-of-memory message with the size that was asked for. */
 glass_status fail_memory(size_t n_bytes);
 
-#define TRY(call)                                                                            \
-    do {                                                                                     \
-        glass_status try_status_ = (call);                                                   \
-        if (try_status_ != GLASS_OK) return try_status_;                                     \
+#define TRY(call)                                                                          \
+    do {                                                                                   \
+        glass_status try_status_ = (call);                                                 \
+        if (try_status_ != GLASS_OK) return try_status_;                                   \
     } while (0)
 /* For functions with one `fail:` label and a variable `status`. */
-#define TRY_FAIL(call)                                                                       \
-    do {                                                                                     \
-        status = (call);                                                                     \
-        if (status != GLASS_OK) goto fail;                                                   \
+#define TRY_FAIL(call)                                                                     \
+    do {                                                                                   \
+        status = (call);                                                                   \
+        if (status != GLASS_OK) goto fail;                                                 \
     } while (0)
 
 #endif

@@ -35,8 +35,9 @@ glass_status filemap_open(struct filemap *out, const char *path) {
 
 glass_status filemap_lock(const struct filemap *map) {
     if (map->data == NULL || mlock(map->data, map->size) == 0) return GLASS_OK;
-    return fail_errno("cannot lock %zu bytes in memory (raise the limit: ulimit -l unlimited)",
-                      map->size);
+    return fail_errno(
+        "cannot lock %zu bytes in memory (raise the limit: ulimit -l unlimited)",
+        map->size);
 }
 
 void filemap_close(struct filemap *map) {

@@ -95,8 +95,8 @@ glass_status path_read_whole(struct buf *out, const char *path, size_t limit) {
         out->len += n;
         out->data[out->len] = '\0';
         if (out->len > limit) {
-            status = fail(GLASS_BAD_INPUT, "%s: larger than the %zu bytes allowed here", path,
-                          limit);
+            status = fail(GLASS_BAD_INPUT, "%s: larger than the %zu bytes allowed here",
+                          path, limit);
             break;
         }
         if (n == 0) {

@@ -3,13 +3,15 @@
 
 #include <string.h>
 
-glass_status reader_bytes(struct reader *r, const uint8_t **out, size_t n, const char *what) {
+glass_status reader_bytes(struct reader *r, const uint8_t **out, size_t n,
+                          const char *what) {
     if (n > r->size - r->pos) {
         *out = NULL;
-        return fail(GLASS_BAD_INPUT,
-                    "%s: byte %zu: %s needs %zu bytes but the file ends after %zu; it is cut "
-                    "short or damaged",
-                    r->name, r->pos, what, n, r->size - r->pos);
+        return fail(
+            GLASS_BAD_INPUT,
+            "%s: byte %zu: %s needs %zu bytes but the file ends after %zu; it is cut "
+            "short or damaged",
+            r->name, r->pos, what, n, r->size - r->pos);
     }
     *out = r->data + r->pos;
     r->pos += n;
@@ -41,7 +43,8 @@ glass_status reader_u32(struct reader *r, uint32_t *out, const char *what) {
     const uint8_t *p;
     *out = 0;
     TRY(reader_bytes(r, &p, 4, what));
-    *out = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    *out =
+        (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
     return GLASS_OK;
 }
 

@@ -22,7 +22,8 @@ glass_status reader_u16(struct reader *r, uint16_t *out, const char *what);
 glass_status reader_u32(struct reader *r, uint32_t *out, const char *what);
 glass_status reader_u64(struct reader *r, uint64_t *out, const char *what);
 /* Borrows n bytes of the file. */
-glass_status reader_bytes(struct reader *r, const uint8_t **out, size_t n, const char *what);
+glass_status reader_bytes(struct reader *r, const uint8_t **out, size_t n,
+                          const char *what);
 glass_status reader_skip(struct reader *r, size_t n, const char *what);
 /* Moves to the next multiple of alignment (> 0) from the start of the data. */
 glass_status reader_align(struct reader *r, size_t alignment);

@@ -72,7 +72,8 @@ void team_barrier(const struct member *me) {
 void team_share(const struct member *me, int64_t n, int64_t unit, int64_t *begin,
                 int64_t *end) {
     int64_t n_units = (n + unit - 1) / unit;
-    int64_t from = n_units * me->i / me->n * unit, to = n_units * (me->i + 1) / me->n * unit;
+    int64_t from = n_units * me->i / me->n * unit,
+            to = n_units * (me->i + 1) / me->n * unit;
     *begin = from < n ? from : n;
     *end = to < n ? to : n;
 }
@@ -80,8 +81,8 @@ void team_share(const struct member *me, int64_t n, int64_t unit, int64_t *begin
 bool team_queue_next(const struct member *me, int64_t n, int64_t unit, int64_t *begin,
                      int64_t *end) {
     unsigned round = atomic_load_explicit(&me->team->round, memory_order_relaxed);
-    int64_t from = atomic_fetch_add_explicit(&me->team->queue[round & 1], unit,
-                                             memory_order_relaxed);
+    int64_t from =
+        atomic_fetch_add_explicit(&me->team->queue[round & 1], unit, memory_order_relaxed);
     if (from >= n) return false;
     *begin = from;
     *end = from + unit < n ? from + unit : n;

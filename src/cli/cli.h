@@ -100,9 +100,9 @@ glass_status engine_reseed(struct engine *e, struct run_options *r, int64_t seed
 glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n);
 
 struct answer_options {
-    int64_t n_predict;            /* -1: until the model ends it or the context is full */
+    int64_t n_predict; /* -1: until the model ends it or the context is full */
     const struct opt_list *stop;
-    int logprobs;                 /* alternatives per token, -1 = none */
+    int logprobs; /* alternatives per token, -1 = none */
     /* Called with text as it becomes certain (never part of a stop text). */
     glass_status (*text)(void *context, const char *text, size_t n_bytes);
     /* Called per token when logprobs >= 0; log-probabilities (n_vocab) are borrowed. */

@@ -66,7 +66,8 @@ static void progress_round(const struct bench *b, int64_t i) {
 }
 
 static glass_status measure(struct bench *b, const char *path) {
-    glass_session_options o = {.n_threads = (int)b->run.n_threads, .n_batch = b->run.n_batch};
+    glass_session_options o = {.n_threads = (int)b->run.n_threads,
+                               .n_batch = b->run.n_batch};
     glass_model_info info;
     float *logits = NULL;
     TRY(cli_cache_type(&o.cache_type, b->run.cache_type));
@@ -116,14 +117,15 @@ static double token_bytes(const struct bench *b, const glass_model_info *info) {
 static void report(struct bench *b) {
     glass_model_info i;
     glass_model_get_info(b->model, &i);
-    double prompts[MAX_ROUNDS], answers[MAX_ROUNDS]; /* in the order in which they were run */
+    double prompts[MAX_ROUNDS],
+        answers[MAX_ROUNDS]; /* in the order in which they were run */
     memcpy(prompts, b->prompt, sizeof prompts);
     memcpy(answers, b->answer, sizeof answers);
     double prompt = median(b->prompt, b->rounds), answer = median(b->answer, b->rounds);
     double read = 0.5 * (b->read_before + b->read_after);
     /* Products of a token: two operations a weight; the embedding only as the head. */
-    double weights = (double)i.n_params -
-                     (i.tied ? 0.0 : (double)i.n_vocab * (double)i.n_embd);
+    double weights =
+        (double)i.n_params - (i.tied ? 0.0 : (double)i.n_vocab * (double)i.n_embd);
     double body = weights - (double)i.n_vocab * (double)i.n_embd;
     /* A prompt's products: weights, and attention of each position to those before it. */
     double seen = 0.5 * (double)(b->n_prompt + 1);
@@ -135,9 +137,9 @@ static void report(struct bench *b) {
                "\"prompt_per_s\":%.2f,\"answer_tokens\":%lld,\"answer_per_s\":%.2f,"
                "\"token_bytes\":%.0f,\"read_before\":%.0f,\"read_after\":%.0f,"
                "\"read_share\":%.4f,\"fma_per_s\":%.0f,\"fma_share\":%.4f",
-               glass_isa(), i.dtype_mix, (long long)b->run.n_threads, (long long)b->n_prompt,
-               prompt, (long long)b->n_answer, answer, bytes, b->read_before,
-               b->read_after, share, b->fma, flops / b->fma);
+               glass_isa(), i.dtype_mix, (long long)b->run.n_threads,
+               (long long)b->n_prompt, prompt, (long long)b->n_answer, answer, bytes,
+               b->read_before, b->read_after, share, b->fma, flops / b->fma);
         print_rounds("prompt_rounds", prompts, b->rounds);
         print_rounds("answer_rounds", answers, b->rounds);
         printf("}\n");
@@ -147,7 +149,8 @@ static void report(struct bench *b) {
            (long long)b->run.n_threads, (long long)b->rounds);
     printf("prompt  %4lld tokens  %9.1f tokens/s  %6.1f GFLOP/s, %3.0f%% of the FMA peak "
            "(%.1f)\n",
-           (long long)b->n_prompt, prompt, 1e-9 * flops, 100 * flops / b->fma, 1e-9 * b->fma);
+           (long long)b->n_prompt, prompt, 1e-9 * flops, 100 * flops / b->fma,
+           1e-9 * b->fma);
     printf("answer  %4lld tokens  %9.1f tokens/s  %6.1f GB/s,    %3.0f%% of read bandwidth "
            "(%.1f before, %.1f after)\n",
            (long long)b->n_answer, answer, 1e-9 * answer * bytes, 100 * share,
@@ -163,15 +166,20 @@ int cmd_bench(int argc, char **argv) {
         {"predict", 'n', OPT_INT, &b.n_answer, "N", "answer tokens (128)"},
         {"rounds", 'r', OPT_INT, &b.rounds, "N", "rounds, of which the median counts (5)"},
         {"threads", 't', OPT_INT, &b.run.n_threads, "N", "threads (all cores)"},
-        {"batch", 'b', OPT_INT, &b.run.n_batch, "N", "most prompt tokens in one pass (512)"},
+        {"batch", 'b', OPT_INT, &b.run.n_batch, "N",
+         "most prompt tokens in one pass (512)"},
         {"cache-type", 0, OPT_TEXT, &b.run.cache_type, "TYPE", "f32, f16, q8_0"},
         {"json", 'j', OPT_FLAG, &b.run.json, NULL, "one JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass bench MODEL [options]",
-        "Measures prompt and answer speed, and the machine's own limits right before and after.",
-        "  glass bench smollm2\n  glass bench model.gguf -t 1 -p 128 -n 32 --json\n", options,
-        1, 1, true};
+        "Measures prompt and answer speed, and the machine's own limits right before and "
+        "after.",
+        "  glass bench smollm2\n  glass bench model.gguf -t 1 -p 128 -n 32 --json\n",
+        options,
+        1,
+        1,
+        true};
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
@@ -180,8 +188,8 @@ int cmd_bench(int argc, char **argv) {
     if (b.run.n_threads == 0) b.run.n_threads = team_default_threads();
     if (b.rounds < 1 || b.rounds > MAX_ROUNDS || b.n_prompt < 1 || b.n_answer < 1 ||
         b.n_prompt > MAX_TOKENS || b.n_answer > MAX_TOKENS)
-        status = fail(GLASS_USAGE, "-r, -p, -n: 1 to %d rounds of 1 to %d tokens", MAX_ROUNDS,
-                      MAX_TOKENS);
+        status = fail(GLASS_USAGE, "-r, -p, -n: 1 to %d rounds of 1 to %d tokens",
+                      MAX_ROUNDS, MAX_TOKENS);
     if (status == GLASS_OK && (b.run.n_threads < 1 || b.run.n_threads > 1024))
         status = fail(GLASS_USAGE, "-t %lld: 1 to 1024 threads are possible",
                       (long long)b.run.n_threads);

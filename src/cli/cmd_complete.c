@@ -72,7 +72,8 @@ static glass_status read_prompt(struct complete *c, struct buf *prompt) {
     if (c->file != NULL && strcmp(c->file, "-") != 0)
         return path_read_whole(prompt, c->file, PROMPT_LIMIT);
     if (isatty(STDIN_FILENO))
-        return fail(GLASS_USAGE, "no prompt: give -p TEXT, -f FILE, or text on standard input");
+        return fail(GLASS_USAGE,
+                    "no prompt: give -p TEXT, -f FILE, or text on standard input");
     return path_read_whole(prompt, "/dev/stdin", PROMPT_LIMIT);
 }
 
@@ -82,9 +83,10 @@ static glass_status print_json(struct complete *c, enum answer_end end) {
     if (status == GLASS_OK)
         status = buf_json_string(&b, c->text.data ? c->text.data : "", c->text.len);
     if (status == GLASS_OK)
-        status = buf_printf(&b, ",\"finish\":\"%s\",\"prompt_tokens\":%lld,"
-                                "\"answer_tokens\":%lld,\"seed\":%llu,\"prompt_s\":%.6f,"
-                                "\"answer_s\":%.6f",
+        status = buf_printf(&b,
+                            ",\"finish\":\"%s\",\"prompt_tokens\":%lld,"
+                            "\"answer_tokens\":%lld,\"seed\":%llu,\"prompt_s\":%.6f,"
+                            "\"answer_s\":%.6f",
                             answer_end_name(end), (long long)c->engine.n_prompt,
                             (long long)c->engine.n_answer,
                             (unsigned long long)c->run.sampler.seed, c->engine.prompt_s,
@@ -104,20 +106,24 @@ static glass_status run(struct complete *c, const char *model) {
     enum answer_end end = END_LENGTH;
     TRY_FAIL(read_prompt(c, &prompt));
     TRY_FAIL(engine_open(&c->engine, model, &c->run));
-    TRY_FAIL(glass_tokenizer_encode(c->engine.tokenizer, &ids, &n,
-                                    prompt.data ? prompt.data : "", prompt.len,
-                                    GLASS_ADD_SPECIAL | (c->special ? GLASS_PARSE_SPECIAL : 0)));
+    TRY_FAIL(glass_tokenizer_encode(
+        c->engine.tokenizer, &ids, &n, prompt.data ? prompt.data : "", prompt.len,
+        GLASS_ADD_SPECIAL | (c->special ? GLASS_PARSE_SPECIAL : 0)));
     if (n == 0) {
-        status = fail(GLASS_BAD_INPUT, "the prompt is empty and this model has no BOS token "
-                                       "to begin with: give some text");
+        status =
+            fail(GLASS_BAD_INPUT, "the prompt is empty and this model has no BOS token "
+                                  "to begin with: give some text");
         goto fail;
     }
     cli_catch_interrupt();
     TRY_FAIL(engine_feed(&c->engine, ids, n));
     if (c->echo) TRY_FAIL(on_text(c, prompt.data ? prompt.data : "", prompt.len));
-    struct answer_options o = {.n_predict = c->run.n_predict, .stop = &c->run.stop,
-                               .logprobs = (int)c->logprobs, .text = on_text,
-                               .token = on_token, .context = c};
+    struct answer_options o = {.n_predict = c->run.n_predict,
+                               .stop = &c->run.stop,
+                               .logprobs = (int)c->logprobs,
+                               .text = on_text,
+                               .token = on_token,
+                               .context = c};
     TRY_FAIL(engine_answer(&c->engine, &o, &end));
     c->interrupted = end == END_INTERRUPT;
     if (c->run.json) {
@@ -138,28 +144,36 @@ int cmd_complete(int argc, char **argv) {
     run_options_init(&c.run);
     const struct opt options[] = {
         {"prompt", 'p', OPT_TEXT, &c.prompt, "TEXT", "the text to continue"},
-        {"file", 'f', OPT_TEXT, &c.file, "FILE", "the text to continue (- or none: standard input)"},
-        {"special", 0, OPT_FLAG, &c.special, NULL, "control tokens in the prompt count as such"},
+        {"file", 'f', OPT_TEXT, &c.file, "FILE",
+         "the text to continue (- or none: standard input)"},
+        {"special", 0, OPT_FLAG, &c.special, NULL,
+         "control tokens in the prompt count as such"},
         {"echo", 0, OPT_FLAG, &c.echo, NULL, "the prompt stands before the answer"},
-        {"logprobs", 0, OPT_INT, &c.logprobs, "N", "log-probabilities, with N alternatives"},
+        {"logprobs", 0, OPT_INT, &c.logprobs, "N",
+         "log-probabilities, with N alternatives"},
         {"json", 'j', OPT_FLAG, &c.run.json, NULL, "one JSON object"},
         RUN_OPTIONS(c.run),
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass complete MODEL [-p TEXT | -f FILE] [options]",
-        "Continues a text. MODEL is a GGUF file or the name of a model that `glass list` shows.",
+        "Continues a text. MODEL is a GGUF file or the name of a model that `glass list` "
+        "shows.",
         "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
         "  glass complete model.gguf -f story.txt -n 200 --seed 7\n"
         "  echo 'def add(a, b):' | glass complete model.gguf -n 64 --stop $'\\n\\n'\n"
         "  glass complete model.gguf -p Hello -n 4 --json --logprobs 3\n",
-        options, 1, 1, true};
+        options,
+        1,
+        1,
+        true};
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
-    glass_status status = c.logprobs > TOP_LIMIT
-                              ? fail(GLASS_USAGE, "--logprobs %lld: at most %d alternatives",
-                                     (long long)c.logprobs, TOP_LIMIT)
-                              : run(&c, words[0]);
+    glass_status status =
+        c.logprobs > TOP_LIMIT
+            ? fail(GLASS_USAGE, "--logprobs %lld: at most %d alternatives",
+                   (long long)c.logprobs, TOP_LIMIT)
+            : run(&c, words[0]);
     engine_close(&c.engine);
     buf_free(&c.text);
     buf_free(&c.tokens);

@@ -28,9 +28,14 @@ int cmd_list(int argc, char **argv) {
                                   {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass list [--json]",
-        "Lists the models in Glass's own store, and those that the caches of the Hugging Face "
+        "Lists the models in Glass's own store, and those that the caches of the Hugging "
+        "Face "
         "hub,\nllama.cpp and Ollama hold. A name, or its beginning, is a MODEL.",
-        "  glass list\n  glass list --json | jq -r '.[].name'\n", options, 0, 0, false};
+        "  glass list\n  glass list --json | jq -r '.[].name'\n",
+        options,
+        0,
+        0,
+        false};
     int n_words, code = opts_parse(&command, argc, argv, NULL, &n_words);
     if (code >= 0) return code;
     struct store_listing l;

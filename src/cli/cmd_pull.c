@@ -108,11 +108,8 @@ static void say(struct pull_view *v, const struct pull_event *e) {
                     ? "SHA-256 as it should be"
                     : "no SHA-256 is published for it: only its length was checked");
         break;
-    case PULL_KEPT:
-        fprintf(stderr, "%s%s: already here\n", e->file, part);
-        break;
-    default:
-        fprintf(stderr, "%s\n", e->text);
+    case PULL_KEPT: fprintf(stderr, "%s%s: already here\n", e->file, part); break;
+    default: fprintf(stderr, "%s\n", e->text);
     }
 }
 

@@ -35,7 +35,8 @@ static void print_text(const struct show *s, const glass_model *m, const char *p
     printf("licence      %s\n", i.license[0] ? i.license : "(the file does not say)");
     printf("parameters   %.1f million, %s (%s)\n", 1e-6 * (double)i.n_params,
            cli_bytes(a, (double)i.weight_bytes), i.dtype_mix);
-    printf("shape        %lld layers, width %lld, %lld heads of %lld (%lld for keys), MLP %lld\n",
+    printf("shape        %lld layers, width %lld, %lld heads of %lld (%lld for keys), MLP "
+           "%lld\n",
            (long long)i.n_layer, (long long)i.n_embd, (long long)i.n_head,
            (long long)i.head_dim, (long long)i.n_head_kv, (long long)i.n_ff);
     printf("vocabulary   %lld tokens%s\n", (long long)i.n_vocab,
@@ -49,7 +50,7 @@ static void print_text(const struct show *s, const glass_model *m, const char *p
            (long long)n_ctx, glass_dtype_name(s->cache));
     const glass_template *tmpl;
     glass_status status = glass_model_template(m, &tmpl);
-    printf("chat         %s\n", status == GLASS_OK ? "has a chat template"
+    printf("chat         %s\n", status == GLASS_OK         ? "has a chat template"
                                 : status == GLASS_NEGATIVE ? "no chat template"
                                                            : glass_error());
     const glass_tokenizer *t = glass_model_tokenizer(m);
@@ -100,12 +101,13 @@ static glass_status as_json(struct buf *b, const struct show *s, const glass_mod
     TRY(json_field(b, "family", i.family));
     TRY(json_field(b, "license", i.license));
     TRY(json_field(b, "types", i.dtype_mix));
-    TRY(buf_printf(b, ",\"parameters\":%lld,\"weight_bytes\":%zu,\"layers\":%lld,"
-                      "\"width\":%lld,\"heads\":%lld,\"key_heads\":%lld,\"head_dim\":%lld,"
-                      "\"mlp\":%lld,\"vocabulary\":%lld,\"context\":%lld,\"window\":%lld,"
-                      "\"tied\":%s,\"session\":{\"positions\":%lld,\"cache_type\":\"%s\","
-                      "\"bytes\":%zu,\"bytes_f32\":%zu,\"bytes_f16\":%zu,"
-                      "\"bytes_q8_0\":%zu}",
+    TRY(buf_printf(b,
+                   ",\"parameters\":%lld,\"weight_bytes\":%zu,\"layers\":%lld,"
+                   "\"width\":%lld,\"heads\":%lld,\"key_heads\":%lld,\"head_dim\":%lld,"
+                   "\"mlp\":%lld,\"vocabulary\":%lld,\"context\":%lld,\"window\":%lld,"
+                   "\"tied\":%s,\"session\":{\"positions\":%lld,\"cache_type\":\"%s\","
+                   "\"bytes\":%zu,\"bytes_f32\":%zu,\"bytes_f16\":%zu,"
+                   "\"bytes_q8_0\":%zu}",
                    (long long)i.n_params, i.weight_bytes, (long long)i.n_layer,
                    (long long)i.n_embd, (long long)i.n_head, (long long)i.n_head_kv,
                    (long long)i.head_dim, (long long)i.n_ff, (long long)i.n_vocab,
@@ -159,7 +161,8 @@ int cmd_show(int argc, char **argv) {
         {"meta", 0, OPT_FLAG, &s.meta, NULL, "every metadata entry"},
         {"template", 0, OPT_FLAG, &s.tmpl, NULL, "the chat template's text"},
         {"ctx", 'c', OPT_INT, &s.n_ctx, "N", "reckon the memory for N positions"},
-        {"cache-type", 0, OPT_TEXT, &s.cache_name, "TYPE", "and this cache: f32, f16, q8_0"},
+        {"cache-type", 0, OPT_TEXT, &s.cache_name, "TYPE",
+         "and this cache: f32, f16, q8_0"},
         {"json", 'j', OPT_FLAG, &s.json, NULL, "one JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
@@ -168,7 +171,10 @@ int cmd_show(int argc, char **argv) {
         "  glass show smollm2\n  glass show smollm2 -c 8192 --cache-type q8_0\n"
         "  glass show model.gguf --tensors\n"
         "  glass show model.gguf --json | jq .license\n",
-        options, 1, 1, true};
+        options,
+        1,
+        1,
+        true};
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;

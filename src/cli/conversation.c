@@ -107,11 +107,13 @@ glass_status conversation_encode(const struct conversation *c, int64_t n_skip,
                                      "(glass complete) but was not made to chat");
     if (status == GLASS_OK) status = variables(c, n_skip, t, &json);
     if (status == GLASS_OK)
-        status = glass_template_render(tmpl, &text, json.data, json.len, (int64_t)time(NULL));
+        status =
+            glass_template_render(tmpl, &text, json.data, json.len, (int64_t)time(NULL));
     /* Templates write BOS themselves when the model wants it. */
     if (status == GLASS_OK)
-        status = glass_tokenizer_encode_spans(t, ids, n_ids, text.text, text.n_bytes,
-                                              text.plain, text.n_plain, GLASS_PARSE_SPECIAL);
+        status =
+            glass_tokenizer_encode_spans(t, ids, n_ids, text.text, text.n_bytes, text.plain,
+                                         text.n_plain, GLASS_PARSE_SPECIAL);
     glass_rendered_clear(&text);
     buf_free(&json);
     return status;
@@ -129,12 +131,14 @@ static glass_status take_messages(struct conversation *c, json_t *list, const ch
     size_t i;
     json_t *m;
     if (!json_is_array(list))
-        return fail(GLASS_BAD_INPUT, "%s: no list \"messages\": it is not a saved chat", path);
+        return fail(GLASS_BAD_INPUT, "%s: no list \"messages\": it is not a saved chat",
+                    path);
     json_array_foreach(list, i, m) {
         const char *role = json_string_value(json_object_get(m, "role"));
         json_t *content = json_object_get(m, "content");
         if (role == NULL || !json_is_string(content))
-            return fail(GLASS_BAD_INPUT, "%s: message %zu lacks a role or a content", path, i);
+            return fail(GLASS_BAD_INPUT, "%s: message %zu lacks a role or a content", path,
+                        i);
         TRY(conversation_add(c, role, json_string_value(content),
                              json_string_length(content)));
     }
@@ -148,9 +152,10 @@ glass_status conversation_load(struct conversation *c, const char *path) {
     glass_status status = path_read_whole(&text, path, 64 << 20);
     if (status == GLASS_OK) {
         json_t *json = json_loadb(text.data, text.len, 0, &error);
-        status = json == NULL ? fail(GLASS_BAD_INPUT, "%s: line %d: %s", path, error.line,
-                                     error.text)
-                              : take_messages(&loaded, json_object_get(json, "messages"), path);
+        status =
+            json == NULL
+                ? fail(GLASS_BAD_INPUT, "%s: line %d: %s", path, error.line, error.text)
+                : take_messages(&loaded, json_object_get(json, "messages"), path);
         json_decref(json);
     }
     buf_free(&text);

@@ -82,8 +82,8 @@ static glass_status parse_bias(struct engine *e, const char *text, glass_logit_b
     float bias = strcmp(end, "-inf") == 0 ? -INFINITY : strtof(end, &last);
     if (end == text || (bias != -INFINITY && (end == last || *last)) || id < 0 ||
         id >= e->n_vocab)
-        return fail(GLASS_USAGE, "--logit-bias %s: an id below %lld, then +B, -B or -inf", text,
-                    (long long)e->n_vocab);
+        return fail(GLASS_USAGE, "--logit-bias %s: an id below %lld, then +B, -B or -inf",
+                    text, (long long)e->n_vocab);
     *out = (glass_logit_bias){(int32_t)id, bias};
     return GLASS_OK;
 }
@@ -116,7 +116,8 @@ static glass_status make_sampler(struct engine *e, struct run_options *r) {
     TRY(narrow(&r->sampler.top_k, r->top_k, "top-k"));
     TRY(narrow(&r->sampler.penalty_last_n, r->penalty_last_n, "repeat-last-n"));
     TRY(narrow(&mirostat, r->mirostat, "mirostat"));
-    TRY(narrow(&r->sampler.dry_allowed_length, r->dry_allowed_length, "dry-allowed-length"));
+    TRY(narrow(&r->sampler.dry_allowed_length, r->dry_allowed_length,
+               "dry-allowed-length"));
     TRY(narrow(&r->sampler.dry_last_n, r->dry_last_n, "dry-last-n"));
     r->sampler.mirostat = mirostat;
     if (r->breakers.n > 0) {
@@ -182,7 +183,8 @@ void engine_close(struct engine *e) {
 enum { FEED_PIECE = 512 };
 
 /* In pieces, so that Ctrl-C is heard; how tokens are cut changes no bit of the result. */
-static glass_status feed_pieces(struct engine *e, const int32_t *ids, int64_t from, int64_t n) {
+static glass_status feed_pieces(struct engine *e, const int32_t *ids, int64_t from,
+                                int64_t n) {
     double start = cli_now();
     bool shown = false;
     glass_status status = GLASS_OK;
@@ -208,10 +210,11 @@ glass_status engine_feed(struct engine *e, const int32_t *ids, int64_t n) {
     while (same < held && same < n && tokens[same] == ids[same]) same++;
     if (same == n && n > 0) same = n - 1; /* the last one gives the logits */
     if (n > glass_session_n_ctx(e->session))
-        return fail(GLASS_BAD_INPUT,
-                    "the prompt has %lld tokens and the context %lld positions: shorten it, "
-                    "or give more with -c",
-                    (long long)n, (long long)glass_session_n_ctx(e->session));
+        return fail(
+            GLASS_BAD_INPUT,
+            "the prompt has %lld tokens and the context %lld positions: shorten it, "
+            "or give more with -c",
+            (long long)n, (long long)glass_session_n_ctx(e->session));
     TRY(glass_session_truncate(e->session, same));
     double start = cli_now();
     TRY(feed_pieces(e, ids, same, n));
@@ -253,8 +256,8 @@ static glass_status show(struct buf *held, const struct answer_options *o, bool 
 }
 
 static glass_status answer_loop(struct engine *e, const struct answer_options *o,
-                                glass_token_stream *stream, struct buf *held, float *logprobs,
-                                enum answer_end *end) {
+                                glass_token_stream *stream, struct buf *held,
+                                float *logprobs, enum answer_end *end) {
     const char *text;
     size_t n_bytes;
     bool stopped = false;
@@ -303,7 +306,8 @@ glass_status engine_answer(struct engine *e, const struct answer_options *o,
     double start = cli_now();
     TRY(glass_token_stream_create(&stream, e->tokenizer, 0));
     glass_status status = GLASS_OK;
-    if (o->logprobs >= 0) status = mem_alloc(&logprobs, (size_t)e->n_vocab, sizeof *logprobs);
+    if (o->logprobs >= 0)
+        status = mem_alloc(&logprobs, (size_t)e->n_vocab, sizeof *logprobs);
     if (status == GLASS_OK) status = answer_loop(e, o, stream, &held, logprobs, end);
     const char *text;
     size_t n_bytes;

@@ -20,20 +20,23 @@ static const struct {
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out, int code) {
-    fprintf(out, "glass %s - a language-model system: the same bits on every machine\n\n"
-                 "usage: glass COMMAND [options]\n\n",
+    fprintf(out,
+            "glass %s - a language-model system: the same bits on every machine\n\n"
+            "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fprintf(out,
-            "\nglass COMMAND --help (or glass help COMMAND) tells more, with examples.\n"
-            "A MODEL is a GGUF file, or the name (or its beginning) that `glass list` shows.\n\n"
-            "examples:\n"
-            "  glass chat\n"
-            "  glass pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0\n"
-            "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n\n"
-            "GLASS_ISA=c|avx2|avx512|neon forces an instruction set (results are the same).\n"
-            "Licence: Apache-2.0. The manual: man glass\n");
+    fprintf(
+        out,
+        "\nglass COMMAND --help (or glass help COMMAND) tells more, with examples.\n"
+        "A MODEL is a GGUF file, or the name (or its beginning) that `glass list` "
+        "shows.\n\n"
+        "examples:\n"
+        "  glass chat\n"
+        "  glass pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0\n"
+        "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n\n"
+        "GLASS_ISA=c|avx2|avx512|neon forces an instruction set (results are the same).\n"
+        "Licence: Apache-2.0. The manual: man glass\n");
     return code;
 }
 
@@ -45,8 +48,8 @@ static int unknown(const char *name) {
         least = d;
         best = i;
     }
-    fprintf(stderr, "glass: there is no command \"%s\"%s%s%s; glass --help lists them\n", name,
-            best >= 0 ? " (did you mean " : "", best >= 0 ? commands[best].name : "",
+    fprintf(stderr, "glass: there is no command \"%s\"%s%s%s; glass --help lists them\n",
+            name, best >= 0 ? " (did you mean " : "", best >= 0 ? commands[best].name : "",
             best >= 0 ? "?)" : "");
     return 2;
 }

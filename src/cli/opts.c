@@ -89,10 +89,11 @@ static int store(const struct opt *o, const char *value) {
 /* What the same options are called elsewhere. */
 static const char *our_name(const char *name, size_t *n) {
     static const char *const aliases[][2] = {
-        {"n-predict", "predict"},   {"max-tokens", "predict"}, {"ctx-size", "ctx"},
-        {"n-ctx", "ctx"},           {"batch-size", "batch"},   {"temperature", "temp"},
-        {"n-threads", "threads"},   {"system-prompt", "system"}, {"typical-p", "typical"},
-        {"cache-type-k", "cache-type"}};
+        {"n-predict", "predict"}, {"max-tokens", "predict"},
+        {"ctx-size", "ctx"},      {"n-ctx", "ctx"},
+        {"batch-size", "batch"},  {"temperature", "temp"},
+        {"n-threads", "threads"}, {"system-prompt", "system"},
+        {"typical-p", "typical"}, {"cache-type-k", "cache-type"}};
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
         if (strlen(aliases[i][0]) != *n || memcmp(aliases[i][0], name, *n) != 0) continue;
         *n = strlen(aliases[i][1]);
@@ -101,7 +102,8 @@ static const char *our_name(const char *name, size_t *n) {
     return name;
 }
 
-static const struct opt *find_long(const struct opt_command *c, const char *name, size_t n) {
+static const struct opt *find_long(const struct opt_command *c, const char *name,
+                                   size_t n) {
     for (const struct opt *o = c->options; o->name != NULL; o++)
         if (o->kind != OPT_HEADING && strlen(o->name) == n && !memcmp(o->name, name, n))
             return o;
@@ -128,8 +130,8 @@ static int take(const struct opt_command *c, int argc, char **argv, int *i) {
     size_t n = word[1] == '-' && equals ? (size_t)(equals - word) : strlen(word);
     const struct opt *o = find(c, word, n);
     if (o == NULL) return unknown(c, word);
-    const char *value = word[1] == '-' ? (equals ? equals + 1 : NULL)
-                                       : (word[2] ? word + 2 : NULL);
+    const char *value =
+        word[1] == '-' ? (equals ? equals + 1 : NULL) : (word[2] ? word + 2 : NULL);
     if (o->kind == OPT_FLAG) {
         *(bool *)o->dest = true;
         return value == NULL ? -1 : bad_value(o, value);
@@ -173,7 +175,8 @@ int opts_parse(const struct opt_command *c, int argc, char **argv, const char **
             int code = take(c, argc, argv, &i);
             if (code >= 0) return code;
         } else if (*n_words == c->max_words) {
-            fprintf(stderr, "glass: \"%s\" is one word too many\nusage: %s\n", word, c->usage);
+            fprintf(stderr, "glass: \"%s\" is one word too many\nusage: %s\n", word,
+                    c->usage);
             return 2;
         } else {
             words[(*n_words)++] = model ? model : word;

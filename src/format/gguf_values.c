@@ -290,20 +290,13 @@ static int64_t load_int(const struct gguf_value *v, uint64_t i) {
     const uint8_t *p = v->data + i * types[v->item_type].bytes;
     switch (v->item_type) {
     case GGUF_U8:
-    case GGUF_BOOL:
-        return *p;
-    case GGUF_I8:
-        return (int8_t)*p;
-    case GGUF_U16:
-        return gguf_le16(p);
-    case GGUF_I16:
-        return (int16_t)gguf_le16(p);
-    case GGUF_U32:
-        return gguf_le32(p);
-    case GGUF_I32:
-        return (int32_t)gguf_le32(p);
-    default:
-        return (int64_t)gguf_le64(p);
+    case GGUF_BOOL: return *p;
+    case GGUF_I8: return (int8_t)*p;
+    case GGUF_U16: return gguf_le16(p);
+    case GGUF_I16: return (int16_t)gguf_le16(p);
+    case GGUF_U32: return gguf_le32(p);
+    case GGUF_I32: return (int32_t)gguf_le32(p);
+    default: return (int64_t)gguf_le64(p);
     }
 }
 

@@ -78,42 +78,18 @@ void gguf_writer_free(struct gguf_writer *w) {
 static int number_bytes(enum gguf_type type, int64_t *low, int64_t *high) {
     *low = 0;
     switch (type) {
-    case GGUF_U8:
-        *high = UINT8_MAX;
-        return 1;
-    case GGUF_BOOL:
-        *high = 1;
-        return 1;
-    case GGUF_U16:
-        *high = UINT16_MAX;
-        return 2;
-    case GGUF_U32:
-        *high = UINT32_MAX;
-        return 4;
-    case GGUF_U64:
-        *high = INT64_MAX;
-        return 8;
-    case GGUF_I8:
-        *low = INT8_MIN, *high = INT8_MAX;
-        return 1;
-    case GGUF_I16:
-        *low = INT16_MIN, *high = INT16_MAX;
-        return 2;
-    case GGUF_I32:
-        *low = INT32_MIN, *high = INT32_MAX;
-        return 4;
-    case GGUF_I64:
-        *low = INT64_MIN, *high = INT64_MAX;
-        return 8;
-    case GGUF_F32:
-        *high = -1;
-        return 4;
-    case GGUF_F64:
-        *high = -1;
-        return 8;
-    default:
-        *high = -1;
-        return 0;
+    case GGUF_U8: *high = UINT8_MAX; return 1;
+    case GGUF_BOOL: *high = 1; return 1;
+    case GGUF_U16: *high = UINT16_MAX; return 2;
+    case GGUF_U32: *high = UINT32_MAX; return 4;
+    case GGUF_U64: *high = INT64_MAX; return 8;
+    case GGUF_I8: *low = INT8_MIN, *high = INT8_MAX; return 1;
+    case GGUF_I16: *low = INT16_MIN, *high = INT16_MAX; return 2;
+    case GGUF_I32: *low = INT32_MIN, *high = INT32_MAX; return 4;
+    case GGUF_I64: *low = INT64_MIN, *high = INT64_MAX; return 8;
+    case GGUF_F32: *high = -1; return 4;
+    case GGUF_F64: *high = -1; return 8;
+    default: *high = -1; return 0;
     }
 }
 

@@ -17,12 +17,12 @@
 #include <string.h>
 
 enum {
-    ROWS_MAX = 96,           /* rows of an item, or one position's group if that is larger */
-    ROWS_MIN = 12,           /* even where contexts are so long that scores leave the cache */
-    SCORES = 256 * 1024,     /* floats: what an item's scores should fit into */
-    ROW_UNIT = 12,           /* what kernels' tiles of rows divide */
-    ROW_PAD = 16,            /* floats between rows of scores, against cache set conflicts */
-    SPLIT_MIN_KEYS = 512     /* shorter contexts are not worth two barriers */
+    ROWS_MAX = 96,       /* rows of an item, or one position's group if that is larger */
+    ROWS_MIN = 12,       /* even where contexts are so long that scores leave the cache */
+    SCORES = 256 * 1024, /* floats: what an item's scores should fit into */
+    ROW_UNIT = 12,       /* what kernels' tiles of rows divide */
+    ROW_PAD = 16,        /* floats between rows of scores, against cache set conflicts */
+    SPLIT_MIN_KEYS = 512 /* shorter contexts are not worth two barriers */
 };
 
 static int64_t round_up(int64_t n, int64_t unit) {
@@ -47,10 +47,11 @@ glass_status attn_cache_check(glass_dtype dtype, int64_t head_dim) {
     }
     int64_t unit = dtype == GLASS_Q8_0 ? 32 : 2;
     if (head_dim <= 0 || head_dim % unit != 0)
-        return fail(GLASS_USAGE,
-                    "a key/value cache of type %s wants heads of a multiple of %d features, "
-                    "not %lld",
-                    glass_dtype_name(dtype), (int)unit, (long long)head_dim);
+        return fail(
+            GLASS_USAGE,
+            "a key/value cache of type %s wants heads of a multiple of %d features, "
+            "not %lld",
+            glass_dtype_name(dtype), (int)unit, (long long)head_dim);
     return GLASS_OK;
 }
 
@@ -73,7 +74,8 @@ static int64_t panel_dims(const struct attn_cache *cache) {
 
 static uint8_t *k_tile(const struct attn_cache *cache, int64_t head, int64_t pos) {
     int64_t n_tiles = round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE;
-    return (uint8_t *)cache->k + (size_t)(head * n_tiles + pos / ATTN_TILE) * tile_bytes(cache);
+    return (uint8_t *)cache->k +
+           (size_t)(head * n_tiles + pos / ATTN_TILE) * tile_bytes(cache);
 }
 
 /* Where key pos's tile of 16 keys starts in a head's panel. */
@@ -81,8 +83,7 @@ static uint8_t *v_tile(const struct attn_cache *cache, int64_t head, int64_t pan
                        int64_t pos) {
     int64_t n_panels = round_up(cache->head_dim, panel_dims(cache)) / panel_dims(cache);
     size_t panel_size = panel_bytes(cache);
-    size_t per_tile =
-        panel_size / (size_t)(round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE);
+    size_t per_tile = panel_size / (size_t)(round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE);
     return (uint8_t *)cache->v + (size_t)(head * n_panels + panel) * panel_size +
            (size_t)(pos / ATTN_TILE) * per_tile;
 }
@@ -103,8 +104,8 @@ size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
 
 /* A value, or a q8_0 block of 32, of one key: addresses of its parts in the two stores. */
 struct q8_place {
-    uint8_t *d;        /* f16 */
-    int8_t *q;         /* 32 of them, `step` apart */
+    uint8_t *d; /* f16 */
+    int8_t *q;  /* 32 of them, `step` apart */
     int64_t step;
 };
 
@@ -127,12 +128,14 @@ static void q8_put(struct q8_place to, const void *d, const int8_t *q) {
     for (int64_t i = 0; i < 32; i++) to.q[i * to.step] = q[i];
 }
 
-static uint8_t *k_value(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t d) {
+static uint8_t *k_value(const struct attn_cache *cache, int64_t head, int64_t pos,
+                        int64_t d) {
     size_t bytes = cache->dtype == GLASS_F16 ? 2 : 4;
     return k_tile(cache, head, pos) + (size_t)(d * ATTN_TILE + pos % ATTN_TILE) * bytes;
 }
 
-static uint8_t *v_value(const struct attn_cache *cache, int64_t head, int64_t pos, int64_t d) {
+static uint8_t *v_value(const struct attn_cache *cache, int64_t head, int64_t pos,
+                        int64_t d) {
     size_t bytes = cache->dtype == GLASS_F16 ? 2 : 4;
     return v_tile(cache, head, d / ATTN_TILE, pos) +
            (size_t)(pos % ATTN_TILE * ATTN_TILE + d % ATTN_TILE) * bytes;
@@ -273,7 +276,8 @@ void attn_store(const struct member *me, const struct attn_segment *segments,
     for (int64_t i = 0; i < n_segments; i++) {
         int64_t n_tiles = tiles_of(&segments[i]);
         int64_t n_here = n_tiles * segments[i].cache->n_head_kv;
-        for (int64_t item = max_i64(begin, first); item < min_i64(end, first + n_here); item++)
+        for (int64_t item = max_i64(begin, first); item < min_i64(end, first + n_here);
+             item++)
             store_tile(&segments[i], (item - first) / n_tiles, (item - first) % n_tiles, k,
                        k_stride, v, v_stride);
         first += n_here;
@@ -281,9 +285,9 @@ void attn_store(const struct member *me, const struct attn_segment *segments,
     team_barrier(me);
 }
 
-void attn_store_heads(const struct attn_segment *segments, int64_t n_segments, const float *k,
-                      int64_t k_stride, const float *v, int64_t v_stride, int64_t head_begin,
-                      int64_t head_end) {
+void attn_store_heads(const struct attn_segment *segments, int64_t n_segments,
+                      const float *k, int64_t k_stride, const float *v, int64_t v_stride,
+                      int64_t head_begin, int64_t head_end) {
     for (int64_t i = 0; i < n_segments; i++)
         for (int64_t head = head_begin; head < head_end; head++)
             for (int64_t tile = 0; tile < tiles_of(&segments[i]); tile++)
@@ -303,20 +307,20 @@ struct run {
     const float *q;
     float *o;
     int64_t n_segments, q_stride, o_stride;
-    int64_t head_dim, group;   /* query heads to a kv head */
+    int64_t head_dim, group; /* query heads to a kv head */
     int64_t n_head_kv;
-    int64_t max_end;           /* one past the last visible key of any segment */
+    int64_t max_end; /* one past the last visible key of any segment */
 };
 
 /* A run of rows of one kv head's group: row r is position pos + r / group, head r % group. */
 struct rows {
     const struct attn_segment *segment;
-    int64_t head, pos, n;      /* n rows; pos is absolute */
-    int64_t first, last;       /* keys that any row sees: [first, last) */
-    int64_t base;              /* first rounded down to a block: column 0 of the scores */
-    float *q;                  /* (n, head_dim) */
-    float *sum;                /* (n, head_dim rounded up) */
-    int64_t *begin, *end;      /* (n) */
+    int64_t head, pos, n; /* n rows; pos is absolute */
+    int64_t first, last;  /* keys that any row sees: [first, last) */
+    int64_t base;         /* first rounded down to a block: column 0 of the scores */
+    float *q;             /* (n, head_dim) */
+    float *sum;           /* (n, head_dim rounded up) */
+    int64_t *begin, *end; /* (n) */
 };
 
 /* The largest number of rows that an item may have. */
@@ -325,8 +329,8 @@ static int64_t rows_limit(int64_t group) {
 }
 
 static size_t own_bytes(int64_t head_dim, int64_t group) {
-    size_t row = (size_t)(2 * round_up(head_dim, ATTN_TILE)) * sizeof(float) +
-                 2 * sizeof(int64_t);
+    size_t row =
+        (size_t)(2 * round_up(head_dim, ATTN_TILE)) * sizeof(float) + 2 * sizeof(int64_t);
     return ((size_t)rows_limit(group) * row + 63) / 64 * 64;
 }
 
@@ -336,15 +340,16 @@ static int64_t score_floats(int64_t n_keys, int64_t group) {
     return max_i64(SCORES, max_i64(ROWS_MIN, group) * row);
 }
 
-size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head, int64_t n_head_kv,
-                          int n_members) {
+size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
+                          int64_t n_head_kv, int n_members) {
     int64_t group = n_head / n_head_kv;
     return (size_t)n_members * (own_bytes(head_dim, group) +
                                 (size_t)score_floats(n_ctx, group) * sizeof(float));
 }
 
 /* Positions of a segment that make one item: as many as fit the scores. */
-static int64_t positions_per_item(const struct run *run, const struct attn_segment *segment) {
+static int64_t positions_per_item(const struct run *run,
+                                  const struct attn_segment *segment) {
     int64_t span = segment->pos + segment->n;
     if (run->shape->window > 0)
         span = min_i64(span, run->shape->window + ROWS_MAX / run->group);
@@ -403,7 +408,8 @@ static void scores_of_block(const struct run *run, const struct rows *rows, floa
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_qk_f16
                                                     : run->kernels->attn_qk_q8_0;
     kernel(s + key0 - rows->base, s_stride, rows->q, run->head_dim, rows->begin, rows->end,
-           rows->n, k_tile(cache, rows->head, key0), key0, run->head_dim, run->shape->scale);
+           rows->n, k_tile(cache, rows->head, key0), key0, run->head_dim,
+           run->shape->scale);
 }
 
 /* Features [d, d + n_d) of the weighted sums, d at the start of a panel. */
@@ -494,7 +500,8 @@ static int64_t split_offset(const struct run *run, int64_t segment, int64_t head
     }
     if (head == 0) return offset;
     const struct attn_segment *s = &run->segments[segment];
-    return offset + head * s->n * run->group * (round_up(s->pos + s->n, ATTN_BLOCK) + ROW_PAD);
+    return offset +
+           head * s->n * run->group * (round_up(s->pos + s->n, ATTN_BLOCK) + ROW_PAD);
 }
 
 /* Splitting pays when items are few, contexts long, and all scores fit the scratch. */
@@ -510,7 +517,8 @@ static bool wants_split(const struct member *me, const struct run *run, int64_t 
 /* Members take (segment, kv head, part) in turn, parts of one phase of a split run: `counts`
  * parts in each segment's head. */
 static bool next_part(const struct member *me, const struct run *run, struct rows *rows,
-                      int64_t *part, int64_t (*count)(const struct run *, int64_t segment)) {
+                      int64_t *part,
+                      int64_t (*count)(const struct run *, int64_t segment)) {
     int64_t n = 0, i, end, segment = 0;
     for (int64_t j = 0; j < run->n_segments; j++) n += count(run, j) * run->n_head_kv;
     if (!team_queue_next(me, n, 1, &i, &end)) return false;
@@ -601,9 +609,9 @@ void attn_run(const struct member *me, float *o, int64_t o_stride, const float *
 }
 
 void attn_run_heads(const struct member *me, float *o, int64_t o_stride, const float *q,
-                    int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
-                    const struct attn_shape *shape, int64_t head_begin, int64_t head_end,
-                    void *scratch) {
+                    int64_t q_stride, const struct attn_segment *segments,
+                    int64_t n_segments, const struct attn_shape *shape, int64_t head_begin,
+                    int64_t head_end, void *scratch) {
     if (n_segments == 0) return;
     struct run run = run_of(o, o_stride, q, q_stride, segments, n_segments, shape);
     struct rows rows;

@@ -17,9 +17,9 @@
 #include "glass/dtype.h"
 
 struct attn_cache {
-    glass_dtype dtype;                    /* GLASS_F32, GLASS_F16, GLASS_Q8_0 */
+    glass_dtype dtype; /* GLASS_F32, GLASS_F16, GLASS_Q8_0 */
     int64_t n_ctx, n_head_kv, head_dim;
-    void *k, *v;                          /* borrowed, attn_cache_bytes each, 64-aligned;
+    void *k, *v; /* borrowed, attn_cache_bytes each, 64-aligned;
                                              need not be initialised */
 };
 
@@ -41,14 +41,14 @@ void attn_import(struct attn_cache *cache, const void *k, const void *v, int64_t
 /* One run of rows that attend over one cache: a session's part of a batch. */
 struct attn_segment {
     const struct attn_cache *cache;
-    int64_t pos;      /* absolute position of its first row */
-    int64_t row, n;   /* its rows in q, k, v and o */
+    int64_t pos;    /* absolute position of its first row */
+    int64_t row, n; /* its rows in q, k, v and o */
 };
 
 struct attn_shape {
-    int64_t n_head;   /* query heads; n_head % n_head_kv == 0 */
+    int64_t n_head; /* query heads; n_head % n_head_kv == 0 */
     float scale;
-    int64_t window;   /* 0: all keys up to the query; else keys in (p - window, p] */
+    int64_t window; /* 0: all keys up to the query; else keys in (p - window, p] */
 };
 
 /* All members: stores rows of k and v (each row n_head_kv * head_dim floats, strides in
@@ -57,9 +57,9 @@ void attn_store(const struct member *me, const struct attn_segment *segments,
                 int64_t n_segments, const float *k, int64_t k_stride, const float *v,
                 int64_t v_stride);
 /* The same for kv heads [head_begin, head_end) by this thread alone, without a barrier. */
-void attn_store_heads(const struct attn_segment *segments, int64_t n_segments, const float *k,
-                      int64_t k_stride, const float *v, int64_t v_stride, int64_t head_begin,
-                      int64_t head_end);
+void attn_store_heads(const struct attn_segment *segments, int64_t n_segments,
+                      const float *k, int64_t k_stride, const float *v, int64_t v_stride,
+                      int64_t head_begin, int64_t head_end);
 /* Bytes of the 64-aligned scratch that a team of n_members shares, for contexts of up to
  * n_ctx. */
 size_t attn_scratch_bytes(int64_t n_ctx, int64_t head_dim, int64_t n_head,
@@ -73,8 +73,8 @@ void attn_run(const struct member *me, float *o, int64_t o_stride, const float *
 /* The query heads of kv heads [head_begin, head_end) by this member alone: no queue, no
  * barrier. Members that stored the same heads need not meet in between. */
 void attn_run_heads(const struct member *me, float *o, int64_t o_stride, const float *q,
-                    int64_t q_stride, const struct attn_segment *segments, int64_t n_segments,
-                    const struct attn_shape *shape, int64_t head_begin, int64_t head_end,
-                    void *scratch);
+                    int64_t q_stride, const struct attn_segment *segments,
+                    int64_t n_segments, const struct attn_shape *shape, int64_t head_begin,
+                    int64_t head_end, void *scratch);
 
 #endif

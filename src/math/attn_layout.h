@@ -18,18 +18,18 @@
 #include <stdint.h>
 
 enum {
-    ATTN_TILE = 16,        /* keys of a K tile, features of a V panel */
-    ATTN_BLOCK = 256,      /* the block of arithmetic.md */
-    ATTN_Q8_BYTES = 544    /* 16 x 32 values and 16 scales */
+    ATTN_TILE = 16,     /* keys of a K tile, features of a V panel */
+    ATTN_BLOCK = 256,   /* the block of arithmetic.md */
+    ATTN_Q8_BYTES = 544 /* 16 x 32 values and 16 scales */
 };
 
-#define ATTN_QK_PARAMETERS                                                                   \
-    (float *s, int64_t s_stride, const float *q, int64_t q_stride, const int64_t *begin,     \
-     const int64_t *end, int64_t n_rows, const void *k, int64_t key0, int64_t head_dim,      \
+#define ATTN_QK_PARAMETERS                                                                 \
+    (float *s, int64_t s_stride, const float *q, int64_t q_stride, const int64_t *begin,   \
+     const int64_t *end, int64_t n_rows, const void *k, int64_t key0, int64_t head_dim,    \
      float scale)
-#define ATTN_PV_PARAMETERS                                                                   \
-    (float *o, int64_t o_stride, const float *p, int64_t p_stride, const int64_t *begin,     \
-     const int64_t *end, int64_t n_rows, const void *v, size_t panel_bytes, int64_t key0,    \
+#define ATTN_PV_PARAMETERS                                                                 \
+    (float *o, int64_t o_stride, const float *p, int64_t p_stride, const int64_t *begin,   \
+     const int64_t *end, int64_t n_rows, const void *v, size_t panel_bytes, int64_t key0,  \
      int64_t head_dim)
 
 #endif

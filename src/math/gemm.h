@@ -12,8 +12,8 @@
 #define GEMM_SCRATCH_BYTES ((size_t)4 << 20)
 
 /* c_stride is in floats, a_row and w_row in bytes. k is a multiple of the type's block. */
-#define GEMM_PARAMETERS                                                                      \
-    (float *c, int64_t c_stride, const void *a, size_t a_row, const void *w, size_t w_row,   \
+#define GEMM_PARAMETERS                                                                    \
+    (float *c, int64_t c_stride, const void *a, size_t a_row, const void *w, size_t w_row, \
      int64_t m, int64_t n, int64_t k, void *scratch)
 typedef void gemm_kernel GEMM_PARAMETERS;
 

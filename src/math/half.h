@@ -44,7 +44,8 @@ static inline uint16_t f16_round(float x) {
     bits &= 0x7fffffffu;
     if (bits > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | (bits >> 13 & 0x3ffu));
     if (bits >= 0x47800000u) return (uint16_t)(sign | 0x7c00u); /* >= 65536 */
-    if (bits < 0x38800000u) { /* below 2^-14: a multiple of 2^-24, rounded by the addition */
+    if (bits <
+        0x38800000u) { /* below 2^-14: a multiple of 2^-24, rounded by the addition */
         uint32_t sum = f32_bits(bits_f32(bits) + 0.5f);
         return (uint16_t)(sign | (sum - 0x3f000000u));
     }

@@ -18,16 +18,16 @@ static const struct {
     enum operand_format format;
     size_t gemm, widen;
 } types[GLASS_DTYPE_LIMIT] = {
-#define ROW(id, format, name)                                                                \
-    [id] = {true, OPERAND_##format, offsetof(struct math_kernels, gemm_##name),              \
+#define ROW(id, format, name)                                                              \
+    [id] = {true, OPERAND_##format, offsetof(struct math_kernels, gemm_##name),            \
             offsetof(struct math_kernels, widen_##name)}
-    ROW(GLASS_F32, F32, f32),       ROW(GLASS_F16, F32, f16),
-    ROW(GLASS_BF16, F32, bf16),     ROW(GLASS_Q4_0, A32, q4_0),
-    ROW(GLASS_Q4_1, A32, q4_1),     ROW(GLASS_Q5_0, A32, q5_0),
-    ROW(GLASS_Q5_1, A32, q5_1),     ROW(GLASS_Q8_0, A32, q8_0),
-    ROW(GLASS_IQ4_NL, A32, iq4_nl), ROW(GLASS_Q2_K, A256, q2_k),
-    ROW(GLASS_Q3_K, A256, q3_k),    ROW(GLASS_Q4_K, A256, q4_k),
-    ROW(GLASS_Q5_K, A256, q5_k),    ROW(GLASS_Q6_K, A256, q6_k),
+    ROW(GLASS_F32, F32, f32),        ROW(GLASS_F16, F32, f16),
+    ROW(GLASS_BF16, F32, bf16),      ROW(GLASS_Q4_0, A32, q4_0),
+    ROW(GLASS_Q4_1, A32, q4_1),      ROW(GLASS_Q5_0, A32, q5_0),
+    ROW(GLASS_Q5_1, A32, q5_1),      ROW(GLASS_Q8_0, A32, q8_0),
+    ROW(GLASS_IQ4_NL, A32, iq4_nl),  ROW(GLASS_Q2_K, A256, q2_k),
+    ROW(GLASS_Q3_K, A256, q3_k),     ROW(GLASS_Q4_K, A256, q4_k),
+    ROW(GLASS_Q5_K, A256, q5_k),     ROW(GLASS_Q6_K, A256, q6_k),
     ROW(GLASS_IQ4_XS, A256, iq4_xs),
 #undef ROW
 };
@@ -66,8 +66,8 @@ size_t operand_row_bytes(enum operand_format format, int64_t k) {
 void operand_round(void *rows, size_t row_bytes, enum operand_format format, const float *x,
                    int64_t x_stride, int64_t m, int64_t begin, int64_t end) {
     if (format == OPERAND_F32 || begin >= end) return;
-    round_kernel *round = format == OPERAND_A32 ? math_kernels()->round_a32
-                                                : math_kernels()->round_a256;
+    round_kernel *round =
+        format == OPERAND_A32 ? math_kernels()->round_a32 : math_kernels()->round_a256;
     char *out = (char *)rows + operand_row_bytes(format, begin);
     for (int64_t i = 0; i < m; i++)
         round(out + (size_t)i * row_bytes, x + i * x_stride + begin, end - begin);
@@ -87,8 +87,9 @@ int64_t matmul_unit(int64_t n, int64_t step, int members, bool few) {
     return best;
 }
 
-void matmul_range(float *y, int64_t y_stride, const struct operand *x, const struct weight *w,
-                  int64_t m, int64_t begin, int64_t end, void *scratch) {
+void matmul_range(float *y, int64_t y_stride, const struct operand *x,
+                  const struct weight *w, int64_t m, int64_t begin, int64_t end,
+                  void *scratch) {
     enum operand_format format = types[w->dtype].format;
     gemm_of(w->dtype)(y + begin, y_stride, x->rows[format], x->row_bytes[format],
                       (const char *)w->data + (size_t)begin * w->row_bytes, w->row_bytes, m,

@@ -16,7 +16,7 @@
 struct weight {
     const void *data; /* n rows */
     glass_dtype dtype;
-    int64_t n, k;     /* outputs, inputs */
+    int64_t n, k; /* outputs, inputs */
     size_t row_bytes;
 };
 
@@ -58,8 +58,9 @@ void operand_round(void *rows, size_t row_bytes, enum operand_format format, con
 int64_t matmul_unit(int64_t n, int64_t step, int members, bool few);
 /* Outputs [begin, end) of m rows of y (y_stride floats apart). scratch is this thread's own
  * GEMM_SCRATCH_BYTES. */
-void matmul_range(float *y, int64_t y_stride, const struct operand *x, const struct weight *w,
-                  int64_t m, int64_t begin, int64_t end, void *scratch);
+void matmul_range(float *y, int64_t y_stride, const struct operand *x,
+                  const struct weight *w, int64_t m, int64_t begin, int64_t end,
+                  void *scratch);
 /* Row i of a weight, widened to f32: the embedding look-up. */
 void matmul_row(float *out, const struct weight *w, int64_t i);
 

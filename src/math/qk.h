@@ -19,7 +19,8 @@
 
 enum { QK_BLOCK = 256 };
 
-struct q2_k { /* value d * (scales & 15) * q - dmin * (scales >> 4), q = 0 … 3, subs of 16 */
+struct
+    q2_k { /* value d * (scales & 15) * q - dmin * (scales >> 4), q = 0 … 3, subs of 16 */
     uint8_t scales[16], qs[64], d[2], dmin[2];
 };
 struct q3_k { /* d * (scale - 32) * q, q = -4 … 3, subs of 16 */

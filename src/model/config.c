@@ -23,8 +23,9 @@ static glass_status count(struct keys *k, const char *name, int64_t *out, uint64
     *out = 0;
     TRY(gguf_get_u64(k->g, key(k, name), &value));
     if (value == 0 || value > most)
-        return fail(GLASS_BAD_INPUT, "%s: %s is %llu; 1 to %llu is possible", gguf_path(k->g),
-                    k->text, (unsigned long long)value, (unsigned long long)most);
+        return fail(GLASS_BAD_INPUT, "%s: %s is %llu; 1 to %llu is possible",
+                    gguf_path(k->g), k->text, (unsigned long long)value,
+                    (unsigned long long)most);
     *out = (int64_t)value;
     return GLASS_OK;
 }
@@ -94,10 +95,12 @@ static glass_status read_window(struct keys *k, struct config *c) {
     TRY(count_or(k, "attention.sliding_window", &c->window, 1 << 28, 0));
     if (c->window == 0) return GLASS_OK;
     const struct gguf_value *pattern;
-    TRY(gguf_get_array(k->g, key(k, "attention.sliding_window_pattern"), GGUF_BOOL, &pattern));
+    TRY(gguf_get_array(k->g, key(k, "attention.sliding_window_pattern"), GGUF_BOOL,
+                       &pattern));
     if (pattern != NULL && pattern->n_items != (uint64_t)c->n_layer)
-        return fail(GLASS_BAD_INPUT, "%s: %s has %llu items for %lld layers", gguf_path(k->g),
-                    k->text, (unsigned long long)pattern->n_items, (long long)c->n_layer);
+        return fail(GLASS_BAD_INPUT, "%s: %s has %llu items for %lld layers",
+                    gguf_path(k->g), k->text, (unsigned long long)pattern->n_items,
+                    (long long)c->n_layer);
     for (int64_t i = 0; i < c->n_layer; i++)
         c->windowed[i] = pattern == NULL || gguf_item_int(pattern, (uint64_t)i) != 0;
     return GLASS_OK;

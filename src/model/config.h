@@ -29,15 +29,15 @@ struct family {
     enum rope_kind rope;
     enum activation activation;
     enum qk_norm qk_norm;
-    bool norm_weights;       /* false: norms have neither weight nor bias */
-    bool norm_before;        /* of the attention's and the MLP's input */
-    bool norm_after;         /* of their output, before it joins the residual */
+    bool norm_weights; /* false: norms have neither weight nor bias */
+    bool norm_before;  /* of the attention's and the MLP's input */
+    bool norm_after;   /* of their output, before it joins the residual */
     bool learned_positions;
-    bool gated;              /* act(gate) * up, else act(up) */
-    bool fused_qkv;          /* one tensor of rows q, k, v */
-    bool parallel_key;       /* the file says whether the residual is parallel */
-    bool unscaled;           /* scores are not divided by sqrt(head_dim) */
-    double eps;              /* where the file does not say */
+    bool gated;        /* act(gate) * up, else act(up) */
+    bool fused_qkv;    /* one tensor of rows q, k, v */
+    bool parallel_key; /* the file says whether the residual is parallel */
+    bool unscaled;     /* scores are not divided by sqrt(head_dim) */
+    double eps;        /* where the file does not say */
 };
 
 /* The row of an architecture, NULL if there is none. */
@@ -51,11 +51,11 @@ struct config {
     struct family family; /* a copy of the row */
     int64_t n_vocab, n_ctx, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_rot;
     float norm_eps, rope_base;
-    float rope_scale;       /* frequencies are divided by it */
+    float rope_scale; /* frequencies are divided by it */
     float attn_scale;
-    float clamp_qkv;        /* 0 = none */
+    float clamp_qkv; /* 0 = none */
     bool parallel_residual;
-    int64_t window;         /* keys that windowed layers see; 0 = none */
+    int64_t window; /* keys that windowed layers see; 0 = none */
     bool windowed[CONFIG_MAX_LAYERS];
 };
 

@@ -76,8 +76,8 @@ static glass_status fill_sizes(struct glass_model *m) {
         int most = 0;
         for (int i = 1; i < GLASS_DTYPE_LIMIT; i++)
             if (bytes[i] > bytes[most]) most = i;
-        double share = m->weight_bytes ? 100.0 * (double)bytes[most] / (double)m->weight_bytes
-                                       : 0;
+        double share =
+            m->weight_bytes ? 100.0 * (double)bytes[most] / (double)m->weight_bytes : 0;
         if (share < 0.5) break;
         status = buf_printf(&b, "%s%s %.0f%%", b.len ? ", " : "",
                             glass_dtype_name((glass_dtype)most), share);

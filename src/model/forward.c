@@ -57,8 +57,8 @@ static void embed(const struct walk *k) {
     }
 }
 
-static void norm_row(const struct walk *k, float *y, const float *x, const struct norm *norm,
-                     int64_t n) {
+static void norm_row(const struct walk *k, float *y, const float *x,
+                     const struct norm *norm, int64_t n) {
     if (k->c->family.norm == NORM_RMS) {
         k->m->rmsnorm_f32(y, x, norm->w, n, k->c->norm_eps);
     } else {
@@ -174,12 +174,13 @@ static void finish_heads(const struct walk *k, float *x, int64_t t, int64_t n_he
 }
 
 /* q, k and v of row t, kv heads [begin, end) and their query heads. */
-static void finish_row(const struct walk *k, const struct layer *l, int64_t t, int64_t begin,
-                       int64_t end) {
+static void finish_row(const struct walk *k, const struct layer *l, int64_t t,
+                       int64_t begin, int64_t end) {
     const struct config *c = k->c;
     int64_t hd = c->head_dim, group = c->n_head / c->n_head_kv, n = end - begin;
     float *q = k->s->q + t * l->q.w.n + begin * group * hd;
-    float *key = k->s->k + t * l->k.w.n + begin * hd, *v = k->s->v + t * l->v.w.n + begin * hd;
+    float *key = k->s->k + t * l->k.w.n + begin * hd,
+          *v = k->s->v + t * l->v.w.n + begin * hd;
     finish_heads(k, q, t, n * group, &l->q_norm, true);
     finish_heads(k, key, t, n, &l->k_norm, true);
     finish_heads(k, v, t, n, NULL, false);
@@ -205,8 +206,8 @@ static void attend_by_heads(const struct walk *k, const struct layer *l,
     for (int64_t t = 0; t < k->T; t++) finish_row(k, l, t, begin, end);
     attn_store_heads(s->segments, n_segments, s->k, n_kv, s->v, n_kv, begin, end);
     if (alone(k)) {
-        attn_run_heads(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape, begin,
-                       end, s->attn_scratch);
+        attn_run_heads(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape,
+                       begin, end, s->attn_scratch);
     } else {
         team_barrier(k->me);
         attn_run(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape,
@@ -222,7 +223,8 @@ static void attend_by_rows(const struct walk *k, const struct layer *l,
     for (int64_t t = begin; t < end; t++) finish_row(k, l, t, 0, k->c->n_head_kv);
     team_barrier(k->me);
     attn_store(k->me, s->segments, n_segments, s->k, n_kv, s->v, n_kv);
-    attn_run(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape, s->attn_scratch);
+    attn_run(k->me, s->attn, n_q, s->q, n_q, s->segments, n_segments, shape,
+             s->attn_scratch);
 }
 
 /* h = attention of the rows `in`, with its output layer. */
@@ -232,7 +234,8 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     struct workspace *s = k->s;
     float *const outputs[] = {s->q, s->k, s->v};
     const struct linear *const inputs[] = {&l->q, &l->k, &l->v}, *const o = &l->o;
-    struct attn_shape shape = {c->n_head, c->attn_scale, c->windowed[layer] ? c->window : 0};
+    struct attn_shape shape = {c->n_head, c->attn_scale,
+                               c->windowed[layer] ? c->window : 0};
     /* Read by members only after the barrier that ends the products. */
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
@@ -306,7 +309,8 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
 
 static void block(const struct walk *k, int64_t layer) {
     const struct layer *l = &k->p->weights->layers[layer];
-    const struct linear *const qkv[] = {&l->q, &l->k, &l->v}, *const mlp_in[] = {&l->up, &l->gate};
+    const struct linear *const qkv[] = {&l->q, &l->k, &l->v}, *const mlp_in[] = {&l->up,
+                                                                                 &l->gate};
     int n_mlp_in = k->c->family.gated ? 2 : 1;
     struct operand in = input_rows(k, &l->attn_norm, qkv, 3);
     attention(k, l, layer, &in);
@@ -337,7 +341,8 @@ static void head(const struct walk *k) {
         for (int64_t t = 0; t < p->requests[i].n; t++)
             if (first + t >= begin && first + t < end)
                 norm_row(k, k->r->normed + (first + t) * D,
-                         k->r->x + (p->requests[i].first + t) * D, &p->weights->final_norm, D);
+                         k->r->x + (p->requests[i].first + t) * D, &p->weights->final_norm,
+                         D);
     struct operand in = operand_of(k, &l, 1, k->r->normed, D, begin, end);
     meet_rows(k);
     int64_t unit = matmul_unit(V, 32, k->me->n, n <= FEW_ROWS);
@@ -356,8 +361,13 @@ static void head(const struct walk *k) {
 static void walk_pass(void *context, const struct member *me) {
     const struct pass *p = context;
     bool few = p->n_rows <= FEW_ROWS;
-    struct walk k = {.p = p, .c = p->config, .s = p->work, .m = math_kernels(), .me = me,
-                     .T = p->n_rows, .few = few,
+    struct walk k = {.p = p,
+                     .c = p->config,
+                     .s = p->work,
+                     .m = math_kernels(),
+                     .me = me,
+                     .T = p->n_rows,
+                     .few = few,
                      .r = few ? &p->work->own[me->i] : &p->work->shared,
                      .scratch = p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
     embed(&k);

@@ -15,8 +15,8 @@ struct pass {
     const struct config *config;
     const struct weights *weights;
     struct workspace *work;
-    int64_t n_rows;                 /* rows in this pass: ids and positions are filled in */
-    int64_t n_segments;             /* work->segments, caches set per layer by the pass */
+    int64_t n_rows;     /* rows in this pass: ids and positions are filled in */
+    int64_t n_segments; /* work->segments, caches set per layer by the pass */
     struct attn_cache *const *caches; /* (n_segments) -> (n_layer) caches of its session */
     const struct logit_request *requests; /* of different rows */
     int64_t n_requests;

@@ -48,8 +48,8 @@ static glass_status open_template(struct glass_model *m) {
     glass_status status = glass_template_compile(&m->tmpl, source.text, source.n_bytes);
     if (status == GLASS_NO_MEMORY) return status;
     /* A template that does not compile must not keep a model from completing text. */
-    if (status != GLASS_OK) return mem_copy_text(&m->template_error, glass_error(),
-                                                 strlen(glass_error()));
+    if (status != GLASS_OK)
+        return mem_copy_text(&m->template_error, glass_error(), strlen(glass_error()));
     return GLASS_OK;
 }
 
@@ -75,12 +75,13 @@ glass_status glass_model_open(glass_model **out, const char *path,
     TRY_FAIL(gguf_open(&m->file, path));
     TRY_FAIL(config_read(&m->config, m->file));
     TRY_FAIL(weights_bind(&m->weights, &m->config, m->file));
-    TRY_FAIL(mem_copy_text(&m->family, m->config.family.arch,
-                           strlen(m->config.family.arch)));
+    TRY_FAIL(
+        mem_copy_text(&m->family, m->config.family.arch, strlen(m->config.family.arch)));
     TRY_FAIL(open_tokenizer(m));
     TRY_FAIL(describe_model(m));
     if (options != NULL && options->progress != NULL) TRY_FAIL(warm(m->file, options));
-    for (int i = 0; options != NULL && options->lock_memory && i < gguf_n_parts(m->file); i++)
+    for (int i = 0; options != NULL && options->lock_memory && i < gguf_n_parts(m->file);
+         i++)
         TRY_FAIL(filemap_lock(gguf_part(m->file, i)));
     *out = m;
     return GLASS_OK;
@@ -104,17 +105,27 @@ void glass_model_close(glass_model *m) {
 
 void glass_model_get_info(const glass_model *m, glass_model_info *out) {
     const struct config *c = &m->config;
-    *out = (glass_model_info){
-        .family = m->family, .name = m->name, .license = m->license,
-        .n_params = m->n_params, .weight_bytes = m->weight_bytes,
-        .n_vocab = c->n_vocab, .n_ctx = c->n_ctx, .n_embd = c->n_embd,
-        .n_layer = c->n_layer, .n_head = c->n_head, .n_head_kv = c->n_head_kv,
-        .head_dim = c->head_dim, .n_ff = c->n_ff, .window = c->window,
-        .tied = m->weights.tied, .dtype_mix = m->dtype_mix,
-        .has_template = m->template_source != NULL};
+    *out = (glass_model_info){.family = m->family,
+                              .name = m->name,
+                              .license = m->license,
+                              .n_params = m->n_params,
+                              .weight_bytes = m->weight_bytes,
+                              .n_vocab = c->n_vocab,
+                              .n_ctx = c->n_ctx,
+                              .n_embd = c->n_embd,
+                              .n_layer = c->n_layer,
+                              .n_head = c->n_head,
+                              .n_head_kv = c->n_head_kv,
+                              .head_dim = c->head_dim,
+                              .n_ff = c->n_ff,
+                              .window = c->window,
+                              .tied = m->weights.tied,
+                              .dtype_mix = m->dtype_mix,
+                              .has_template = m->template_source != NULL};
 }
 
-size_t glass_model_session_bytes(const glass_model *m, int64_t n_ctx, glass_dtype cache_type) {
+size_t glass_model_session_bytes(const glass_model *m, int64_t n_ctx,
+                                 glass_dtype cache_type) {
     return session_bytes(m, n_ctx, SESSION_BATCH, team_default_threads(), cache_type);
 }
 
@@ -128,7 +139,8 @@ glass_status glass_model_template(const glass_model *m, const glass_template **o
     if (m->template_error != NULL)
         return fail(GLASS_BAD_INPUT, "%s: chat template: %s", gguf_path(m->file),
                     m->template_error);
-    return fail(GLASS_NEGATIVE, "%s: the file carries no chat template", gguf_path(m->file));
+    return fail(GLASS_NEGATIVE, "%s: the file carries no chat template",
+                gguf_path(m->file));
 }
 
 const char *glass_model_template_source(const glass_model *m) {
@@ -139,7 +151,8 @@ int64_t glass_model_n_meta(const glass_model *m) {
     return m->n_meta;
 }
 
-void glass_model_meta(const glass_model *m, int64_t i, const char **key, const char **json) {
+void glass_model_meta(const glass_model *m, int64_t i, const char **key,
+                      const char **json) {
     *key = m->meta[i].key;
     *json = m->meta[i].json;
 }

@@ -13,10 +13,10 @@ struct glass_model {
     struct gguf *file;
     struct config config;
     struct weights weights;
-    glass_tokenizer *tokenizer;   /* NULL if the file has none */
-    glass_template *tmpl;         /* NULL if none, or if it does not compile */
-    char *template_source;        /* NULL if none */
-    char *template_error;         /* why it does not compile */
+    glass_tokenizer *tokenizer; /* NULL if the file has none */
+    glass_template *tmpl;       /* NULL if none, or if it does not compile */
+    char *template_source;      /* NULL if none */
+    char *template_error;       /* why it does not compile */
     char *family, *name, *license, *dtype_mix;
     int64_t n_params;
     size_t weight_bytes;

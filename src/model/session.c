@@ -28,7 +28,8 @@ static glass_status choose(glass_session_options *o, const struct config *c,
     if (o->n_ctx < 1 || o->n_ctx > c->n_ctx)
         return fail(GLASS_USAGE, "a context of %lld: this model takes 1 to %lld",
                     (long long)o->n_ctx, (long long)c->n_ctx);
-    if (o->n_batch < 1) return fail(GLASS_USAGE, "a batch of %lld rows", (long long)o->n_batch);
+    if (o->n_batch < 1)
+        return fail(GLASS_USAGE, "a batch of %lld rows", (long long)o->n_batch);
     if (o->n_threads < 1 || o->n_threads > 1024)
         return fail(GLASS_USAGE, "%d threads: 1 to 1024 are possible", o->n_threads);
     return attn_cache_check(o->cache_type, c->head_dim);
@@ -41,9 +42,12 @@ static glass_status take_caches(struct glass_session *s, const glass_session_opt
     TRY(mem_alloc(&s->caches, (size_t)c->n_layer, sizeof *s->caches));
     uint8_t *at = s->cache_block;
     for (int64_t i = 0; i < c->n_layer; i++, at += 2 * one)
-        s->caches[i] = (struct attn_cache){.dtype = o->cache_type, .n_ctx = o->n_ctx,
-                                           .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
-                                           .k = at, .v = at + one};
+        s->caches[i] = (struct attn_cache){.dtype = o->cache_type,
+                                           .n_ctx = o->n_ctx,
+                                           .n_head_kv = c->n_head_kv,
+                                           .head_dim = c->head_dim,
+                                           .k = at,
+                                           .v = at + one};
     return GLASS_OK;
 }
 
@@ -51,7 +55,8 @@ static glass_status take_work(struct glass_session *s, const glass_session_optio
     const struct glass_model *m = s->model;
     struct workspace plan;
     void *block;
-    workspace_layout(&plan, NULL, &m->config, &m->weights, o->n_batch, o->n_ctx, o->n_threads);
+    workspace_layout(&plan, NULL, &m->config, &m->weights, o->n_batch, o->n_ctx,
+                     o->n_threads);
     TRY(mem_alloc_aligned(&block, plan.n_bytes, 1));
     workspace_layout(&s->work, block, &m->config, &m->weights, o->n_batch, o->n_ctx,
                      o->n_threads);
@@ -117,8 +122,8 @@ struct cursor {
 };
 
 /* Puts n tokens of an item, from its token `done` on, into the pass. */
-static void add_rows(struct pass *p, struct glass_session *lead, const glass_batch_item *item,
-                     int64_t done, int64_t n) {
+static void add_rows(struct pass *p, struct glass_session *lead,
+                     const glass_batch_item *item, int64_t done, int64_t n) {
     struct workspace *w = &lead->work;
     struct glass_session *s = item->session;
     int64_t row = p->n_rows, V = p->config->n_vocab;
@@ -141,8 +146,10 @@ static void add_rows(struct pass *p, struct glass_session *lead, const glass_bat
 
 static void run_pass(struct glass_session *lead, const glass_batch_item *items,
                      int64_t n_items, struct cursor *cursor) {
-    struct pass p = {.config = &lead->model->config, .weights = &lead->model->weights,
-                     .work = &lead->work, .caches = lead->pass_caches,
+    struct pass p = {.config = &lead->model->config,
+                     .weights = &lead->model->weights,
+                     .work = &lead->work,
+                     .caches = lead->pass_caches,
                      .requests = lead->requests};
     while (cursor->at < n_items && p.n_rows < lead->work.n_rows) {
         const glass_batch_item *item = &items[cursor->at];

@@ -11,9 +11,9 @@ enum { SESSION_BATCH = 512, SESSION_CONTEXT = 4096 };
 struct glass_session {
     const struct glass_model *model;
     int64_t n_ctx, n_tokens;
-    int32_t *tokens;            /* (n_ctx) what was fed so far */
-    struct attn_cache *caches;  /* (n_layer) */
-    void *cache_block;          /* their memory */
+    int32_t *tokens;           /* (n_ctx) what was fed so far */
+    struct attn_cache *caches; /* (n_layer) */
+    void *cache_block;         /* their memory */
     struct workspace work;
     struct attn_cache **pass_caches; /* (n_batch) one per segment of a pass */
     struct logit_request *requests;  /* (n_batch) */

@@ -18,8 +18,8 @@ struct binder {
 
 enum { REQUIRED = 0, OPTIONAL = 1 };
 
-static glass_status find(const struct binder *b, const struct gguf_tensor **out, int optional,
-                         const char *name, int64_t layer) {
+static glass_status find(const struct binder *b, const struct gguf_tensor **out,
+                         int optional, const char *name, int64_t layer) {
     char full[96];
     if (layer >= 0) {
         snprintf(full, sizeof full, "blk.%lld.%s", (long long)layer, name);
@@ -28,10 +28,11 @@ static glass_status find(const struct binder *b, const struct gguf_tensor **out,
     }
     *out = gguf_tensor_find(b->g, full);
     if (*out == NULL && !optional)
-        return fail(GLASS_BAD_INPUT,
-                    "%s: tensor %s is missing: the file is incomplete, or not of the \"%s\" "
-                    "family",
-                    gguf_path(b->g), full, b->c->family.arch);
+        return fail(
+            GLASS_BAD_INPUT,
+            "%s: tensor %s is missing: the file is incomplete, or not of the \"%s\" "
+            "family",
+            gguf_path(b->g), full, b->c->family.arch);
     return GLASS_OK;
 }
 
@@ -56,7 +57,8 @@ static glass_status vector(struct binder *b, float **out, int optional, const ch
     if (t == NULL) return GLASS_OK;
     if (t->n_dims != 1 || t->shape[0] != n) return wrong_shape(b, t, 1, n);
     if (t->dtype != GLASS_F32 && t->dtype != GLASS_F16 && t->dtype != GLASS_BF16)
-        return fail(GLASS_BAD_INPUT, "%s: tensor %s is %s; F32, F16 or BF16 is possible here",
+        return fail(GLASS_BAD_INPUT,
+                    "%s: tensor %s is %s; F32, F16 or BF16 is possible here",
                     gguf_path(b->g), t->name, glass_dtype_name(t->dtype));
     struct weight as_row = {t->data, t->dtype, 1, n, t->n_bytes};
     if (b->vectors != NULL) {
@@ -92,8 +94,8 @@ static glass_status linear(struct binder *b, struct linear *out, const char *nam
     return vector(b, &out->b, OPTIONAL, text, layer, rows);
 }
 
-static glass_status norm(struct binder *b, struct norm *out, const char *name, int64_t layer,
-                         int64_t n) {
+static glass_status norm(struct binder *b, struct norm *out, const char *name,
+                         int64_t layer, int64_t n) {
     char text[64];
     *out = (struct norm){0};
     if (!b->c->family.norm_weights) {
@@ -202,7 +204,8 @@ static glass_status bind_all(struct binder *b, struct weights *w) {
     return GLASS_OK;
 }
 
-glass_status weights_bind(struct weights *out, struct config *config, const struct gguf *g) {
+glass_status weights_bind(struct weights *out, struct config *config,
+                          const struct gguf *g) {
     glass_status status;
     *out = (struct weights){0};
     struct binder b = {.g = g, .c = config};

@@ -28,12 +28,12 @@ struct weights {
     struct weight embedding; /* (n_vocab, n_embd) */
     struct weight positions; /* (n_ctx, n_embd), or data NULL */
     struct norm final_norm;
-    struct linear head;      /* (n_vocab, n_embd); the embedding when tied */
+    struct linear head; /* (n_vocab, n_embd); the embedding when tied */
     bool tied;
-    float *inverse_freq;     /* (n_rot/2) */
-    struct layer *layers;    /* (n_layer) */
-    float *vectors;          /* one block that holds every owned copy */
-    size_t n_vectors;        /* its floats */
+    float *inverse_freq;  /* (n_rot/2) */
+    struct layer *layers; /* (n_layer) */
+    float *vectors;       /* one block that holds every owned copy */
+    size_t n_vectors;     /* its floats */
 };
 
 /* Binds every tensor that the family's row asks for, checking names, shapes and types;

@@ -18,7 +18,8 @@ static size_t larger(size_t a, size_t b) {
 }
 
 /* The most bytes that a row takes in a format, over the layers given. */
-static size_t widest(enum operand_format format, const struct linear *const *layers, size_t n) {
+static size_t widest(enum operand_format format, const struct linear *const *layers,
+                     size_t n) {
     size_t most = 0;
     for (size_t i = 0; i < n; i++)
         if (layers[i]->w.data != NULL && matmul_format(layers[i]->w.dtype) == format)
@@ -42,20 +43,22 @@ static void row_bytes(size_t *in, size_t *inside, enum operand_format format,
     }
 }
 
-static void lay_rows(struct rows_in *rows, void *block, size_t *used, const struct config *c,
-                     const size_t *in, size_t n) {
+static void lay_rows(struct rows_in *rows, void *block, size_t *used,
+                     const struct config *c, const size_t *in, size_t n) {
     rows->x = take(block, used, n * (size_t)c->n_embd, sizeof(float));
     rows->normed = take(block, used, n * (size_t)c->n_embd, sizeof(float));
     rows->cosines = take(block, used, n * (size_t)c->n_rot / 2, sizeof(float));
     rows->sines = take(block, used, n * (size_t)c->n_rot / 2, sizeof(float));
-    for (int f = 0; f < OPERAND_FORMATS; f++) rows->rounded[f] = take(block, used, n, in[f]);
+    for (int f = 0; f < OPERAND_FORMATS; f++)
+        rows->rounded[f] = take(block, used, n, in[f]);
 }
 
 void workspace_layout(struct workspace *s, void *block, const struct config *c,
                       const struct weights *w, int64_t n_rows, int64_t n_ctx,
                       int n_threads) {
     size_t T = (size_t)n_rows, used = 0, in[OPERAND_FORMATS], inside[OPERAND_FORMATS];
-    size_t n_q = (size_t)(c->n_head * c->head_dim), n_kv = (size_t)(c->n_head_kv * c->head_dim);
+    size_t n_q = (size_t)(c->n_head * c->head_dim),
+           n_kv = (size_t)(c->n_head_kv * c->head_dim);
     for (int f = 0; f < OPERAND_FORMATS; f++) row_bytes(&in[f], &inside[f], f, c, w);
     *s = (struct workspace){.n_rows = n_rows, .n_threads = n_threads, .block = block};
     s->ids = take(block, &used, T, sizeof *s->ids);
@@ -76,9 +79,9 @@ void workspace_layout(struct workspace *s, void *block, const struct config *c,
     if (c->family.gated) s->gate = take(block, &used, T * (size_t)c->n_ff, sizeof *s->gate);
     for (int f = 0; f < OPERAND_FORMATS; f++)
         s->rounded_up[f] = take(block, &used, T, inside[f]);
-    s->attn_scratch = take(block, &used, 1,
-                           attn_scratch_bytes(n_ctx, c->head_dim, c->n_head, c->n_head_kv,
-                                              n_threads));
+    s->attn_scratch =
+        take(block, &used, 1,
+             attn_scratch_bytes(n_ctx, c->head_dim, c->n_head, c->n_head_kv, n_threads));
     s->scratch_bytes = aligned(GEMM_SCRATCH_BYTES);
     s->scratch = take(block, &used, (size_t)n_threads, s->scratch_bytes);
     s->segments = take(block, &used, T, sizeof *s->segments);

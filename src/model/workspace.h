@@ -21,26 +21,27 @@ struct rows_in {
 struct workspace {
     int64_t n_rows;
     int n_threads;
-    int32_t *ids;          /* (T) */
-    int64_t *positions;    /* (T) */
+    int32_t *ids;       /* (T) */
+    int64_t *positions; /* (T) */
     struct rows_in shared;
-    struct rows_in *own;   /* (n_threads), of min(T, FEW_ROWS) rows each */
-    float *h;              /* (T, n_embd) a layer's output */
-    float *q, *k, *v;      /* (T, n_head*head_dim), (T, n_head_kv*head_dim) twice */
-    float *attn;           /* (T, n_head*head_dim) */
-    float *up, *gate;      /* (T, n_ff) */
+    struct rows_in *own; /* (n_threads), of min(T, FEW_ROWS) rows each */
+    float *h;            /* (T, n_embd) a layer's output */
+    float *q, *k, *v;    /* (T, n_head*head_dim), (T, n_head_kv*head_dim) twice */
+    float *attn;         /* (T, n_head*head_dim) */
+    float *up, *gate;    /* (T, n_ff) */
     void *rounded_up[OPERAND_FORMATS]; /* up, rounded */
-    uint8_t *scratch;      /* (n_threads, scratch_bytes) for products */
-    void *attn_scratch;    /* shared by the team */
+    uint8_t *scratch;                  /* (n_threads, scratch_bytes) for products */
+    void *attn_scratch;                /* shared by the team */
     size_t scratch_bytes;
     struct attn_segment *segments; /* (T) */
-    void *block;           /* the allocation behind all of it */
+    void *block;                   /* the allocation behind all of it */
     size_t n_bytes;
 };
 
 /* Lays a workspace out; with block == NULL only n_bytes is computed. n_ctx is the longest
  * context that attention will see. */
 void workspace_layout(struct workspace *out, void *block, const struct config *c,
-                      const struct weights *w, int64_t n_rows, int64_t n_ctx, int n_threads);
+                      const struct weights *w, int64_t n_rows, int64_t n_ctx,
+                      int n_threads);
 
 #endif

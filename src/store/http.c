@@ -255,9 +255,7 @@ static glass_status explain(CURLcode code, const char *url, struct http_reply *r
     glass_status status = http_host(&host, url);
     if (status != GLASS_OK) return status;
     switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-        status = GLASS_CANCELLED;
-        break; /* it has said why */
+    case CURLE_ABORTED_BY_CALLBACK: status = GLASS_CANCELLED; break; /* it has said why */
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
@@ -284,8 +282,7 @@ static glass_status explain(CURLcode code, const char *url, struct http_reply *r
                       "package ca-certificates has the usual authorities",
                       host, curl_easy_strerror(code));
         break;
-    default:
-        status = fail(GLASS_SYSTEM, "%s: %s", host, curl_easy_strerror(code));
+    default: status = fail(GLASS_SYSTEM, "%s: %s", host, curl_easy_strerror(code));
     }
     mem_free(host);
     return status;

@@ -69,7 +69,8 @@ static glass_status walk(struct store_listing *l, const char *root, const char *
             const char *below = path.data + strlen(root) + 1;
             if (S_ISDIR(st.st_mode) && depth > 0)
                 status = walk(l, root, path.data, depth - 1, place);
-            bool model = S_ISREG(st.st_mode) && is_gguf(d->d_name) && !is_later_part(d->d_name);
+            bool model =
+                S_ISREG(st.st_mode) && is_gguf(d->d_name) && !is_later_part(d->d_name);
             if (model) status = add(l, below, strlen(below) - 5, path.data, place);
             if (model && status == GLASS_OK && l->n > n_before)
                 status = add_parts(&l->entries[l->n - 1]);
@@ -137,8 +138,8 @@ static glass_status add_ollama(struct store_listing *l, const char *root, const 
     return status;
 }
 
-static glass_status walk_ollama(struct store_listing *l, const char *root, const char *folder,
-                                int depth) {
+static glass_status walk_ollama(struct store_listing *l, const char *root,
+                                const char *folder, int depth) {
     size_t n_above = strlen(root) + strlen("/manifests/");
     DIR *dir = opendir(folder);
     if (dir == NULL) return GLASS_OK;
@@ -286,14 +287,15 @@ static glass_status no_fit(const struct store_listing *l, const char *name, int 
         if (best == 0 || fit(&l->entries[i], name) == best)
             status = buf_printf(&b, "%s%s", b.len ? ", " : "", l->entries[i].name);
     if (status == GLASS_OK)
-        status = fail(GLASS_BAD_INPUT, "%.200s: %s%s%s", name,
-                      best ? "more than one model fits: "
-                           : "there is no such file or model. ",
-                      best || b.len == 0 ? "" : "There are: ",
-                      b.len ? b.data : "No model is on this machine yet");
+        status =
+            fail(GLASS_BAD_INPUT, "%.200s: %s%s%s", name,
+                 best ? "more than one model fits: " : "there is no such file or model. ",
+                 best || b.len == 0 ? "" : "There are: ",
+                 b.len ? b.data : "No model is on this machine yet");
     if (status == GLASS_BAD_INPUT && best == 0)
-        status = fail(status, "%s. glass pull gets models%s%s", glass_error(),
-                      strchr(name, '/') ? ": glass pull " : "", strchr(name, '/') ? name : "");
+        status =
+            fail(status, "%s. glass pull gets models%s%s", glass_error(),
+                 strchr(name, '/') ? ": glass pull " : "", strchr(name, '/') ? name : "");
     buf_free(&b);
     return status;
 }

@@ -8,8 +8,8 @@
 #include "base/buf.h"
 
 struct store_entry {
-    char *name;      /* what may be given as MODEL; owned */
-    char *path;      /* owned */
+    char *name;        /* what may be given as MODEL; owned */
+    char *path;        /* owned */
     const char *place; /* "glass", "huggingface", "llama.cpp", "ollama"; static */
     int64_t n_bytes;
 };

@@ -70,37 +70,37 @@ glass_status jinja_lex(struct jinja *in, struct jtokens *out, const char *source
 
 enum jkind {
     /* expressions */
-    N_CONST,   /* value */
-    N_NAME,    /* name, context, place */
-    N_NSREF,   /* name.attribute as a target: name, attribute, place */
-    N_TUPLE,   /* items */
-    N_LIST,    /* items */
-    N_DICT,    /* items: key, value, key, value … */
-    N_COND,    /* a if b else c (c may be NULL) */
-    N_BINARY,  /* a op b */
-    N_AND,     /* a, b */
-    N_OR,      /* a, b */
-    N_NOT,     /* a */
-    N_NEGATE,  /* a */
+    N_CONST,    /* value */
+    N_NAME,     /* name, context, place */
+    N_NSREF,    /* name.attribute as a target: name, attribute, place */
+    N_TUPLE,    /* items */
+    N_LIST,     /* items */
+    N_DICT,     /* items: key, value, key, value … */
+    N_COND,     /* a if b else c (c may be NULL) */
+    N_BINARY,   /* a op b */
+    N_AND,      /* a, b */
+    N_OR,       /* a, b */
+    N_NOT,      /* a */
+    N_NEGATE,   /* a */
     N_POSITIVE, /* a */
-    N_COMPARE, /* a, then items with ops */
-    N_CONCAT,  /* items */
-    N_GETATTR, /* a.attribute */
-    N_GETITEM, /* a[b] */
-    N_SLICE,   /* a:b:c, only as b of N_GETITEM */
-    N_CALL,    /* a(call) */
-    N_FILTER,  /* a|attribute(call); a NULL in filter blocks */
-    N_TEST,    /* a is attribute(call) */
+    N_COMPARE,  /* a, then items with ops */
+    N_CONCAT,   /* items */
+    N_GETATTR,  /* a.attribute */
+    N_GETITEM,  /* a[b] */
+    N_SLICE,    /* a:b:c, only as b of N_GETITEM */
+    N_CALL,     /* a(call) */
+    N_FILTER,   /* a|attribute(call); a NULL in filter blocks */
+    N_TEST,     /* a is attribute(call) */
     /* statements */
-    N_OUTPUT,  /* items */
-    N_FOR,     /* a in b if c: items else rest */
-    N_IF,      /* a: items, more (N_IF each), rest */
-    N_SET,     /* a = b */
-    N_SETBLOCK, /* a | b (NULL: no filter): items */
-    N_MACRO,   /* name(more = rest): items; place of the name */
-    N_CALLBLOCK, /* call a (NULL in generation), parameters more = rest: items */
+    N_OUTPUT,      /* items */
+    N_FOR,         /* a in b if c: items else rest */
+    N_IF,          /* a: items, more (N_IF each), rest */
+    N_SET,         /* a = b */
+    N_SETBLOCK,    /* a | b (NULL: no filter): items */
+    N_MACRO,       /* name(more = rest): items; place of the name */
+    N_CALLBLOCK,   /* call a (NULL in generation), parameters more = rest: items */
     N_FILTERBLOCK, /* b: items */
-    N_WITH,    /* more = rest: items */
+    N_WITH,        /* more = rest: items */
     N_BREAK,
     N_CONTINUE
 };
@@ -152,7 +152,8 @@ struct jnode {
     const void *row; /* the filter or test; NULL: unknown, an error when it is used */
 };
 
-glass_status jinja_parse(struct jinja *in, struct jnodes *out, const struct jtokens *tokens);
+glass_status jinja_parse(struct jinja *in, struct jnodes *out,
+                         const struct jtokens *tokens);
 
 /* Calls visit for every child, in the order of evaluation. */
 typedef glass_status jnode_visit(void *self, struct jnode *child);

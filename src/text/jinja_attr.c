@@ -33,8 +33,8 @@ static bool is_internal(const struct jstr *name) {
 
 /* Attributes that exist in Python and would change the object. */
 static bool is_mutator(struct jv v, const struct jstr *name) {
-    static const char *const list_names[] = {"append", "clear",  "pop",    "reverse", "insert",
-                                             "sort",   "extend", "remove", NULL};
+    static const char *const list_names[] = {
+        "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove", NULL};
     static const char *const dict_names[] = {"clear",      "pop",    "popitem",
                                              "setdefault", "update", NULL};
     return (v.type == J_LIST && listed(name, list_names)) ||
@@ -46,15 +46,23 @@ static bool is_mutator(struct jv v, const struct jstr *name) {
 static bool is_unsupported(struct jv v, const struct jstr *name) {
     static const char *const of_str[] = {"encode", "maketrans", "translate", NULL};
     static const char *const of_markup[] = {"unescape", "striptags", "escape", NULL};
-    static const char *const of_int[] = {
-        "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator",
-        "from_bytes",       "imag",      "numerator",  "real",      "to_bytes",
-        NULL};
-    static const char *const of_float[] = {"as_integer_ratio", "conjugate", "fromhex", "hex",
-                                           "imag", "is_integer", "real", NULL};
+    static const char *const of_int[] = {"as_integer_ratio",
+                                         "bit_count",
+                                         "bit_length",
+                                         "conjugate",
+                                         "denominator",
+                                         "from_bytes",
+                                         "imag",
+                                         "numerator",
+                                         "real",
+                                         "to_bytes",
+                                         NULL};
+    static const char *const of_float[] = {
+        "as_integer_ratio", "conjugate", "fromhex", "hex", "imag",
+        "is_integer",       "real",      NULL};
     static const char *const of_view[] = {"isdisjoint", "mapping", NULL};
-    static const char *const of_iter[] = {"close", "send", "throw", "gi_running",
-                                          "gi_suspended", "gi_yieldfrom", NULL};
+    static const char *const of_iter[] = {
+        "close", "send", "throw", "gi_running", "gi_suspended", "gi_yieldfrom", NULL};
     static const char *const of_range[] = {"count", "index", NULL};
     switch (v.type) {
     case J_STR: return listed(name, of_str) || (v.u.s->markup && listed(name, of_markup));
@@ -128,17 +136,18 @@ static glass_status object_attribute(struct jinja *in, struct jv *out, bool *kno
         return GLASS_OK;
     case J_RANGE:
         *known = jstr_is(name, "start") || jstr_is(name, "stop") || jstr_is(name, "step");
-        if (*known) *out = jv_int(jstr_is(name, "start")  ? v.u.range->start
-                                  : jstr_is(name, "stop") ? v.u.range->stop
-                                                          : v.u.range->step);
+        if (*known)
+            *out = jv_int(jstr_is(name, "start")  ? v.u.range->start
+                          : jstr_is(name, "stop") ? v.u.range->stop
+                                                  : v.u.range->step);
         return GLASS_OK;
     default: return GLASS_OK;
     }
 }
 
 /* An attribute in Python's sense; *known is false where getattr() raises AttributeError. */
-static glass_status get_attribute(struct jinja *in, struct jv *out, bool *known, struct jv v,
-                                  struct jstr *name) {
+static glass_status get_attribute(struct jinja *in, struct jv *out, bool *known,
+                                  struct jv v, struct jstr *name) {
     const struct jmethod_row *row = NULL;
     if (v.type == J_UNDEFINED) return jv_fail_undefined(in, v);
     *known = true;
@@ -195,7 +204,8 @@ static glass_status undefined_of(struct jinja *in, struct jv *out, struct jv v,
     return jv_undefined(in, out, NULL, name, jv_type_name(v));
 }
 
-glass_status jinja_getattr(struct jinja *in, struct jv *out, struct jv v, struct jstr *name) {
+glass_status jinja_getattr(struct jinja *in, struct jv *out, struct jv v,
+                           struct jstr *name) {
     bool known;
     TRY(get_attribute(in, out, &known, v, name));
     if (known) return GLASS_OK;
@@ -287,7 +297,8 @@ glass_status jinja_slice(struct jinja *in, struct jv *out, struct jv v, struct j
     TRY(slice_bound(in, &first, start, n, stride, stride < 0 ? n - 1 : 0));
     TRY(slice_bound(in, &last, stop, n, stride, stride < 0 ? -1 : n));
     int64_t distance = stride < 0 ? first - last : last - first;
-    int64_t count = distance <= 0 ? 0 : (distance - 1) / (stride < 0 ? -stride : stride) + 1;
+    int64_t count =
+        distance <= 0 ? 0 : (distance - 1) / (stride < 0 ? -stride : stride) + 1;
     if (v.type == J_STR) return slice_string(in, out, v.u.s, first, stride, count);
     if (v.type == J_RANGE) {
         const struct jrange *r = v.u.range;

@@ -10,7 +10,8 @@ glass_status jargs_bind(struct jinja *in, struct jv *out, const struct jargs *ar
     if (args->n > n_names)
         return jinja_fail(in, "%s() takes at most %zu arguments, %zu given", what, n_names,
                           args->n);
-    for (size_t i = 0; i < n_names; i++) out[i] = i < args->n ? args->items[i] : jv_missing();
+    for (size_t i = 0; i < n_names; i++)
+        out[i] = i < args->n ? args->items[i] : jv_missing();
     for (size_t k = 0; k < args->n_keywords; k++) {
         const struct jstr *name = args->keywords[k].name;
         size_t i = 0;
@@ -44,11 +45,12 @@ glass_status jarg_int(struct jinja *in, int64_t *out, struct jv v, const char *w
 
 /* ---- globals */
 
-static glass_status fill_dict(struct jinja *in, struct jdict *dict, const struct jargs *args,
-                              bool *plain, const char *what) {
+static glass_status fill_dict(struct jinja *in, struct jdict *dict,
+                              const struct jargs *args, bool *plain, const char *what) {
     struct jiter *iter;
     struct jv pair, from;
-    if (args->n > 1) return jinja_fail(in, "%s() takes at most one positional argument", what);
+    if (args->n > 1)
+        return jinja_fail(in, "%s() takes at most one positional argument", what);
     if (args->n == 1) {
         from = args->items[0];
         *plain = from.plain;
@@ -100,7 +102,8 @@ static glass_status call_range(struct jinja *in, struct jv *out, const struct ja
     struct jv v[3];
     int64_t n[3] = {0, 0, 1};
     TRY(jargs_bind(in, v, args, "range", names, 3, 1));
-    for (size_t i = 0; i < args->n; i++) TRY(jarg_int(in, &n[i], v[i], "range()'s argument"));
+    for (size_t i = 0; i < args->n; i++)
+        TRY(jarg_int(in, &n[i], v[i], "range()'s argument"));
     if (args->n == 1) {
         n[1] = n[0];
         n[0] = 0;
@@ -147,7 +150,8 @@ static glass_status call_strftime_now(struct jinja *in, struct jv *out,
     return GLASS_OK;
 }
 
-static glass_status call_cycler(struct jinja *in, struct jv *out, const struct jargs *args) {
+static glass_status call_cycler(struct jinja *in, struct jv *out,
+                                const struct jargs *args) {
     struct jcycler *c;
     if (args->n == 0 || args->n_keywords > 0)
         return jinja_fail(in, "cycler() needs the items to cycle through");
@@ -157,7 +161,8 @@ static glass_status call_cycler(struct jinja *in, struct jv *out, const struct j
     return GLASS_OK;
 }
 
-static glass_status call_joiner(struct jinja *in, struct jv *out, const struct jargs *args) {
+static glass_status call_joiner(struct jinja *in, struct jv *out,
+                                const struct jargs *args) {
     static const char *const names[] = {"sep"};
     struct jv v;
     struct jjoiner *joiner;
@@ -169,7 +174,8 @@ static glass_status call_joiner(struct jinja *in, struct jv *out, const struct j
     return GLASS_OK;
 }
 
-static glass_status call_lipsum(struct jinja *in, struct jv *out, const struct jargs *args) {
+static glass_status call_lipsum(struct jinja *in, struct jv *out,
+                                const struct jargs *args) {
     (void)out, (void)args;
     return jinja_fail(in, "lipsum() is not supported");
 }

@@ -36,9 +36,9 @@ static bool is_cased(uint32_t c) {
 
 /* Unicode's Case_Ignorable (chapter 3.13, D136). */
 static bool is_case_ignorable(uint32_t c) {
-    static const uint32_t mid[] = {'\'',   '.',    ':',    0xb7,   0x387,  0x55f,  0x5f4,
-                                   0x2018, 0x2019, 0x2024, 0x2027, 0xfe13, 0xfe52, 0xfe55,
-                                   0xff07, 0xff0e, 0xff1a};
+    static const uint32_t mid[] = {'\'',   '.',    ':',    0xb7,   0x387,  0x55f,
+                                   0x5f4,  0x2018, 0x2019, 0x2024, 0x2027, 0xfe13,
+                                   0xfe52, 0xfe55, 0xff07, 0xff0e, 0xff1a};
     for (size_t i = 0; i < COUNT(mid); i++)
         if (c == mid[i]) return true;
     switch (category(c)) {
@@ -88,8 +88,9 @@ bool jinja_is_word_start(uint32_t c) {
 
 bool jinja_is_word(uint32_t c) {
     utf8proc_category_t k = category(c);
-    return jinja_is_word_start(c) || k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_MN ||
-           k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_PC;
+    return jinja_is_word_start(c) || k == UTF8PROC_CATEGORY_ND ||
+           k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC ||
+           k == UTF8PROC_CATEGORY_PC;
 }
 
 static const struct jcase_row *special(uint32_t c) {
@@ -154,8 +155,7 @@ static bool final_sigma(const struct jstr *s, size_t at) {
 
 static glass_status put_lower(struct jinja *in, struct jbuild *b, const struct jstr *s,
                               size_t at, uint32_t c, bool plain) {
-    if (c == 0x3a3)
-        return jbuild_char(in, b, final_sigma(s, at) ? 0x3c2 : 0x3c3, plain);
+    if (c == 0x3a3) return jbuild_char(in, b, final_sigma(s, at) ? 0x3c2 : 0x3c3, plain);
     if (c == 0x130) TRY(jbuild_char(in, b, 'i', plain));
     c = c == 0x130 ? 0x307 : (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
     return jbuild_char(in, b, c, plain);

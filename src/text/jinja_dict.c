@@ -32,7 +32,8 @@ static uint64_t mix(uint64_t h) {
 
 static uint64_t hash_bytes(const char *bytes, size_t n) {
     uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
     return mix(h);
 }
 
@@ -101,7 +102,8 @@ static glass_status grow(struct jinja *in, struct jdict *dict) {
     return GLASS_OK;
 }
 
-glass_status jdict_set(struct jinja *in, struct jdict *dict, struct jv key, struct jv value) {
+glass_status jdict_set(struct jinja *in, struct jdict *dict, struct jv key,
+                       struct jv value) {
     size_t at;
     if (!jv_hashable(key)) return jinja_fail(in, "unhashable type: %s", jv_type_name(key));
     TRY(find(in, &at, dict, key));

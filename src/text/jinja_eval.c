@@ -17,8 +17,8 @@ static glass_status eval_name(struct jinja *in, struct jv *out, struct jactivati
     return jv_undefined(in, out, NULL, node->name, NULL);
 }
 
-static glass_status eval_items(struct jinja *in, struct jlist **out, struct jactivation *act,
-                               const struct jnodes *items) {
+static glass_status eval_items(struct jinja *in, struct jlist **out,
+                               struct jactivation *act, const struct jnodes *items) {
     struct jv item;
     TRY(jlist_new(in, out, items->n));
     for (size_t i = 0; i < items->n; i++) {
@@ -42,16 +42,15 @@ static glass_status eval_dict(struct jinja *in, struct jv *out, struct jactivati
     return GLASS_OK;
 }
 
-static glass_status eval_condition(struct jinja *in, struct jv *out, struct jactivation *act,
-                                   const struct jnode *node) {
+static glass_status eval_condition(struct jinja *in, struct jv *out,
+                                   struct jactivation *act, const struct jnode *node) {
     bool yes;
     TRY(jinja_eval(in, out, act, node->b));
     TRY(jv_truth(in, &yes, *out));
     if (yes) return jinja_eval(in, out, act, node->a);
     if (node->c != NULL) return jinja_eval(in, out, act, node->c);
-    return jv_undefined(in, out,
-                        "the inline if was false and has no else, so it has no value", NULL,
-                        NULL);
+    return jv_undefined(
+        in, out, "the inline if was false and has no else, so it has no value", NULL, NULL);
 }
 
 /* ---- operators */
@@ -103,8 +102,7 @@ glass_status jinja_binary(struct jinja *in, struct jv *out, enum jop op, struct 
     static const char *const signs[] = {"+", "-", "*", "/", "//", "%", "**"};
     if (jv_is_number(a) && jv_is_number(b)) return jinja_arithmetic(in, out, op, a, b);
     /* "%s" % undefined prints nothing; every other operation on undefined raises */
-    if (op == JOP_MOD && a.type == J_STR)
-        return jinja_percent(in, out, a.u.s, b);
+    if (op == JOP_MOD && a.type == J_STR) return jinja_percent(in, out, a.u.s, b);
     if (a.type == J_UNDEFINED) return jv_fail_undefined(in, a);
     if (b.type == J_UNDEFINED) return jv_fail_undefined(in, b);
     if (op == JOP_ADD && a.type == J_STR && b.type == J_STR)
@@ -285,8 +283,8 @@ static glass_status eval_test(struct jinja *in, struct jv *out, struct jactivati
     bool yes;
     if (row == NULL) {
         in->line = node->line;
-        return jinja_fail(in, "there is no test named '%.*s'", (int)node->attribute->n_bytes,
-                          node->attribute->bytes);
+        return jinja_fail(in, "there is no test named '%.*s'",
+                          (int)node->attribute->n_bytes, node->attribute->bytes);
     }
     TRY(jinja_eval(in, &v, act, node->a));
     TRY(jinja_eval_args(in, &args, act, node));

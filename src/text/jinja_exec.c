@@ -116,7 +116,8 @@ glass_status jloop_length(struct jinja *in, int64_t *out, struct jloop *loop) {
         struct jv iter = {.type = J_ITER, .u.iter = loop->iter};
         TRY(jv_collect(in, &rest, iter));
         TRY(jiter_open(in, &loop->iter, jv_list(rest, false)));
-        loop->length = (int64_t)rest->n + loop->index0 + 1 + (loop->after.type != J_MISSING);
+        loop->length =
+            (int64_t)rest->n + loop->index0 + 1 + (loop->after.type != J_MISSING);
     }
     *out = loop->length;
     return GLASS_OK;
@@ -141,7 +142,8 @@ static glass_status loop_changed(struct jinja *in, struct jv *out, struct jv sel
     bool same = false;
     if (args->n_keywords > 0) return jinja_fail(in, "%s() takes no keywords", name);
     if (self.u.loop->changed != NULL)
-        TRY(jv_equal(in, &same, jv_tuple(self.u.loop->changed, false), jv_tuple(&now, false)));
+        TRY(jv_equal(in, &same, jv_tuple(self.u.loop->changed, false),
+                     jv_tuple(&now, false)));
     if (!same) {
         TRY(jarena_alloc(in, &self.u.loop->changed, 1, sizeof now));
         *self.u.loop->changed = now;
@@ -156,8 +158,8 @@ static const struct jmethod_row loop_methods[] = {{"cycle", loop_cycle},
 static glass_status loop_numbers(struct jinja *in, struct jv *out, bool *known,
                                  struct jloop *loop, const struct jstr *name) {
     int64_t n = 0;
-    bool counted = jstr_is(name, "length") || jstr_is(name, "revindex") ||
-                   jstr_is(name, "revindex0");
+    bool counted =
+        jstr_is(name, "length") || jstr_is(name, "revindex") || jstr_is(name, "revindex0");
     if (counted) TRY(jloop_length(in, &n, loop));
     *known = true;
     if (jstr_is(name, "index0")) {
@@ -251,21 +253,26 @@ static glass_status filter_items(struct jinja *in, struct jv *out, struct jactiv
     return jiter_new(in, out, next_filtered, f);
 }
 
-static glass_status loop_open(struct jinja *in, struct jloop **out, struct jactivation *outer,
-                              const struct jnode *node, struct jv over, int64_t depth) {
+static glass_status loop_open(struct jinja *in, struct jloop **out,
+                              struct jactivation *outer, const struct jnode *node,
+                              struct jv over, int64_t depth) {
     struct jloop *loop;
     if (node->c != NULL) TRY(filter_items(in, &over, outer, node));
     TRY(jarena_alloc(in, &loop, 1, sizeof *loop));
-    *loop = (struct jloop){
-        .over = over, .index0 = -1, .length = -1, .depth0 = depth, .act = outer, .node = node};
+    *loop = (struct jloop){.over = over,
+                           .index0 = -1,
+                           .length = -1,
+                           .depth0 = depth,
+                           .act = outer,
+                           .node = node};
     *out = loop;
     return jiter_open(in, &loop->iter, over);
 }
 
 /* outer is where the loop's test and recursion close over, act where its body runs. */
 static glass_status run_loop(struct jinja *in, struct jactivation *outer,
-                             struct jactivation *act, const struct jnode *node, struct jv over,
-                             int64_t depth, enum flow *flow) {
+                             struct jactivation *act, const struct jnode *node,
+                             struct jv over, int64_t depth, enum flow *flow) {
     struct jloop *loop;
     bool more, completed = false;
     TRY(loop_open(in, &loop, outer, node, over, depth));
@@ -292,8 +299,9 @@ static glass_status run_loop(struct jinja *in, struct jactivation *outer,
 }
 
 /* One round of a recursive loop, as text. */
-static glass_status run_recursive(struct jinja *in, struct jv *out, struct jactivation *outer,
-                                  const struct jnode *node, struct jv over, int64_t depth) {
+static glass_status run_recursive(struct jinja *in, struct jv *out,
+                                  struct jactivation *outer, const struct jnode *node,
+                                  struct jv over, int64_t depth) {
     struct jactivation *act;
     struct jbuild *saved = in->out;
     struct jstr *text;
@@ -365,7 +373,8 @@ static struct jv take_keyword(struct jargs *args, const struct jstr *name) {
         if (!jstr_same(args->keywords[i].name, name)) continue;
         struct jv value = args->keywords[i].value;
         args->n_keywords--;
-        for (size_t k = i; k < args->n_keywords; k++) args->keywords[k] = args->keywords[k + 1];
+        for (size_t k = i; k < args->n_keywords; k++)
+            args->keywords[k] = args->keywords[k + 1];
         return value;
     }
     return jv_missing();
@@ -388,7 +397,8 @@ static glass_status bind_parameters(struct jinja *in, struct jactivation *act,
     }
     if (node->uses_kwargs) {
         struct jv dict;
-        struct jargs keywords = {.keywords = args->keywords, .n_keywords = args->n_keywords};
+        struct jargs keywords = {.keywords = args->keywords,
+                                 .n_keywords = args->n_keywords};
         struct jstr name = {.bytes = "dict", .n_bytes = 4};
         TRY(jinja_call(in, &dict, jinja_global(&name), &keywords));
         act->slots[node->slot_kwargs] = dict;
@@ -398,7 +408,8 @@ static glass_status bind_parameters(struct jinja *in, struct jactivation *act,
                           name->n_bytes > 100 ? 100 : (int)name->n_bytes, name->bytes);
     }
     if (!node->uses_varargs && args->n > n)
-        return jinja_fail(in, "the macro takes at most %zu arguments, %zu given", n, args->n);
+        return jinja_fail(in, "the macro takes at most %zu arguments, %zu given", n,
+                          args->n);
     if (node->uses_varargs) {
         struct jlist *rest;
         TRY(jlist_new(in, &rest, 0));
@@ -420,7 +431,8 @@ static glass_status fill_defaults(struct jinja *in, struct jactivation *act,
             TRY(jinja_eval(in, &value, act, node->rest.items[i - first]));
             *to = value;
         } else {
-            TRY(jv_undefined(in, to, "a parameter was not provided", parameter->name, NULL));
+            TRY(jv_undefined(in, to, "a parameter was not provided", parameter->name,
+                             NULL));
         }
     }
     return GLASS_OK;
@@ -481,7 +493,8 @@ static glass_status exec_call_block(struct jinja *in, struct jactivation *act,
 static glass_status check_namespaces(struct jinja *in, struct jactivation *act,
                                      const struct jnode *target) {
     if (target->kind == N_NSREF && slot(act, target->place)->type != J_NAMESPACE)
-        return jinja_fail(in, "can't assign an attribute of something that is no namespace");
+        return jinja_fail(in,
+                          "can't assign an attribute of something that is no namespace");
     for (size_t i = 0; target->kind == N_TUPLE && i < target->items.n; i++)
         TRY(check_namespaces(in, act, target->items.items[i]));
     return GLASS_OK;
@@ -586,8 +599,8 @@ static glass_status exec_output(struct jinja *in, struct jactivation *act,
     return GLASS_OK;
 }
 
-static glass_status exec(struct jinja *in, struct jactivation *act, const struct jnode *node,
-                         enum flow *flow) {
+static glass_status exec(struct jinja *in, struct jactivation *act,
+                         const struct jnode *node, enum flow *flow) {
     struct jv value;
     in->line = node->line;
     switch (node->kind) {

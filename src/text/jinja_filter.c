@@ -190,7 +190,8 @@ static glass_status filter_round(struct jinja *in, struct jv *out, struct jv v,
     struct jstr *method;
     int64_t digits = 0;
     TRY(jargs_bind(in, given, args, name, names, 2, 0));
-    if (given[0].type != J_MISSING) TRY(jarg_int(in, &digits, given[0], "round's precision"));
+    if (given[0].type != J_MISSING)
+        TRY(jarg_int(in, &digits, given[0], "round's precision"));
     if (given[1].type == J_MISSING) TRY(jv_text(in, &given[1], "common"));
     TRY(jarg_str(in, &method, given[1], "round's method"));
     if (jstr_is(method, "common")) return jinja_round(in, out, v, digits);
@@ -200,7 +201,8 @@ static glass_status filter_round(struct jinja *in, struct jv *out, struct jv v,
     TRY(jinja_binary(in, &unit, JOP_POW, jv_int(10), jv_int(digits)));
     TRY(jinja_binary(in, out, JOP_MUL, v, unit));
     bool plain = v.plain;
-    if (out->type == J_FLOAT) TRY(int_of_float(in, out, up ? ceil(out->u.d) : floor(out->u.d)));
+    if (out->type == J_FLOAT)
+        TRY(int_of_float(in, out, up ? ceil(out->u.d) : floor(out->u.d)));
     TRY(jinja_binary(in, out, JOP_DIV, *out, unit));
     out->plain = plain;
     return GLASS_OK;
@@ -234,7 +236,8 @@ static glass_status filter_indent(struct jinja *in, struct jv *out, struct jv v,
     }
     indent = given[0].u.s;
     if (v.type == J_UNDEFINED) return jv_fail_undefined(in, v);
-    if (v.type != J_STR) return jinja_fail(in, "indent needs a string, not %s", jv_type_name(v));
+    if (v.type != J_STR)
+        return jinja_fail(in, "indent needs a string, not %s", jv_type_name(v));
     TRY(jv_text(in, &newline, "\n"));
     TRY(jstr_markup(in, &r, v.u.s, false));
     TRY(jinja_binary(in, &text, JOP_ADD, jv_str(r), newline));
@@ -324,7 +327,8 @@ static glass_status json_indent(struct jinja *in, struct jjson_style *style, str
 
 static glass_status filter_tojson(struct jinja *in, struct jv *out, struct jv v,
                                   const struct jargs *args, const char *name) {
-    static const char *const names[] = {"ensure_ascii", "indent", "separators", "sort_keys"};
+    static const char *const names[] = {"ensure_ascii", "indent", "separators",
+                                        "sort_keys"};
     struct jv given[4], item, key;
     struct jjson_style style = {0};
     struct jlist *pair;

@@ -124,7 +124,8 @@ static glass_status next_mapped(struct jinja *in, struct jiter *it, struct jv *o
     if (m->by_attribute) {
         for (size_t i = 0; i < m->path.n; i++) {
             TRY(jinja_getitem(in, out, *out, m->path.parts[i]));
-            if (out->type == J_UNDEFINED && m->otherwise.type != J_NONE) *out = m->otherwise;
+            if (out->type == J_UNDEFINED && m->otherwise.type != J_NONE)
+                *out = m->otherwise;
         }
     } else {
         TRY(m->filter->call(in, out, *out, &m->rest, m->filter->name));
@@ -303,7 +304,8 @@ glass_status jfilter_dictsort(struct jinja *in, struct jv *out, struct jv v,
             return jinja_fail(in, "dictsort sorts by \"key\" or \"value\"");
     }
     if (v.type == J_UNDEFINED) return jv_fail_undefined(in, v);
-    if (v.type != J_DICT) return jinja_fail(in, "dictsort needs a dict, not %s", jv_type_name(v));
+    if (v.type != J_DICT)
+        return jinja_fail(in, "dictsort needs a dict, not %s", jv_type_name(v));
     const struct jdict *dict = v.u.dict;
     TRY(jlist_new(in, &items, dict->n));
     TRY(jarena_alloc(in, &keys, dict->n, sizeof *keys));
@@ -386,7 +388,8 @@ glass_status jfilter_minmax(struct jinja *in, struct jv *out, struct jv v,
     TRY(truth_of(in, &sensitive, given[0]));
     TRY(jv_collect(in, &items, v));
     if (items->n == 0)
-        return jv_undefined(in, out, "no aggregated item, the sequence was empty", NULL, NULL);
+        return jv_undefined(in, out, "no aggregated item, the sequence was empty", NULL,
+                            NULL);
     TRY(attribute_keys(in, &keys, items, given[1], jv_missing(), sensitive));
     for (size_t i = 1; i < items->n; i++) {
         bool better;
@@ -419,7 +422,8 @@ static glass_status next_unique(struct jinja *in, struct jiter *it, struct jv *o
         if (!*more) break;
         TRY(jpath_get(in, &key, &u->path, *out));
         TRY(ignore_case(in, &key, u->sensitive));
-        if (!jv_hashable(key)) return jinja_fail(in, "unhashable type: %s", jv_type_name(key));
+        if (!jv_hashable(key))
+            return jinja_fail(in, "unhashable type: %s", jv_type_name(key));
         TRY(jdict_get(in, &found, u->seen, key));
         if (found == NULL) TRY(jdict_set(in, u->seen, key, jv_none()));
     } while (found != NULL);
@@ -509,7 +513,8 @@ glass_status jfilter_slice(struct jinja *in, struct jv *out, struct jv v,
     TRY(jv_collect(in, &items, v));
     TRY(jlist_new(in, &slices, 0));
     bool fill = given[1].type != J_MISSING && given[1].type != J_NONE;
-    int64_t each = n > 0 ? (int64_t)items->n / n : 0, longer = n > 0 ? (int64_t)items->n % n : 0;
+    int64_t each = n > 0 ? (int64_t)items->n / n : 0,
+            longer = n > 0 ? (int64_t)items->n % n : 0;
     size_t at = 0;
     for (int64_t i = 0; i < n; i++) {
         size_t end = at + (size_t)each + (i < longer);
@@ -529,8 +534,7 @@ glass_status jfilter_reverse(struct jinja *in, struct jv *out, struct jv v,
     bool known;
     struct jlist *list;
     TRY(jargs_bind(in, NULL, args, name, NULL, 0, 0));
-    if (v.type == J_STR)
-        return jinja_slice(in, out, v, jv_none(), jv_none(), jv_int(-1));
+    if (v.type == J_STR) return jinja_slice(in, out, v, jv_none(), jv_none(), jv_int(-1));
     TRY(jv_reversed(in, out, &known, v));
     if (known) return GLASS_OK;
     TRY(jv_collect(in, &list, v)); /* an error unless it is a generator */
@@ -540,7 +544,8 @@ glass_status jfilter_reverse(struct jinja *in, struct jv *out, struct jv v,
     return GLASS_OK;
 }
 
-static glass_status items_of(struct jinja *in, struct jiter *it, struct jv *out, bool *more) {
+static glass_status items_of(struct jinja *in, struct jiter *it, struct jv *out,
+                             bool *more) {
     struct jv *v = it->state;
     *more = false;
     if (v->type == J_UNDEFINED) return GLASS_OK;

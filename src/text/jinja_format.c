@@ -56,10 +56,10 @@ static glass_status put_number(struct jinja *in, struct jbuild *b, const struct 
     struct jstr *body;
     size_t n = strlen(digits);
     snprintf(sign, sizeof sign, "%s%s",
-             negative                ? "-"
-             : spec->sign == '+'     ? "+"
-             : spec->sign == ' '     ? " "
-                                     : "",
+             negative            ? "-"
+             : spec->sign == '+' ? "+"
+             : spec->sign == ' ' ? " "
+                                 : "",
              prefix);
     if (spec->comma && n * 2 < sizeof grouped) {
         n = group_thousands(grouped, digits, n);
@@ -107,13 +107,16 @@ static glass_status put_float(struct jinja *in, struct jbuild *b, const struct s
     bool negative = signbit(jv_double(v)) != 0 && !isnan(jv_double(v));
     char type = spec->type == '%' ? 'f' : spec->type == '\0' ? 'g' : spec->type;
     int precision = spec->precision < 0 ? 6 : (int)spec->precision;
-    if (precision > MAX_PRECISION) return jinja_fail(in, "a precision above %d", MAX_PRECISION);
+    if (precision > MAX_PRECISION)
+        return jinja_fail(in, "a precision above %d", MAX_PRECISION);
     if (spec->type == '%') d *= 100;
     if (type == 'n') type = 'g';
     if (isnan(d) || isinf(d)) {
         bool upper = type == 'F' || type == 'E' || type == 'G';
         snprintf(text, sizeof text, "%s%s",
-                 isnan(d) ? upper ? "NAN" : "nan" : upper ? "INF" : "inf",
+                 isnan(d) ? upper ? "NAN" : "nan"
+                 : upper  ? "INF"
+                          : "inf",
                  spec->type == '%' ? "%" : "");
     } else if (spec->type == '\0' && spec->precision < 0) {
         jinja_float_text(text, d);
@@ -235,7 +238,8 @@ static glass_status percent_number(struct percent *p, struct spec *spec, struct 
     if (v.type == J_FLOAT && hex)
         return jinja_fail(p->in, "%%%c format: an integer is required, not float", type);
     if (v.type == J_FLOAT) {
-        if (!(fabs(v.u.d) < 9.2e18)) return jinja_fail(p->in, "a number is too large for %%d");
+        if (!(fabs(v.u.d) < 9.2e18))
+            return jinja_fail(p->in, "a number is too large for %%d");
         bool plain = v.plain;
         v = jv_int((int64_t)v.u.d);
         v.plain = plain;
@@ -309,9 +313,10 @@ glass_status jinja_percent(struct jinja *in, struct jv *out, const struct jstr *
         TRY(percent_item(&p));
     }
     bool mapping = values.type == J_DICT || values.type == J_LIST || values.type == J_RANGE;
-    bool left = values.type == J_TUPLE ? p.used < values.u.list->n
-                                       : !p.single_done && !mapping;
-    if (values.type == J_UNDEFINED) left = false; /* it can be indexed, so it counts as one */
+    bool left =
+        values.type == J_TUPLE ? p.used < values.u.list->n : !p.single_done && !mapping;
+    if (values.type == J_UNDEFINED)
+        left = false; /* it can be indexed, so it counts as one */
     if (left && !(p.by_name && mapping))
         return jinja_fail(in, "not all arguments converted during string formatting");
     TRY(jbuild_finish(in, &s, &p.b));
@@ -340,7 +345,8 @@ static glass_status field_root(struct fields *f, struct jv *out, const struct js
         f->automatic = true;
     } else if (name->bytes[0] >= '0' && name->bytes[0] <= '9' &&
                jinja_parse_int(&index, &overflow, name->bytes, name->n_bytes, 10)) {
-        if (f->automatic) return jinja_fail(f->in, "automatic and manual numbers are mixed");
+        if (f->automatic)
+            return jinja_fail(f->in, "automatic and manual numbers are mixed");
         number = true;
         f->next = -1;
     }
@@ -418,7 +424,8 @@ static glass_status parse_spec(struct jinja *in, struct spec *out, const struct 
     size_t begin = at;
     while (at < n && s->bytes[at] >= '0' && s->bytes[at] <= '9') at++;
     if (at - begin > 6) return jinja_fail(in, "a format is wider than %d", MAX_WIDTH);
-    if (at > begin) jinja_parse_int(&out->width, &overflow, s->bytes + begin, at - begin, 10);
+    if (at > begin)
+        jinja_parse_int(&out->width, &overflow, s->bytes + begin, at - begin, 10);
     if (at < n && s->bytes[at] == ',') out->comma = true, at++;
     if (at < n && s->bytes[at] == '.') {
         begin = ++at;
@@ -439,9 +446,9 @@ static glass_status put_field(struct fields *f, struct jbuild *b, struct jv v,
     TRY(parse_spec(f->in, &spec, text));
     if (v.type == J_STR || text->n_bytes == 0) {
         TRY(jv_to_str(f->in, &s, v));
-        if (v.type == J_STR && ((spec.type != '\0' && spec.type != 's') || spec.comma ||
-                                spec.sign != '\0' || spec.alternate ||
-                                (spec.align == '=' && !spec.zero)))
+        if (v.type == J_STR &&
+            ((spec.type != '\0' && spec.type != 's') || spec.comma || spec.sign != '\0' ||
+             spec.alternate || (spec.align == '=' && !spec.zero)))
             return jinja_fail(f->in, "bad format specification for a string");
         if (f->markup) {
             if (v.type == J_STR && v.u.s->markup) TRY(jstr_markup(f->in, &s, s, true));
@@ -466,7 +473,8 @@ static glass_status put_field(struct fields *f, struct jbuild *b, struct jv v,
 }
 
 /* text is what stood between the braces: field [!conversion] [:specification] */
-static glass_status format_field(struct fields *f, struct jbuild *b, const struct jstr *text) {
+static glass_status format_field(struct fields *f, struct jbuild *b,
+                                 const struct jstr *text) {
     size_t n = text->n_bytes, end = 0, spec = n;
     char conversion = '\0';
     struct jstr *name, *rest;

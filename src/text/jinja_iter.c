@@ -3,14 +3,16 @@
 
 #include <string.h>
 
-static glass_status next_item(struct jinja *in, struct jiter *it, struct jv *out, bool *more) {
+static glass_status next_item(struct jinja *in, struct jiter *it, struct jv *out,
+                              bool *more) {
     (void)in;
     *more = it->at < it->over.u.list->n;
     if (*more) *out = it->over.u.list->items[it->at++];
     return GLASS_OK;
 }
 
-static glass_status next_char(struct jinja *in, struct jiter *it, struct jv *out, bool *more) {
+static glass_status next_char(struct jinja *in, struct jiter *it, struct jv *out,
+                              bool *more) {
     const struct jstr *s = it->over.u.s;
     struct jstr *c;
     *more = it->at < s->n_bytes;
@@ -24,7 +26,8 @@ static glass_status next_char(struct jinja *in, struct jiter *it, struct jv *out
     return GLASS_OK;
 }
 
-static glass_status next_key(struct jinja *in, struct jiter *it, struct jv *out, bool *more) {
+static glass_status next_key(struct jinja *in, struct jiter *it, struct jv *out,
+                             bool *more) {
     (void)in;
     *more = it->at < it->over.u.dict->n;
     if (*more) *out = it->over.u.dict->keys[it->at++];
@@ -148,7 +151,8 @@ bool jv_at(struct jinja *in, struct jv *out, struct jv v, int64_t index,
     if (index < 0 || index >= n) return false;
     if (v.type == J_STR) {
         struct jstr *c;
-        *status = jinja_charge(in, v.u.s->n_chars == v.u.s->n_bytes ? 0 : (size_t)index / 16);
+        *status =
+            jinja_charge(in, v.u.s->n_chars == v.u.s->n_bytes ? 0 : (size_t)index / 16);
         if (*status != GLASS_OK) return true;
         size_t begin = jstr_offset(v.u.s, (size_t)index), end = begin + 1;
         while (end < v.u.s->n_bytes && ((unsigned char)v.u.s->bytes[end] & 0xc0) == 0x80)
@@ -192,8 +196,9 @@ static glass_status list_of_view(struct jinja *in, struct jv *out, struct jv v) 
 glass_status jv_reversed(struct jinja *in, struct jv *out, bool *known, struct jv v) {
     struct backwards *b;
     int64_t n;
-    *known = v.type == J_STR || v.type == J_LIST || v.type == J_TUPLE || v.type == J_RANGE ||
-             v.type == J_DICT || v.type == J_VIEW || v.type == J_UNDEFINED;
+    *known = v.type == J_STR || v.type == J_LIST || v.type == J_TUPLE ||
+             v.type == J_RANGE || v.type == J_DICT || v.type == J_VIEW ||
+             v.type == J_UNDEFINED;
     if (!*known) return GLASS_OK;
     if (v.type == J_DICT || v.type == J_VIEW) TRY(list_of_view(in, &v, v));
     TRY(jarena_alloc(in, &b, 1, sizeof *b));

@@ -79,8 +79,8 @@ static glass_status break_line(struct jinja *in, struct jbuild *b,
 }
 
 /* Punctuation between values belongs to whoever made the list or dict. */
-static glass_status write_separator(struct jinja *in, struct jbuild *b, const struct jstr *s,
-                                    bool plain) {
+static glass_status write_separator(struct jinja *in, struct jbuild *b,
+                                    const struct jstr *s, bool plain) {
     if (!plain) return jbuild_str(in, b, s);
     return jbuild_bytes(in, b, s->bytes, s->n_bytes, true);
 }
@@ -192,10 +192,10 @@ static bool ends_with(const char *text, size_t n, const char *end) {
 
 /* Roles of the usual protocols; some templates make control tokens out of them. */
 static bool is_known_role(const json_t *value) {
-    static const char *const roles[] = {"system",    "user", "assistant", "tool",
-                                        "developer", "tool_response", "function", "model",
-                                        "ipython",   "environment", "human", "observation",
-                                        NULL};
+    static const char *const roles[] = {
+        "system",        "user",        "assistant", "tool",    "developer",
+        "tool_response", "function",    "model",     "ipython", "environment",
+        "human",         "observation", NULL};
     if (!json_is_string(value)) return false;
     for (int i = 0; roles[i] != NULL; i++)
         if (json_string_length(value) == strlen(roles[i]) &&
@@ -275,8 +275,8 @@ glass_status jinja_read_variables(struct jinja *in, const char *json, size_t n_b
     struct jv v;
     json_t *root = json_loadb(json, n_bytes, JSON_ALLOW_NUL, &error);
     if (root == NULL)
-        return fail(GLASS_BAD_INPUT, "template variables: line %d, column %d: %s", error.line,
-                    error.column, error.text);
+        return fail(GLASS_BAD_INPUT, "template variables: line %d, column %d: %s",
+                    error.line, error.column, error.text);
     glass_status status =
         json_is_object(root)
             ? read_value(in, &v, root, AT_TOP)

@@ -228,8 +228,8 @@ static int hex_value(char c) {
 }
 
 /* The escape after a backslash at text[0..n); *used is its length. */
-static glass_status lex_escape(struct lexer *lx, struct jbuild *b, const char *text, size_t n,
-                               size_t *used) {
+static glass_status lex_escape(struct lexer *lx, struct jbuild *b, const char *text,
+                               size_t n, size_t *used) {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
     char c = text[0];
     const char *plain = c != '\0' ? strchr(from, c) : NULL;
@@ -268,7 +268,8 @@ static glass_status cancelled_escape(struct lexer *lx, struct jbuild *b, uint32_
     return jbuild_bytes(lx->in, b, text, (size_t)width + 2, false);
 }
 
-static glass_status unescape(struct lexer *lx, struct jstr **out, const char *text, size_t n) {
+static glass_status unescape(struct lexer *lx, struct jstr **out, const char *text,
+                             size_t n) {
     struct jbuild b = {0};
     for (size_t i = 0; i < n;) {
         size_t used, stop = i;
@@ -309,7 +310,8 @@ static glass_status balance(struct lexer *lx, char c) {
     if (c != ')' && c != ']' && c != '}') return GLASS_OK;
     if (lx->n_brackets == 0) return jinja_fail(lx->in, "unexpected '%c'", c);
     char expected = lx->brackets[--lx->n_brackets];
-    if (expected != c) return jinja_fail(lx->in, "unexpected '%c', expected '%c'", c, expected);
+    if (expected != c)
+        return jinja_fail(lx->in, "unexpected '%c', expected '%c'", c, expected);
     return GLASS_OK;
 }
 
@@ -318,12 +320,12 @@ static glass_status lex_operator(struct lexer *lx) {
         const char *text;
         uint8_t type;
     } operators[] = {
-        {"//", T_FLOORDIV}, {"**", T_POW},      {"==", T_EQ},      {"!=", T_NE},
-        {">=", T_GTEQ},     {"<=", T_LTEQ},     {"+", T_ADD},      {"-", T_SUB},
-        {"/", T_DIV},       {"*", T_MUL},       {"%", T_MOD},      {"~", T_TILDE},
-        {"[", T_LBRACKET},  {"]", T_RBRACKET},  {"(", T_LPAREN},   {")", T_RPAREN},
-        {"{", T_LBRACE},    {"}", T_RBRACE},    {">", T_GT},       {"<", T_LT},
-        {"=", T_ASSIGN},    {".", T_DOT},       {":", T_COLON},    {"|", T_PIPE},
+        {"//", T_FLOORDIV}, {"**", T_POW},      {"==", T_EQ},    {"!=", T_NE},
+        {">=", T_GTEQ},     {"<=", T_LTEQ},     {"+", T_ADD},    {"-", T_SUB},
+        {"/", T_DIV},       {"*", T_MUL},       {"%", T_MOD},    {"~", T_TILDE},
+        {"[", T_LBRACKET},  {"]", T_RBRACKET},  {"(", T_LPAREN}, {")", T_RPAREN},
+        {"{", T_LBRACE},    {"}", T_RBRACE},    {">", T_GT},     {"<", T_LT},
+        {"=", T_ASSIGN},    {".", T_DOT},       {":", T_COLON},  {"|", T_PIPE},
         {",", T_COMMA},     {";", T_SEMICOLON},
     };
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
@@ -388,7 +390,8 @@ static glass_status lex_root(struct lexer *lx) {
         size_t raw = raw_begin(lx, at), inside = at + 2;
         TRY(push_data(lx, at, inside, kind == '{'));
         if (raw > 0) return lex_raw(lx, raw);
-        if (inside < lx->n && (lx->text[inside] == '-' || lx->text[inside] == '+')) inside++;
+        if (inside < lx->n && (lx->text[inside] == '-' || lx->text[inside] == '+'))
+            inside++;
         if (kind != '#')
             TRY(push(lx, (struct jtoken){.type = kind == '{' ? T_VARIABLE_BEGIN
                                                              : T_BLOCK_BEGIN}));

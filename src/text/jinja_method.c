@@ -134,8 +134,8 @@ static glass_status method_split(struct jinja *in, struct jv *out, struct jv sel
 }
 
 static bool ends_line(uint32_t c) {
-    return (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 ||
-           c == 0x2029;
+    return (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 ||
+           c == 0x2028 || c == 0x2029;
 }
 
 static glass_status method_splitlines(struct jinja *in, struct jv *out, struct jv self,
@@ -245,7 +245,8 @@ static glass_status method_count(struct jinja *in, struct jv *out, struct jv sel
     TRY(byte_range(in, &valid, &from, &to, s, v[1], v[2]));
     TRY(charge_search(in, s, needle));
     if (valid && needle->n_bytes == 0) {
-        for (size_t i = from; i < to; i++) count += ((unsigned char)s->bytes[i] & 0xc0) != 0x80;
+        for (size_t i = from; i < to; i++)
+            count += ((unsigned char)s->bytes[i] & 0xc0) != 0x80;
         count++;
     }
     while (valid && needle->n_bytes > 0) {
@@ -293,7 +294,9 @@ static glass_status method_strip(struct jinja *in, struct jv *out, struct jv sel
                                  const struct jargs *args, const char *name) {
     struct jv v;
     struct jstr *chars = NULL, *r;
-    int sides = name[0] == 'l' ? JSTR_LEFT : name[0] == 'r' ? JSTR_RIGHT : JSTR_LEFT | JSTR_RIGHT;
+    int sides = name[0] == 'l'   ? JSTR_LEFT
+                : name[0] == 'r' ? JSTR_RIGHT
+                                 : JSTR_LEFT | JSTR_RIGHT;
     TRY(jargs_bind(in, &v, args, name, by_position, 1, 0));
     if (v.type != J_MISSING && v.type != J_NONE)
         TRY(jarg_str(in, &chars, v, "strip()'s characters"));
@@ -549,7 +552,8 @@ static glass_status method_get(struct jinja *in, struct jv *out, struct jv self,
     struct jv v[2];
     const struct jv *found;
     TRY(jargs_bind(in, v, args, name, by_position, 2, 1));
-    if (!jv_hashable(v[0])) return jinja_fail(in, "unhashable type: %s", jv_type_name(v[0]));
+    if (!jv_hashable(v[0]))
+        return jinja_fail(in, "unhashable type: %s", jv_type_name(v[0]));
     TRY(jdict_get(in, &found, self.u.dict, v[0]));
     *out = found != NULL ? *found : v[1].type != J_MISSING ? v[1] : jv_none();
     return GLASS_OK;

@@ -23,8 +23,8 @@ size_t jinja_float_text(char out[JINJA_NUMBER_BYTES], double value) {
     char *e = strchr(text, 'e');
     int exponent = (int)strtol(e + 1, NULL, 10);
     if (value != 0 && (exponent < -4 || exponent >= 16))
-        return (size_t)snprintf(out, JINJA_NUMBER_BYTES, "%.*se%c%02d", (int)(e - text), text,
-                                exponent < 0 ? '-' : '+', abs(exponent));
+        return (size_t)snprintf(out, JINJA_NUMBER_BYTES, "%.*se%c%02d", (int)(e - text),
+                                text, exponent < 0 ? '-' : '+', abs(exponent));
     int decimals = digits - 1 - exponent;
     return (size_t)snprintf(out, JINJA_NUMBER_BYTES, "%.*f", decimals < 1 ? 1 : decimals,
                             value);
@@ -121,7 +121,8 @@ bool jinja_parse_float(double *out, const char *text, size_t n) {
 
 /* ---- rounding */
 
-glass_status jinja_round(struct jinja *in, struct jv *out, struct jv value, int64_t digits) {
+glass_status jinja_round(struct jinja *in, struct jv *out, struct jv value,
+                         int64_t digits) {
     if (jv_is_int(value)) { /* to a multiple of 10^-digits, ties to even */
         int64_t n = jv_int_value(value), unit = 1;
         for (int64_t i = digits; i < 0; i++)
@@ -193,7 +194,8 @@ static glass_status int_divide(struct jinja *in, struct jv *out, enum jop op, in
     return GLASS_OK;
 }
 
-static glass_status int_power(struct jinja *in, struct jv *out, int64_t base, int64_t power) {
+static glass_status int_power(struct jinja *in, struct jv *out, int64_t base,
+                              int64_t power) {
     int64_t result = 1;
     while (power > 0) {
         if ((power & 1) != 0 && __builtin_mul_overflow(result, base, &result))
@@ -256,8 +258,8 @@ static void float_divide(double *quotient, double *rest, double a, double b) {
     }
 }
 
-static glass_status float_arithmetic(struct jinja *in, struct jv *out, enum jop op, double a,
-                                     double b) {
+static glass_status float_arithmetic(struct jinja *in, struct jv *out, enum jop op,
+                                     double a, double b) {
     double quotient, rest, r = 0;
     bool divides = op == JOP_DIV || op == JOP_FLOORDIV || op == JOP_MOD;
     if (divides && b == 0) return jinja_fail(in, "division by zero");

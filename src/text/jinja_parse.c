@@ -128,7 +128,8 @@ glass_status jparse_enter(struct jparser *p) {
 /* ---- targets of assignments */
 
 static glass_status check_target(struct jparser *p, struct jnode *node) {
-    static const char *const constants[] = {"true", "false", "none", "True", "False", "None"};
+    static const char *const constants[] = {"true", "false", "none",
+                                            "True", "False", "None"};
     p->in->line = node->line;
     if (node->kind == N_NSREF) return GLASS_OK;
     if (node->kind == N_TUPLE) {
@@ -146,7 +147,8 @@ static glass_status check_target(struct jparser *p, struct jnode *node) {
 
 static glass_status parse_target(struct jparser *p, struct jnode **out, bool namespaces,
                                  const char *end_word) {
-    struct jtuple_style style = {.primary = true, .namespaces = namespaces, .end = end_word};
+    struct jtuple_style style = {
+        .primary = true, .namespaces = namespaces, .end = end_word};
     TRY(jparse_tuple(p, out, &style));
     int line = p->in->line;
     TRY(check_target(p, *out));
@@ -166,7 +168,8 @@ static glass_status parse_name_target(struct jparser *p, struct jnode **out,
 
 /* ---- statements */
 
-static glass_status parse_body(struct jparser *p, struct jnodes *out, const char *const *ends);
+static glass_status parse_body(struct jparser *p, struct jnodes *out,
+                               const char *const *ends);
 
 /* The rest of an opening tag and the statements up to one of the end words, which is left
  * as the current token. */
@@ -342,9 +345,9 @@ static glass_status parse_continue(struct jparser *p, struct jnode **out) {
 static glass_status parse_refused(struct jparser *p, struct jnode **out) {
     const struct jstr *name = jparse_now(p)->u.text;
     *out = NULL;
-    return jinja_fail(p->in,
-                      "{%% %.*s %%} is not supported: a chat template sees no other templates",
-                      (int)name->n_bytes, name->bytes);
+    return jinja_fail(
+        p->in, "{%% %.*s %%} is not supported: a chat template sees no other templates",
+        (int)name->n_bytes, name->bytes);
 }
 
 static glass_status parse_statement(struct jparser *p, struct jnode **out) {
@@ -388,7 +391,8 @@ static glass_status parse_output(struct jparser *p, struct jnode *output) {
     return jnodes_push(p, &output->items, item);
 }
 
-static glass_status parse_body(struct jparser *p, struct jnodes *out, const char *const *ends) {
+static glass_status parse_body(struct jparser *p, struct jnodes *out,
+                               const char *const *ends) {
     struct jnode *output = NULL, *statement;
     for (;;) {
         const struct jtoken *token = jparse_now(p);
@@ -411,7 +415,8 @@ static glass_status parse_body(struct jparser *p, struct jnodes *out, const char
     }
 }
 
-glass_status jinja_parse(struct jinja *in, struct jnodes *out, const struct jtokens *tokens) {
+glass_status jinja_parse(struct jinja *in, struct jnodes *out,
+                         const struct jtokens *tokens) {
     struct jparser p = {.in = in, .tokens = tokens};
     in->line = tokens->items[0].line;
     return parse_body(&p, out, NULL);

@@ -27,11 +27,11 @@ glass_status jnode_new(struct jparser *p, struct jnode **out, enum jkind kind, i
 glass_status jnodes_push(struct jparser *p, struct jnodes *nodes, struct jnode *node);
 
 struct jtuple_style {
-    bool primary;    /* names and literals only: assignment targets */
-    bool namespaces; /* name.attribute is a target */
-    bool condition;  /* items may be "a if b else c" */
+    bool primary;     /* names and literals only: assignment targets */
+    bool namespaces;  /* name.attribute is a target */
+    bool condition;   /* items may be "a if b else c" */
     bool parentheses; /* () is a tuple */
-    const char *end; /* a word that ends the tuple */
+    const char *end;  /* a word that ends the tuple */
 };
 glass_status jparse_tuple(struct jparser *p, struct jnode **out,
                           const struct jtuple_style *style);

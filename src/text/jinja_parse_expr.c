@@ -177,7 +177,8 @@ static glass_status parse_item(struct jparser *p, struct jnode **out, struct jno
     while (jparse_now(p)->type != T_RBRACKET) {
         if (tuple->items.n > 0) TRY(jparse_expect(p, T_COMMA));
         TRY(parse_subscribed(p, &index));
-        if (index->kind == N_SLICE && (tuple->items.n > 0 || jparse_now(p)->type == T_COMMA))
+        if (index->kind == N_SLICE &&
+            (tuple->items.n > 0 || jparse_now(p)->type == T_COMMA))
             return jinja_fail(p->in, "slices of several dimensions are not supported");
         TRY(jnodes_push(p, &tuple->items, index));
     }
@@ -195,7 +196,8 @@ static glass_status parse_subscript(struct jparser *p, struct jnode **out,
         (*out)->attribute = name->u.text;
         return GLASS_OK;
     }
-    if (name->type != T_INTEGER) return jinja_fail(p->in, "expected a name or number after .");
+    if (name->type != T_INTEGER)
+        return jinja_fail(p->in, "expected a name or number after .");
     struct jnode *index;
     TRY(jnode_new(p, &index, N_CONST, name->line));
     index->value = jv_int(name->u.i);
@@ -220,7 +222,8 @@ static glass_status parse_argument(struct jparser *p, struct jcall *call) {
     const char *bad = "arguments are in the wrong order";
     struct jnode *value;
     if (jparse_now(p)->type == T_MUL) {
-        if (call->star != NULL || call->star_star != NULL) return jinja_fail(p->in, "%s", bad);
+        if (call->star != NULL || call->star_star != NULL)
+            return jinja_fail(p->in, "%s", bad);
         jparse_next(p);
         return jparse_expression(p, &call->star, true);
     }
@@ -231,7 +234,8 @@ static glass_status parse_argument(struct jparser *p, struct jcall *call) {
     }
     if (jparse_now(p)->type == T_NAME && jparse_ahead(p)->type == T_ASSIGN)
         return parse_keyword(p, call);
-    if (call->star != NULL || call->keyword_values.n > 0) return jinja_fail(p->in, "%s", bad);
+    if (call->star != NULL || call->keyword_values.n > 0)
+        return jinja_fail(p->in, "%s", bad);
     TRY(jparse_expression(p, &value, true));
     return jnodes_push(p, &call->args, value);
 }
@@ -272,7 +276,8 @@ static glass_status parse_postfix(struct jparser *p, struct jnode **node) {
 static glass_status parse_dotted(struct jparser *p, struct jstr **out) {
     TRY(jparse_expect_name(p, out));
     if (jparse_now(p)->type == T_DOT)
-        return jinja_fail(p->in, "a filter or test with a dot in its name is not supported");
+        return jinja_fail(p->in,
+                          "a filter or test with a dot in its name is not supported");
     return GLASS_OK;
 }
 
@@ -306,7 +311,8 @@ static glass_status parse_test(struct jparser *p, struct jnode **out, struct jno
     } else {
         TRY(jarena_alloc(p->in, &(*out)->call, 1, sizeof *(*out)->call));
         if (word || token->type == T_STRING || token->type == T_INTEGER ||
-            token->type == T_FLOAT || token->type == T_LBRACKET || token->type == T_LBRACE) {
+            token->type == T_FLOAT || token->type == T_LBRACKET ||
+            token->type == T_LBRACE) {
             struct jnode *argument;
             if (jparse_is_name(token, "is"))
                 return jinja_fail(p->in, "tests can't be chained with is");
@@ -341,8 +347,8 @@ static glass_status parse_unary(struct jparser *p, struct jnode **out, bool filt
     if (token->type == T_SUB || token->type == T_ADD) {
         jparse_next(p);
         TRY(parse_unary(p, out, false));
-        TRY(make(p, out, token->type == T_SUB ? N_NEGATE : N_POSITIVE, token->line, *out, NULL,
-                 NULL));
+        TRY(make(p, out, token->type == T_SUB ? N_NEGATE : N_POSITIVE, token->line, *out,
+                 NULL, NULL));
     } else {
         TRY(parse_primary(p, out, false));
     }
@@ -412,13 +418,13 @@ static glass_status parse_sum(struct jparser *p, struct jnode **out) {
 /* The comparison at the current token, -1 if there is none; skips it. */
 static int skip_comparison(struct jparser *p) {
     const struct jtoken *token = jparse_now(p);
-    int op = token->type == T_EQ                  ? CMP_EQ
-             : token->type == T_NE                ? CMP_NE
-             : token->type == T_LT                ? CMP_LT
-             : token->type == T_LTEQ              ? CMP_LE
-             : token->type == T_GT                ? CMP_GT
-             : token->type == T_GTEQ              ? CMP_GE
-             : jparse_is_name(token, "in")        ? CMP_IN
+    int op = token->type == T_EQ           ? CMP_EQ
+             : token->type == T_NE         ? CMP_NE
+             : token->type == T_LT         ? CMP_LT
+             : token->type == T_LTEQ       ? CMP_LE
+             : token->type == T_GT         ? CMP_GT
+             : token->type == T_GTEQ       ? CMP_GE
+             : jparse_is_name(token, "in") ? CMP_IN
              : jparse_is_name(token, "not") && jparse_is_name(jparse_ahead(p), "in")
                  ? CMP_NOTIN
                  : -1;

@@ -100,7 +100,8 @@ static glass_status declare_store(struct jinja *in, struct symbols *s, struct js
         return GLASS_OK;
     }
     bool outer = find(s->parent, name) != NULL;
-    return set_entry(in, s, (struct entry){name, outer ? LOAD_ALIAS : LOAD_UNDEFINED, true});
+    return set_entry(in, s,
+                     (struct entry){name, outer ? LOAD_ALIAS : LOAD_UNDEFINED, true});
 }
 
 static glass_status declare_load(struct jinja *in, struct symbols *s, struct jstr *name) {
@@ -256,15 +257,16 @@ static glass_status forbid_loop_store(void *self, struct jnode *node) {
 
 /* ---- resolving */
 
-static glass_status place_in(struct frame *f, struct jplace *out, const struct symbols *from,
-                             struct jstr *name) {
+static glass_status place_in(struct frame *f, struct jplace *out,
+                             const struct symbols *from, struct jstr *name) {
     const struct symbols *s = find(from, name);
     TRY(jinja_charge(f->in, 1));
     if (s == NULL)
         return jinja_fail(f->in, "the name '%.*s' is not known here",
                           name->n_bytes > 100 ? 100 : (int)name->n_bytes, name->bytes);
     out->hops = 0;
-    for (const struct function *g = f->function; g != s->function; g = g->outer) out->hops++;
+    for (const struct function *g = f->function; g != s->function; g = g->outer)
+        out->hops++;
     return slot_of(f->in, &out->slot, s->function, s->level, name);
 }
 
@@ -281,9 +283,8 @@ static glass_status inner(struct frame *f, struct frame *out, bool new_function)
         out->function->outer = f->function;
         out->in_loop = false;
     }
-    *out->symbols = (struct symbols){.parent = f->symbols,
-                                     .function = out->function,
-                                     .level = f->symbols->level + 1};
+    *out->symbols = (struct symbols){
+        .parent = f->symbols, .function = out->function, .level = f->symbols->level + 1};
     return GLASS_OK;
 }
 
@@ -334,7 +335,8 @@ static glass_status resolve_for_test(struct frame *f, struct jnode *node) {
     return GLASS_OK;
 }
 
-static glass_status resolve_for_else(struct frame *f, struct frame *body, struct jnode *node) {
+static glass_status resolve_for_else(struct frame *f, struct frame *body,
+                                     struct jnode *node) {
     struct frame other;
     TRY(inner(f, &other, false));
     other.function = other.symbols->function = body->function;
@@ -475,9 +477,7 @@ static glass_status resolve_node(struct frame *f, struct jnode *node) {
     case N_COND:
     case N_IF: return jnode_children(node, resolve, &soft);
     case N_FOR: return resolve_for(f, node);
-    case N_MACRO:
-        TRY(resolve_macro(f, node));
-        return place(f, &node->place, node->name);
+    case N_MACRO: TRY(resolve_macro(f, node)); return place(f, &node->place, node->name);
     case N_CALLBLOCK:
         TRY(resolve_macro(f, node));
         return node->a != NULL ? resolve(f, node->a) : GLASS_OK;

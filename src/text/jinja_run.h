@@ -59,7 +59,8 @@ bool jv_at(struct jinja *in, struct jv *out, struct jv v, int64_t index,
            glass_status *status);
 
 /* ---- attributes and items (jinja_attr.c) */
-glass_status jinja_getattr(struct jinja *in, struct jv *out, struct jv v, struct jstr *name);
+glass_status jinja_getattr(struct jinja *in, struct jv *out, struct jv v,
+                           struct jstr *name);
 glass_status jinja_getitem(struct jinja *in, struct jv *out, struct jv v, struct jv key);
 glass_status jinja_slice(struct jinja *in, struct jv *out, struct jv v, struct jv start,
                          struct jv stop, struct jv step);

@@ -275,7 +275,8 @@ glass_status jstr_replace(struct jinja *in, struct jstr **out, const struct jstr
         if (old->n_bytes == 0) { /* before every character and at the end */
             if (at == s->n_bytes) break;
             size_t next = at + 1;
-            while (next < s->n_bytes && ((unsigned char)s->bytes[next] & 0xc0) == 0x80) next++;
+            while (next < s->n_bytes && ((unsigned char)s->bytes[next] & 0xc0) == 0x80)
+                next++;
             TRY(jbuild_part(in, &b, s, at, next));
             at = next;
         }

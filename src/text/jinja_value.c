@@ -63,16 +63,16 @@ glass_status jv_fail_undefined(struct jinja *in, struct jv v) {
 
 const char *jv_type_name(struct jv v) {
     static const char *const names[] = {
-        [J_MISSING] = "nothing",      [J_UNDEFINED] = "undefined",
-        [J_NONE] = "None",            [J_BOOL] = "bool",
-        [J_INT] = "int",              [J_FLOAT] = "float",
-        [J_STR] = "str",              [J_LIST] = "list",
-        [J_TUPLE] = "tuple",          [J_DICT] = "dict",
-        [J_VIEW] = "dict view",       [J_RANGE] = "range",
-        [J_ITER] = "generator",       [J_NAMESPACE] = "namespace",
-        [J_LOOP] = "loop",            [J_MACRO] = "macro",
-        [J_METHOD] = "method",        [J_GLOBAL] = "function",
-        [J_CYCLER] = "cycler",        [J_JOINER] = "joiner",
+        [J_MISSING] = "nothing", [J_UNDEFINED] = "undefined",
+        [J_NONE] = "None",       [J_BOOL] = "bool",
+        [J_INT] = "int",         [J_FLOAT] = "float",
+        [J_STR] = "str",         [J_LIST] = "list",
+        [J_TUPLE] = "tuple",     [J_DICT] = "dict",
+        [J_VIEW] = "dict view",  [J_RANGE] = "range",
+        [J_ITER] = "generator",  [J_NAMESPACE] = "namespace",
+        [J_LOOP] = "loop",       [J_MACRO] = "macro",
+        [J_METHOD] = "method",   [J_GLOBAL] = "function",
+        [J_CYCLER] = "cycler",   [J_JOINER] = "joiner",
     };
     return names[v.type];
 }
@@ -252,7 +252,8 @@ static glass_status contains_in_view(struct jinja *in, bool *out, struct jv item
     if (view->kind == JVIEW_ITEMS) {
         if (item.type != J_TUPLE || item.u.list->n != 2) return GLASS_OK;
         if (!jv_hashable(item.u.list->items[0]))
-            return jinja_fail(in, "unhashable type: %s", jv_type_name(item.u.list->items[0]));
+            return jinja_fail(in, "unhashable type: %s",
+                              jv_type_name(item.u.list->items[0]));
         TRY(jdict_get(in, &found, view->dict, item.u.list->items[0]));
         if (found != NULL) TRY(jv_equal(in, out, *found, item.u.list->items[1]));
         return GLASS_OK;
@@ -267,9 +268,11 @@ glass_status jv_contains(struct jinja *in, bool *out, struct jv item, struct jv 
     *out = false;
     if (in_what.type == J_DICT ||
         (in_what.type == J_VIEW && in_what.u.view->kind == JVIEW_KEYS)) {
-        if (!jv_hashable(item)) return jinja_fail(in, "unhashable type: %s", jv_type_name(item));
+        if (!jv_hashable(item))
+            return jinja_fail(in, "unhashable type: %s", jv_type_name(item));
         TRY(jdict_get(in, &found,
-                      in_what.type == J_DICT ? in_what.u.dict : in_what.u.view->dict, item));
+                      in_what.type == J_DICT ? in_what.u.dict : in_what.u.view->dict,
+                      item));
         *out = found != NULL;
         return GLASS_OK;
     }
@@ -359,7 +362,8 @@ static glass_status repr_dict(struct jinja *in, struct jbuild *b, const struct j
     return jbuild_text(in, b, "}", plain);
 }
 
-static glass_status repr_view(struct jinja *in, struct jbuild *b, const struct jview *view) {
+static glass_status repr_view(struct jinja *in, struct jbuild *b,
+                              const struct jview *view) {
     const struct jdict *dict = view->dict;
     if (view->kind == JVIEW_KEYS)
         return repr_items(in, b, dict->keys, dict->n, "dict_keys([", "])", view->plain);
@@ -514,7 +518,8 @@ glass_status jlist_join(struct jinja *in, struct jlist **out, const struct jlist
     return GLASS_OK;
 }
 
-glass_status jv_pair(struct jinja *in, struct jv *out, struct jv a, struct jv b, bool plain) {
+glass_status jv_pair(struct jinja *in, struct jv *out, struct jv a, struct jv b,
+                     bool plain) {
     struct jlist *list;
     TRY(jlist_new(in, &list, 2));
     TRY(jlist_push(in, list, a));

@@ -119,10 +119,10 @@ struct jmethod {
 };
 
 enum {
-    JINJA_DEPTH = 1500,            /* nested evaluations */
-    JINJA_RANGE = 100000,          /* items of a range(), as the sandbox has it */
-    JINJA_SOURCE = 1 << 20,        /* bytes of a template */
-    JINJA_HEIGHT = 200,            /* nesting of a template's expressions and statements */
+    JINJA_DEPTH = 1500,     /* nested evaluations */
+    JINJA_RANGE = 100000,   /* items of a range(), as the sandbox has it */
+    JINJA_SOURCE = 1 << 20, /* bytes of a template */
+    JINJA_HEIGHT = 200,     /* nesting of a template's expressions and statements */
 };
 #ifndef JINJA_STEPS /* the fuzz targets set small limits, so that reaching them is cheap */
 #define JINJA_STEPS  INT64_C(50000000)
@@ -210,7 +210,14 @@ glass_status jbuild_finish(struct jinja *in, struct jstr **out, struct jbuild *b
 glass_status jbuild_create(struct jinja *in, struct jbuild **out);
 
 /* ---- letters (jinja_case.c) */
-enum jcase { JCASE_LOWER, JCASE_UPPER, JCASE_CAPITALIZE, JCASE_TITLE, JCASE_SWAP, JCASE_FOLD };
+enum jcase {
+    JCASE_LOWER,
+    JCASE_UPPER,
+    JCASE_CAPITALIZE,
+    JCASE_TITLE,
+    JCASE_SWAP,
+    JCASE_FOLD
+};
 glass_status jstr_case(struct jinja *in, struct jstr **out, const struct jstr *s,
                        enum jcase how);
 /* Jinja's title filter: words begin after white space and - ( { [ < */
@@ -256,7 +263,7 @@ glass_status jv_contains(struct jinja *in, bool *out, struct jv item, struct jv 
 /* len(v); *known false where Python has no length. */
 glass_status jv_length(struct jinja *in, int64_t *out, bool *known, struct jv v);
 glass_status jv_to_str(struct jinja *in, struct jstr **out, struct jv v); /* str(v) */
-glass_status jv_write(struct jinja *in, struct jbuild *b, struct jv v);   /* append str(v) */
+glass_status jv_write(struct jinja *in, struct jbuild *b, struct jv v); /* append str(v) */
 glass_status jv_repr(struct jinja *in, struct jbuild *b, struct jv v);
 glass_status jstr_repr(struct jinja *in, struct jbuild *b, const struct jstr *s);
 
@@ -266,13 +273,15 @@ glass_status jlist_join(struct jinja *in, struct jlist **out, const struct jlist
                         const struct jlist *b);
 struct jv jv_list(struct jlist *list, bool plain);
 struct jv jv_tuple(struct jlist *list, bool plain);
-glass_status jv_pair(struct jinja *in, struct jv *out, struct jv a, struct jv b, bool plain);
+glass_status jv_pair(struct jinja *in, struct jv *out, struct jv a, struct jv b,
+                     bool plain);
 
 /* ---- dicts (jinja_dict.c) */
 glass_status jdict_new(struct jinja *in, struct jdict **out);
 bool jv_hashable(struct jv v);
 /* Unhashable keys are an error. */
-glass_status jdict_set(struct jinja *in, struct jdict *dict, struct jv key, struct jv value);
+glass_status jdict_set(struct jinja *in, struct jdict *dict, struct jv key,
+                       struct jv value);
 glass_status jdict_get(struct jinja *in, const struct jv **out, const struct jdict *dict,
                        struct jv key);
 glass_status jdict_get_text(struct jinja *in, const struct jv **out,

@@ -30,7 +30,8 @@ static void leave_c_locale(struct c_locale *l) {
     freelocale(l->c);
 }
 
-static glass_status compile(struct glass_template *tmpl, const char *source, size_t n_bytes) {
+static glass_status compile(struct glass_template *tmpl, const char *source,
+                            size_t n_bytes) {
     struct jinja in = {.arena = &tmpl->arena, .steps = JINJA_STEPS};
     struct jtokens tokens = {0};
     TRY(jinja_lex(&in, &tokens, source, n_bytes));
@@ -66,7 +67,8 @@ void glass_template_free(glass_template *tmpl) {
 
 static glass_status hand_over(glass_rendered *out, const struct jbuild *text) {
     glass_status status = mem_copy_text(&out->text, text->data, text->n);
-    if (status == GLASS_OK) status = mem_alloc(&out->plain, text->n_spans, sizeof *out->plain);
+    if (status == GLASS_OK)
+        status = mem_alloc(&out->plain, text->n_spans, sizeof *out->plain);
     if (status != GLASS_OK) {
         glass_rendered_clear(out);
         return status;
@@ -78,8 +80,8 @@ static glass_status hand_over(glass_rendered *out, const struct jbuild *text) {
     return GLASS_OK;
 }
 
-static glass_status render(struct jinja *in, const glass_template *tmpl, glass_rendered *out,
-                           const char *variables_json, size_t n_json) {
+static glass_status render(struct jinja *in, const glass_template *tmpl,
+                           glass_rendered *out, const char *variables_json, size_t n_json) {
     TRY(jinja_read_variables(in, variables_json, n_json));
     TRY(jbuild_create(in, &in->out));
     TRY(jinja_run(in, &tmpl->program));
@@ -87,7 +89,8 @@ static glass_status render(struct jinja *in, const glass_template *tmpl, glass_r
 }
 
 glass_status glass_template_render(const glass_template *tmpl, glass_rendered *out,
-                                   const char *variables_json, size_t n_json, int64_t now_s) {
+                                   const char *variables_json, size_t n_json,
+                                   int64_t now_s) {
     struct c_locale locale;
     struct jarena arena = {.limit = JINJA_MEMORY};
     struct jinja in = {.arena = &arena, .steps = JINJA_STEPS, .now_s = now_s};

@@ -54,8 +54,8 @@ glass_status tok_cut_build(glass_tokenizer *t) {
     return GLASS_OK;
 }
 
-size_t tok_cut_ends(const struct tok_cut *cut, size_t *ends, size_t n_ends, const char *text,
-                    size_t begin, size_t n) {
+size_t tok_cut_ends(const struct tok_cut *cut, size_t *ends, size_t n_ends,
+                    const char *text, size_t begin, size_t n) {
     size_t count = 0, used;
     if (begin == n) return 0;
     uint32_t before = next_character(text + begin, n - begin, &used);

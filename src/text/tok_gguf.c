@@ -11,8 +11,10 @@ static glass_status get_id(const struct gguf *g, const char *key, int64_t *out,
     TRY(gguf_get_u64_or(g, key, &value, UINT64_MAX));
     *out = absent;
     /* Some converters write -1 as 4294967295 for "none". */
-    if (value == UINT32_MAX) *out = -1;
-    else if (value != UINT64_MAX) *out = value < INT32_MAX ? (int64_t)value : INT32_MAX;
+    if (value == UINT32_MAX)
+        *out = -1;
+    else if (value != UINT64_MAX)
+        *out = value < INT32_MAX ? (int64_t)value : INT32_MAX;
     return GLASS_OK;
 }
 
@@ -39,8 +41,8 @@ static glass_status get_pieces(const struct gguf_value *array, struct tok_piece 
 static glass_status check_count(const struct gguf *g, const char *key,
                                 const struct gguf_value *array, int64_t n_vocab) {
     if (array == NULL || array->n_items == (uint64_t)n_vocab) return GLASS_OK;
-    return fail(GLASS_BAD_INPUT, "%s: %s has %llu entries for %lld tokens", gguf_path(g), key,
-                (unsigned long long)array->n_items, (long long)n_vocab);
+    return fail(GLASS_BAD_INPUT, "%s: %s has %llu entries for %lld tokens", gguf_path(g),
+                key, (unsigned long long)array->n_items, (long long)n_vocab);
 }
 
 static glass_status get_types(const struct gguf *g, struct tok_source *s) {
@@ -85,7 +87,7 @@ static glass_status get_merges(const struct gguf *g, struct tok_source *s,
 static glass_status get_pre(const struct gguf *g, char *pre, size_t room) {
     static const struct {
         const char *family, *pre;
-    } known[] = {{"gpt2", "gpt-2"},  {"gptneox", "gpt-2"},        {"mpt", "mpt"},
+    } known[] = {{"gpt2", "gpt-2"},  {"gptneox", "gpt-2"},       {"mpt", "mpt"},
                  {"bloom", "bloom"}, {"starcoder", "starcoder"}, {"falcon", "falcon"}};
     struct gguf_string name, family;
     TRY(gguf_get_string_or(g, KEY("pre"), &name));
@@ -103,18 +105,20 @@ static glass_status get_pre(const struct gguf *g, char *pre, size_t room) {
         memcpy(pre, known[i].pre, strlen(known[i].pre) + 1);
         return GLASS_OK;
     }
-    return fail(GLASS_BAD_INPUT,
-                "%s: %s is missing, and a %.*s model's pre-tokenizer cannot be told without it; "
-                "convert the model again with a newer converter",
-                gguf_path(g), KEY("pre"), (int)(family.n_bytes < 32 ? family.n_bytes : 32),
-                family.n_bytes > 0 ? family.text : "");
+    return fail(
+        GLASS_BAD_INPUT,
+        "%s: %s is missing, and a %.*s model's pre-tokenizer cannot be told without it; "
+        "convert the model again with a newer converter",
+        gguf_path(g), KEY("pre"), (int)(family.n_bytes < 32 ? family.n_bytes : 32),
+        family.n_bytes > 0 ? family.text : "");
 }
 
 static glass_status get_kind(const struct gguf *g, struct tok_source *s) {
     struct gguf_string model;
     TRY(gguf_get_string(g, KEY("model"), &model));
     s->spm = model.n_bytes == 5 && memcmp(model.text, "llama", 5) == 0;
-    if (s->spm || (model.n_bytes == 4 && memcmp(model.text, "gpt2", 4) == 0)) return GLASS_OK;
+    if (s->spm || (model.n_bytes == 4 && memcmp(model.text, "gpt2", 4) == 0))
+        return GLASS_OK;
     return fail(GLASS_BAD_INPUT, "%s: tokenizer \"%.*s\" (%s); known: gpt2, llama",
                 gguf_path(g), (int)(model.n_bytes < 64 ? model.n_bytes : 64), model.text,
                 KEY("model"));
@@ -132,7 +136,8 @@ static glass_status get_settings(const struct gguf *g, struct tok_source *s) {
     TRY(get_flag(g, KEY("add_bos_token"), &s->add_bos));
     TRY(get_flag(g, KEY("add_eos_token"), &s->add_eos));
     TRY(gguf_get_bool_or(g, KEY("add_space_prefix"), &s->add_space, s->spm));
-    s->add_space = s->add_space && s->spm; /* some byte-level files say it and mean nothing */
+    s->add_space =
+        s->add_space && s->spm; /* some byte-level files say it and mean nothing */
     return GLASS_OK;
 }
 
@@ -144,8 +149,9 @@ static glass_status read_source(const struct gguf *g, struct tok_source *s, char
     if (tokens == NULL)
         return fail(GLASS_BAD_INPUT, "%s: %s is missing", s->name, KEY("tokens"));
     if (tokens->n_items > TOK_VOCAB_LIMIT)
-        return fail(GLASS_BAD_INPUT, "%s: a vocabulary of %llu tokens; at most %d are possible",
-                    s->name, (unsigned long long)tokens->n_items, TOK_VOCAB_LIMIT);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: a vocabulary of %llu tokens; at most %d are possible", s->name,
+                    (unsigned long long)tokens->n_items, TOK_VOCAB_LIMIT);
     s->text = (const char *)tokens->data;
     s->n_vocab = (int64_t)tokens->n_items;
     TRY(get_pieces(tokens, &s->pieces));

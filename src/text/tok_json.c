@@ -16,11 +16,11 @@ struct json_source {
     const char *name;
     json_t *root;
     struct tok_source s;
-    struct buf text;           /* pieces */
+    struct buf text; /* pieces */
     struct buf merge_text;
     struct tok_piece *merges;
     char *patterns[MAX_PATTERNS];
-    bool byte_level;           /* seen: nothing may come after it */
+    bool byte_level; /* seen: nothing may come after it */
 };
 
 static glass_status bad(const struct json_source *j, const char *what) {
@@ -90,8 +90,9 @@ static glass_status read_added(struct json_source *j, const json_t *added) {
         static const char *const flags[] = {"single_word", "lstrip", "rstrip"};
         for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
             if (is_true(token, flags[k], false))
-                return fail(GLASS_BAD_INPUT, "%s: added token \"%.64s\" with %s is not supported",
-                            j->name, json_string_value(content), flags[k]);
+                return fail(GLASS_BAD_INPUT,
+                            "%s: added token \"%.64s\" with %s is not supported", j->name,
+                            json_string_value(content), flags[k]);
         TRY(put_piece(j, json_integer_value(id), json_string_value(content),
                       json_string_length(content)));
         j->s.types[json_integer_value(id)] =
@@ -107,8 +108,8 @@ static glass_status read_vocabulary(struct json_source *j, const json_t *model) 
     if (!json_is_object(vocab)) return bad(j, "no vocabulary (model.vocab)");
     int64_t largest = largest_id(vocab, added);
     if (largest >= TOK_VOCAB_LIMIT)
-        return fail(GLASS_BAD_INPUT, "%s: a token's id is %lld; 0 to %d are possible", j->name,
-                    (long long)largest, TOK_VOCAB_LIMIT - 1);
+        return fail(GLASS_BAD_INPUT, "%s: a token's id is %lld; 0 to %d are possible",
+                    j->name, (long long)largest, TOK_VOCAB_LIMIT - 1);
     j->s.n_vocab = largest + 1;
     TRY(mem_alloc_zero(&j->s.pieces, (size_t)j->s.n_vocab, sizeof *j->s.pieces));
     TRY(mem_alloc(&j->s.types, (size_t)j->s.n_vocab, 1));
@@ -143,7 +144,8 @@ static glass_status read_merges(struct json_source *j, const json_t *model) {
         TRY(put_text(j, &j->merge_text, piece, json_string_value(left),
                      json_string_length(left)));
         TRY(buf_byte(&j->merge_text, ' '));
-        TRY(buf_append(&j->merge_text, json_string_value(right), json_string_length(right)));
+        TRY(buf_append(&j->merge_text, json_string_value(right),
+                       json_string_length(right)));
         piece->len = (uint32_t)(j->merge_text.len - piece->at);
     }
     j->s.merges = j->merges;
@@ -155,11 +157,13 @@ static glass_status read_model(struct json_source *j) {
     const json_t *model = json_object_get(j->root, "model");
     if (!json_is_object(model)) return bad(j, "no model");
     const char *type = text_of(model, "type");
-    if (strcmp(type, "BPE") != 0 && type[0] != '\0') return unsupported(j, "a model of type", type);
+    if (strcmp(type, "BPE") != 0 && type[0] != '\0')
+        return unsupported(j, "a model of type", type);
     if (is_true(model, "byte_fallback", false))
         return bad(j, "a SentencePiece vocabulary as JSON is not supported; use its "
                       "tokenizer.model or a GGUF file");
-    static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    static const char *const affixes[] = {"continuing_subword_prefix",
+                                          "end_of_word_suffix"};
     for (size_t i = 0; i < sizeof affixes / sizeof *affixes; i++)
         if (text_of(model, affixes[i])[0] != '\0')
             return unsupported(j, affixes[i], text_of(model, affixes[i]));
@@ -189,8 +193,8 @@ static glass_status read_split(struct json_source *j, const json_t *pre) {
     struct buf quoted = {0};
     if (regex == NULL && plain == NULL) return bad(j, "a Split without a pattern");
     bool keeps_gaps = strcmp(behavior, "Isolated") == 0 && !invert;
-    bool has_none = strcmp(behavior, "Removed") == 0 && invert && regex != NULL &&
-                    covers_text(regex);
+    bool has_none =
+        strcmp(behavior, "Removed") == 0 && invert && regex != NULL && covers_text(regex);
     if (!keeps_gaps && !has_none) return unsupported(j, "a Split with behavior", behavior);
     if (regex != NULL) return add_pattern(j, regex);
     glass_status status = buf_text(&quoted, "");
@@ -226,11 +230,13 @@ static glass_status read_pre(struct json_source *j, const json_t *pre, bool only
     if (strcmp(type, "Sequence") == 0) return read_sequence(j, pre);
     if (strcmp(type, "Split") == 0) return read_split(j, pre);
     if (strcmp(type, "Digits") == 0)
-        return add_pattern(j, is_true(pre, "individual_digits", false) ? "\\p{N}" : "\\p{N}+");
+        return add_pattern(j,
+                           is_true(pre, "individual_digits", false) ? "\\p{N}" : "\\p{N}+");
     if (strcmp(type, "ByteLevel") != 0) return unsupported(j, "the pre-tokenizer", type);
     j->byte_level = true;
     if (is_true(pre, "add_prefix_space", true)) {
-        if (!only) return bad(j, "add_prefix_space after other pre-tokenizers is not supported");
+        if (!only)
+            return bad(j, "add_prefix_space after other pre-tokenizers is not supported");
         j->s.add_space = true;
     }
     if (!is_true(pre, "use_regex", true)) return GLASS_OK;
@@ -273,18 +279,21 @@ static glass_status read_template(struct json_source *j, const json_t *post) {
         }
         int64_t id = find_piece(j, text_of(special, "id"));
         int64_t *slot = after ? &j->s.eos : &j->s.bos;
-        if (id < 0 || *slot >= 0) return unsupported(j, "the template token",
-                                                     text_of(special, "id"));
+        if (id < 0 || *slot >= 0)
+            return unsupported(j, "the template token", text_of(special, "id"));
         *slot = id;
-        if (after) j->s.add_eos = 1;
-        else j->s.add_bos = 1;
+        if (after)
+            j->s.add_eos = 1;
+        else
+            j->s.add_bos = 1;
     }
     return GLASS_OK;
 }
 
 static glass_status read_post(struct json_source *j, const json_t *post) {
     const char *type = text_of(post, "type");
-    if (post == NULL || json_is_null(post) || strcmp(type, "ByteLevel") == 0) return GLASS_OK;
+    if (post == NULL || json_is_null(post) || strcmp(type, "ByteLevel") == 0)
+        return GLASS_OK;
     if (strcmp(type, "TemplateProcessing") == 0) return read_template(j, post);
     if (strcmp(type, "Sequence") != 0) return unsupported(j, "the post-processor", type);
     size_t i;
@@ -302,7 +311,8 @@ static glass_status read_all(struct json_source *j) {
     j->s.bos = j->s.eos = j->s.eot = j->s.eom = j->s.unk = -1;
     TRY(read_model(j));
     TRY(read_pre(j, json_object_get(j->root, "pre_tokenizer"), true));
-    if (!j->byte_level) return bad(j, "the vocabulary is not byte-level; only that is supported");
+    if (!j->byte_level)
+        return bad(j, "the vocabulary is not byte-level; only that is supported");
     TRY(read_normalizer(j, json_object_get(j->root, "normalizer")));
     TRY(read_post(j, json_object_get(j->root, "post_processor")));
     TRY(buf_append(&j->text, "", 0));
@@ -313,7 +323,8 @@ static glass_status read_all(struct json_source *j) {
     return GLASS_OK;
 }
 
-static glass_status parse(json_t **out, const char *json, size_t n_bytes, const char *name) {
+static glass_status parse(json_t **out, const char *json, size_t n_bytes,
+                          const char *name) {
     json_error_t error;
     *out = json_loadb(json, n_bytes, JSON_ALLOW_NUL, &error);
     if (*out != NULL) return GLASS_OK;
@@ -341,7 +352,8 @@ glass_status tok_create_json(glass_tokenizer **out, const char *json, size_t n_b
 }
 
 /* "bos_token": "<s>", or an object with the text as its content. */
-static int32_t token_named(const glass_tokenizer *t, const json_t *config, const char *key) {
+static int32_t token_named(const glass_tokenizer *t, const json_t *config,
+                           const char *key) {
     const json_t *token = json_object_get(config, key);
     if (json_is_object(token)) token = json_object_get(token, "content");
     if (!json_is_string(token)) return -1;

@@ -28,9 +28,9 @@ static inline uint32_t rate_spm(const glass_tokenizer *t, const char *text, size
 struct row {
     uint32_t n;
     int32_t id[SHORT_WORD + 1];
-    uint32_t rank[SHORT_WORD + 1];   /* of merging with the next one */
-    uint32_t begin[SHORT_WORD + 1];  /* spm: begin[n] is the word's end */
-    int32_t joined[SHORT_WORD + 1];  /* spm */
+    uint32_t rank[SHORT_WORD + 1];  /* of merging with the next one */
+    uint32_t begin[SHORT_WORD + 1]; /* spm: begin[n] is the word's end */
+    int32_t joined[SHORT_WORD + 1]; /* spm */
 };
 
 static inline void rate_row(const struct merger *m, bool spm, struct row *row, uint32_t i) {

@@ -13,8 +13,8 @@ enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 struct field {
     uint32_t number;
     int wire;
-    uint64_t value;       /* VARINT, FIXED32, FIXED64 */
-    const uint8_t *data;  /* BYTES */
+    uint64_t value;      /* VARINT, FIXED32, FIXED64 */
+    const uint8_t *data; /* BYTES */
     size_t n_bytes;
 };
 
@@ -29,7 +29,8 @@ static glass_status read_varint(struct reader *r, uint64_t *out) {
             return GLASS_OK;
         }
     }
-    return fail(GLASS_BAD_INPUT, "%s: byte %zu: a number that does not end", r->name, r->pos);
+    return fail(GLASS_BAD_INPUT, "%s: byte %zu: a number that does not end", r->name,
+                r->pos);
 }
 
 static glass_status read_field(struct reader *r, struct field *f) {
@@ -49,12 +50,14 @@ static glass_status read_field(struct reader *r, struct field *f) {
     case BYTES:
         TRY(read_varint(r, &f->value));
         if (f->value > reader_left(r))
-            return fail(GLASS_BAD_INPUT, "%s: byte %zu: a field of %llu bytes; %zu are left",
-                        r->name, r->pos, (unsigned long long)f->value, reader_left(r));
+            return fail(GLASS_BAD_INPUT,
+                        "%s: byte %zu: a field of %llu bytes; %zu are left", r->name,
+                        r->pos, (unsigned long long)f->value, reader_left(r));
         f->n_bytes = (size_t)f->value;
         return reader_bytes(r, &f->data, f->n_bytes, "field");
     default:
-        return fail(GLASS_BAD_INPUT, "%s: byte %zu: not a SentencePiece model", r->name, r->pos);
+        return fail(GLASS_BAD_INPUT, "%s: byte %zu: not a SentencePiece model", r->name,
+                    r->pos);
     }
 }
 
@@ -89,8 +92,8 @@ static glass_status read_piece(struct model *m, const struct reader *outer,
         struct field f;
         TRY(read_field(&r, &f));
         if (f.number == 1 && f.wire == BYTES) {
-            m->s.pieces[id] = (struct tok_piece){(uint32_t)(f.data - m->base),
-                                                 (uint32_t)f.n_bytes};
+            m->s.pieces[id] =
+                (struct tok_piece){(uint32_t)(f.data - m->base), (uint32_t)f.n_bytes};
         } else if (f.number == 2 && f.wire == FIXED32) {
             uint32_t bits = (uint32_t)f.value;
             memcpy(&m->s.scores[id], &bits, sizeof bits);
@@ -116,7 +119,8 @@ static glass_status read_trainer(struct model *m, const struct reader *outer,
         if (f.wire != VARINT) continue;
         if (f.number == 3) m->bpe = f.value == 2;
         if (f.number == 24 && f.value != 0)
-            return fail(GLASS_BAD_INPUT, "%s: spaces after words are not supported", r.name);
+            return fail(GLASS_BAD_INPUT, "%s: spaces after words are not supported",
+                        r.name);
         if (f.number == 40) m->s.unk = token_id(f.value);
         if (f.number == 41) m->s.bos = token_id(f.value);
         if (f.number == 42) m->s.eos = token_id(f.value);
@@ -147,9 +151,17 @@ static glass_status read_normalizer(struct model *m, const struct reader *outer,
 
 static glass_status read_model(struct model *m, struct reader *r) {
     bool normalizer = false;
-    m->s = (struct tok_source){.name = r->name, .spm = true, .text = (const char *)r->data,
-                               .bos = 1, .eos = 2, .eot = -1, .eom = -1, .unk = 0,
-                               .add_bos = -1, .add_eos = -1, .add_space = true};
+    m->s = (struct tok_source){.name = r->name,
+                               .spm = true,
+                               .text = (const char *)r->data,
+                               .bos = 1,
+                               .eos = 2,
+                               .eot = -1,
+                               .eom = -1,
+                               .unk = 0,
+                               .add_bos = -1,
+                               .add_eos = -1,
+                               .add_space = true};
     while (reader_left(r) > 0) {
         struct field f;
         TRY(read_field(r, &f));

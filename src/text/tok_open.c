@@ -15,8 +15,10 @@ static glass_status read_beside(glass_tokenizer *t, const char *path) {
     if (status == GLASS_OK) status = buf_text(&name, "tokenizer_config.json");
     if (status == GLASS_OK) {
         status = path_read_whole(&json, name.data, JSON_LIMIT);
-        if (status == GLASS_OK) status = tok_read_config(t, json.data, json.len, name.data);
-        else if (status == GLASS_SYSTEM) status = GLASS_OK; /* there need not be one */
+        if (status == GLASS_OK)
+            status = tok_read_config(t, json.data, json.len, name.data);
+        else if (status == GLASS_SYSTEM)
+            status = GLASS_OK; /* there need not be one */
     }
     buf_free(&name);
     buf_free(&json);
@@ -42,7 +44,8 @@ glass_status glass_tokenizer_open(glass_tokenizer **out, const char *path) {
     const char *bytes = (const char *)map.data;
     glass_status status;
     size_t start = 0;
-    while (start < map.size && start < 64 && strchr(" \t\r\n", bytes[start]) != NULL) start++;
+    while (start < map.size && start < 64 && strchr(" \t\r\n", bytes[start]) != NULL)
+        start++;
     if (map.size >= 4 && memcmp(bytes, "GGUF", 4) == 0) {
         filemap_close(&map);
         return open_gguf(out, path);
@@ -59,9 +62,9 @@ glass_status glass_tokenizer_open(glass_tokenizer **out, const char *path) {
     } else if (map.size > 0 && bytes[0] == '\n') { /* field 1, bytes */
         status = tok_create_model(out, bytes, map.size, path);
     } else {
-        status = fail(GLASS_BAD_INPUT,
-                      "%s: neither a GGUF file nor a tokenizer.json nor a SentencePiece model",
-                      path);
+        status = fail(
+            GLASS_BAD_INPUT,
+            "%s: neither a GGUF file nor a tokenizer.json nor a SentencePiece model", path);
     }
     filemap_close(&map);
     return status;

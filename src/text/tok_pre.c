@@ -19,7 +19,7 @@ enum { MAX_STAGES = 8 };
 #define TRAILING_SPACE "\\s+$"
 
 struct stage {
-    pcre2_code *code;    /* NULL: the scanner, or trailing space */
+    pcre2_code *code; /* NULL: the scanner, or trailing space */
     enum tok_scan scan;
     bool drop_gaps;
 };
@@ -32,23 +32,23 @@ struct tok_pre {
 };
 
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define GPT2                                                                                 \
+#define GPT2                                                                               \
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define LLAMA3_WITH(numbers)                                                                 \
-    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" \
+#define LLAMA3_WITH(numbers)                                                               \
+    CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                                 \
+                 "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"                                         \
                  "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 /* Words split where lower case turns to upper case. */
-#define CASED_WITH(suffix, numbers)                                                          \
-    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" suffix "|[^\\r\\n\\p{L}\\p{N}]?" UPPER      \
-    "+" LOWER "*" suffix "|" numbers                                                         \
+#define CASED_WITH(suffix, numbers)                                                        \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" suffix "|[^\\r\\n\\p{L}\\p{N}]?" UPPER    \
+    "+" LOWER "*" suffix "|" numbers                                                       \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define DEEPSEEK_CJK                                                                         \
-    "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"
-#define DEEPSEEK_WORDS                                                                       \
-    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"                                  \
-    "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*"                \
+#define DEEPSEEK_CJK "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"
+#define DEEPSEEK_WORDS                                                                     \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"                                \
+    "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*"              \
     "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define LINES "[^\\n]+|[\\n]+"
 
@@ -91,23 +91,21 @@ static patterns deepseek_llm = {
     "\\p{N}+",
     NULL};
 static patterns deepseek_coder = {
-    "[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
-    "[\\x{4e00}-\\x{9fa5}\\x{0800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+", "\\p{N}", NULL};
+    "[\\r\\n]",    "\\s?\\p{L}+",
+    "\\s?\\p{P}+", "[\\x{4e00}-\\x{9fa5}\\x{0800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+",
+    "\\p{N}",      NULL};
 static patterns deepseek3 = {"\\p{N}{1,3}", DEEPSEEK_CJK, DEEPSEEK_WORDS, NULL};
-static patterns bloom = {
-    " ?[^(\\s|.,!?…。，、।۔،)]+", NULL};
-static patterns viking = {
-    " ?[^(\\s|.,!?…。，、।۔،)]+", "\\p{N}", NULL};
+static patterns bloom = {" ?[^(\\s|.,!?…。，、।۔،)]+", NULL};
+static patterns viking = {" ?[^(\\s|.,!?…。，、।۔،)]+", "\\p{N}", NULL};
 static patterns tekken = {CASED_WITH("", "\\p{N}"), NULL};
 static patterns gpt4o = {CASED_WITH(CONTRACTIONS "?", "\\p{N}{1,3}"), NULL};
 static patterns qwen35 = {
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
                  "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
     NULL};
-static patterns bailing = {
-    "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}"
-    "| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
-    NULL};
+static patterns bailing = {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}"
+                           "| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+                           NULL};
 static patterns seed_coder = {
     CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+"
                  "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
@@ -116,8 +114,8 @@ static patterns minicpm5 = {"\\p{N}{1,3}", LLAMA3_WITH("\\p{N}+"), NULL};
 static patterns laguna = {LINES, LLAMA3_WITH("\\p{N}"), NULL};
 
 enum { WHOLE = 1, BOS = 2 };
-#define ROW(name, scan, list, flags)                                                         \
-    {name, scan, list, ((flags)&WHOLE) != 0, ((flags)&BOS) != 0}
+#define ROW(name, scan, list, flags)                                                       \
+    { name, scan, list, ((flags)&WHOLE) != 0, ((flags)&BOS) != 0 }
 
 /* In alphabetical order, for the message that lists them. */
 static const struct tok_pre_name names[] = {
@@ -256,12 +254,13 @@ static enum tok_scan scanner_of(const char *const *list, int n) {
     return TOK_SCAN_NONE;
 }
 
-glass_status tok_pre_create(struct tok_pre **out, const char *name,
-                            const char *const *list, int n, bool plain) {
+glass_status tok_pre_create(struct tok_pre **out, const char *name, const char *const *list,
+                            int n, bool plain) {
     *out = NULL;
     if (n > MAX_STAGES)
-        return fail(GLASS_BAD_INPUT, "%s: %d pre-tokenizer patterns; at most %d are supported",
-                    name, n, MAX_STAGES);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: %d pre-tokenizer patterns; at most %d are supported", name, n,
+                    MAX_STAGES);
     struct tok_pre *pre;
     TRY(mem_alloc_zero(&pre, 1, sizeof *pre));
     glass_status status = mem_copy_text(&pre->name, name, strlen(name));
@@ -328,8 +327,7 @@ static glass_status match_create(void **out) {
         tok_pre_match_free(match);
         return fail_memory(sizeof *match);
     }
-    if (match->stack != NULL)
-        pcre2_jit_stack_assign(match->context, NULL, match->stack);
+    if (match->stack != NULL) pcre2_jit_stack_assign(match->context, NULL, match->stack);
     pcre2_set_heap_limit(match->context, 64 << 10); /* KiB, for the interpreter */
     *out = match;
     return GLASS_OK;
@@ -380,9 +378,9 @@ static size_t trailing_space(const char *text, size_t n) {
     while (at < n) {
         uint32_t c;
         size_t used = utf8_decode(&c, text + at, n - at);
-        bool space = (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-                     (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
-                     c == 0x202f || c == 0x205f || c == 0x3000;
+        bool space = (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 ||
+                     c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+                     c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
         if (space && !inside) begin = at;
         inside = space;
         at += used;
@@ -401,8 +399,8 @@ static glass_status run_regex(struct run *r, int i, const char *text, size_t n) 
     const pcre2_code *code = r->pre->stages[i].code;
     size_t from = 0, at = 0; /* emitted so far; searched from */
     while (at < n) {
-        int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK, r->match->data,
-                             r->match->context);
+        int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK,
+                             r->match->data, r->match->context);
         if (rc == PCRE2_ERROR_NOMATCH) break;
         if (rc < 0) return match_failed(r, rc);
         const PCRE2_SIZE *where = pcre2_get_ovector_pointer(r->match->data);
@@ -454,10 +452,10 @@ static glass_status repair(struct buf *out, size_t **bad, size_t *n_bad, const c
     return *n_bad > 0 ? buf_append(out, text + from, n - from) : GLASS_OK;
 }
 
-glass_status tok_pre_run(const struct tok_pre *pre, void **match, const char *text, size_t n,
-                         tok_emit emit, void *context) {
-    struct run r = {.pre = pre, .emit = emit, .context = context, .original = text,
-                    .base = text};
+glass_status tok_pre_run(const struct tok_pre *pre, void **match, const char *text,
+                         size_t n, tok_emit emit, void *context) {
+    struct run r = {
+        .pre = pre, .emit = emit, .context = context, .original = text, .base = text};
     if (n == 0) return GLASS_OK;
     if (pre->scan != TOK_SCAN_NONE) return run_scanner(&r, -1, pre->scan, text, n);
     TRY(match_create(match));

@@ -44,8 +44,8 @@ enum tok_scan tok_pre_scan(const struct tok_pre *pre);
 /* Words go to emit in order and cover the text. match is the caller's memory for PCRE2, NULL
  * at first, freed with tok_pre_match_free. */
 typedef glass_status (*tok_emit)(void *context, const char *word, size_t n_bytes);
-glass_status tok_pre_run(const struct tok_pre *pre, void **match, const char *text, size_t n,
-                         tok_emit emit, void *context);
+glass_status tok_pre_run(const struct tok_pre *pre, void **match, const char *text,
+                         size_t n, tok_emit emit, void *context);
 void tok_pre_match_free(void *match);
 
 /* Writes the ends (offsets in text, ascending) of up to n_ends words from text[begin..n) and

@@ -99,7 +99,8 @@ static size_t contraction(const struct scan *s, size_t p, bool any_case) {
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (s->n - p < 3) return 0;
     unsigned char b = (unsigned char)s->text[p + 2] | lower;
-    return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
+    return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? 3
+                                                                                      : 0;
 }
 
 /* digits: every number is a word of its own, and the text beside it ends there. */

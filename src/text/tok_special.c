@@ -110,8 +110,8 @@ static size_t next_candidate(const struct tok_specials *s, const char *text, siz
     return at; /* the last byte has no second one to look at */
 }
 
-int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at, size_t end,
-                          size_t *next, bool control, const glass_span *plain,
+int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at,
+                          size_t end, size_t *next, bool control, const glass_span *plain,
                           int64_t n_plain) {
     const struct tok_specials *s = &t->specials;
     if (s->n == 0 || (!control && !s->has_user)) return -1;

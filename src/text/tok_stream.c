@@ -58,9 +58,7 @@ static glass_status append_token(const glass_tokenizer *t, struct buf *out, int3
     case TOK_UNKNOWN:
         *lead = t->add_space;
         return flags & GLASS_SHOW_SPECIAL ? buf_append(out, piece, n_bytes) : GLASS_OK;
-    case TOK_USER:
-        *lead = t->add_space;
-        return buf_append(out, piece, n_bytes);
+    case TOK_USER: *lead = t->add_space; return buf_append(out, piece, n_bytes);
     case TOK_BYTE: {
         int byte = tok_hex_byte(piece, n_bytes);
         if (byte >= 0) return buf_byte(out, (char)byte);

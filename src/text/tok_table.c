@@ -47,8 +47,8 @@ static inline struct key key_of(const char *text, size_t n) {
     return (struct key){head, (uint32_t)(h >> 40) << 8 | length, (uint32_t)(h >> 8)};
 }
 
-static inline bool same_piece(const glass_tokenizer *t, struct tok_slot slot, struct key key,
-                              const char *text, size_t n) {
+static inline bool same_piece(const glass_tokenizer *t, struct tok_slot slot,
+                              struct key key, const char *text, size_t n) {
     if (slot.tag != key.tag || slot.head != key.head) return false;
     if (n <= SHORT) return true;
     struct tok_piece piece = t->pieces[slot.id];
@@ -129,7 +129,8 @@ static glass_status read_merge(const glass_tokenizer *t, const struct tok_source
     const char *text = source->merge_text + source->merges[i].at;
     size_t len = source->merges[i].len;
     const char *space = len < 3 ? NULL : memchr(text + 1, ' ', len - 2);
-    if (space == NULL) return bad_merge(source, i, "is not two pieces with a space between");
+    if (space == NULL)
+        return bad_merge(source, i, "is not two pieces with a space between");
     m->left = text;
     m->n_left = (uint32_t)(space - text);
     m->right = space + 1;
@@ -144,7 +145,8 @@ static glass_status read_merge(const glass_tokenizer *t, const struct tok_source
 }
 
 static bool makes(const glass_tokenizer *t, const struct merge *m, int32_t id) {
-    if (id < 0 || id >= t->n_vocab || t->pieces[id].len != m->n_left + m->n_right) return false;
+    if (id < 0 || id >= t->n_vocab || t->pieces[id].len != m->n_left + m->n_right)
+        return false;
     const char *piece = t->text + t->pieces[id].at;
     return memcmp(piece, m->left, m->n_left) == 0 &&
            memcmp(piece + m->n_left, m->right, m->n_right) == 0;
@@ -174,16 +176,16 @@ static int32_t find_long(const glass_tokenizer *t, const struct merge *m) {
     return tok_table_find(t, joined, m->n_left + m->n_right);
 }
 
-static glass_status find_merge(glass_tokenizer *t, const struct tok_source *source, int64_t i,
-                               struct merge *m, int32_t *last) {
+static glass_status find_merge(glass_tokenizer *t, const struct tok_source *source,
+                               int64_t i, struct merge *m, int32_t *last) {
     int32_t left = find_key(t, m->left_key, m->left, m->n_left);
     int32_t right = find_key(t, m->right_key, m->right, m->n_right);
     if (left < 0 || right < 0)
         return bad_merge(source, i, "names a piece that is not in the vocabulary");
     if (m->result < 0) {
         uint32_t n = m->n_left + m->n_right;
-        m->result = n <= JOINED_BYTES ? find_key(t, m->joined_key, m->joined, n)
-                                      : find_long(t, m);
+        m->result =
+            n <= JOINED_BYTES ? find_key(t, m->joined_key, m->joined, n) : find_long(t, m);
         if (m->result < 0)
             return bad_merge(source, i, "makes a piece that is not in the vocabulary");
         *last = m->result;
@@ -209,8 +211,8 @@ glass_status tok_pairs_build(glass_tokenizer *t, const struct tok_source *source
     struct merge block[BLOCK];
     char joined[BLOCK][JOINED_BYTES];
     if (source->n_merges >= TOK_MERGE_LIMIT)
-        return fail(GLASS_BAD_INPUT, "%s: %lld merges; at most %d are possible", source->name,
-                    (long long)source->n_merges, TOK_MERGE_LIMIT - 1);
+        return fail(GLASS_BAD_INPUT, "%s: %lld merges; at most %d are possible",
+                    source->name, (long long)source->n_merges, TOK_MERGE_LIMIT - 1);
     TRY(mem_alloc(&t->pairs.results, (size_t)source->n_merges, sizeof *t->pairs.results));
     uint32_t n_slots = slots_for((uint64_t)source->n_merges);
     TRY(mem_alloc(&t->pairs.slots, n_slots, sizeof *t->pairs.slots));
@@ -221,7 +223,8 @@ glass_status tok_pairs_build(glass_tokenizer *t, const struct tok_source *source
         int64_t n = source->n_merges - from < BLOCK ? source->n_merges - from : BLOCK;
         for (int64_t i = 0; i < n; i++) TRY(read_merge(t, source, from + i, &block[i]));
         for (int64_t i = 0; i < n; i++) guess_result(t, &block[i], &last, joined[i]);
-        for (int64_t i = 0; i < n; i++) TRY(find_merge(t, source, from + i, &block[i], &last));
+        for (int64_t i = 0; i < n; i++)
+            TRY(find_merge(t, source, from + i, &block[i], &last));
         for (int64_t i = 0; i < n; i++) put_merge(t, &block[i], from + i);
     }
     return GLASS_OK;

@@ -83,7 +83,8 @@ struct probe {
     size_t n_bytes;
 };
 
-static inline void make_probe(const struct tok_work *w, struct probe *p, const char *text_end) {
+static inline void make_probe(const struct tok_work *w, struct probe *p,
+                              const char *text_end) {
     p->set = NULL;
     if (w->cache == NULL || p->n_bytes > TOK_CACHED_BYTES) return;
     load_key(p->key, p->word, p->n_bytes, text_end);
@@ -120,8 +121,8 @@ static glass_status learn(struct tok_work *w, const struct probe *p) {
     return GLASS_OK;
 }
 
-glass_status tok_words(struct tok_work *w, const char *text, size_t begin, const size_t *ends,
-                       size_t n_ends, const char *text_end) {
+glass_status tok_words(struct tok_work *w, const char *text, size_t begin,
+                       const size_t *ends, size_t n_ends, const char *text_end) {
     struct probe probes[TOK_BLOCK];
     for (size_t i = 0; i < n_ends; i++) {
         probes[i].word = text + begin;

@@ -66,21 +66,25 @@ static int32_t find_text(const glass_tokenizer *t, const char *text) {
 
 static glass_status check_vocabulary(const struct tok_source *source) {
     if (source->n_vocab < 1 || source->n_vocab > TOK_VOCAB_LIMIT)
-        return fail(GLASS_BAD_INPUT, "%s: a vocabulary of %lld tokens; 1 to %d are possible",
-                    source->name, (long long)source->n_vocab, TOK_VOCAB_LIMIT);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: a vocabulary of %lld tokens; 1 to %d are possible", source->name,
+                    (long long)source->n_vocab, TOK_VOCAB_LIMIT);
     for (int64_t id = 0; id < source->n_vocab; id++) {
         if (source->pieces[id].len > TOK_PIECE_LIMIT / 2)
-            return fail(GLASS_BAD_INPUT, "%s: token %lld has %u bytes; at most %d are possible",
+            return fail(GLASS_BAD_INPUT,
+                        "%s: token %lld has %u bytes; at most %d are possible",
                         source->name, (long long)id, (unsigned)source->pieces[id].len,
                         TOK_PIECE_LIMIT / 2);
         if (source->types != NULL && source->types[id] > TOK_BYTE)
-            return fail(GLASS_BAD_INPUT, "%s: token %lld is of type %u, which does not exist",
-                        source->name, (long long)id, (unsigned)source->types[id]);
+            return fail(GLASS_BAD_INPUT,
+                        "%s: token %lld is of type %u, which does not exist", source->name,
+                        (long long)id, (unsigned)source->types[id]);
     }
     return GLASS_OK;
 }
 
-static glass_status check_id(const struct tok_source *source, const char *what, int64_t id) {
+static glass_status check_id(const struct tok_source *source, const char *what,
+                             int64_t id) {
     if (id < source->n_vocab) return GLASS_OK;
     return fail(GLASS_BAD_INPUT, "%s: the %s token is %lld, but there are only %lld tokens",
                 source->name, what, (long long)id, (long long)source->n_vocab);
@@ -135,7 +139,8 @@ static glass_status find_bytes(glass_tokenizer *t, const char *name) {
         size_t n;
         if (t->spm) {
             static const char digits[] = "0123456789ABCDEF";
-            const char spelled[6] = {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
+            const char spelled[6] = {'<', '0', 'x', digits[byte >> 4], digits[byte & 15],
+                                     '>'};
             memcpy(text, spelled, n = sizeof spelled);
         } else {
             n = utf8_encode(text, tok_char_of((uint8_t)byte));
@@ -150,7 +155,8 @@ static glass_status find_bytes(glass_tokenizer *t, const char *name) {
     if (!t->spm) {
         if (n_found > 0) return GLASS_OK;
         return fail(GLASS_BAD_INPUT,
-                    "%s: a byte-level vocabulary without a token for any single byte", name);
+                    "%s: a byte-level vocabulary without a token for any single byte",
+                    name);
     }
     if (n_found > 0 && n_found < 256)
         return fail(GLASS_BAD_INPUT, "%s: only %d of the 256 byte tokens <0x00> to <0xFF>",
@@ -186,16 +192,17 @@ static glass_status rank_scores(glass_tokenizer *t, const struct tok_source *sou
 
 static glass_status build_pre(glass_tokenizer *t, const struct tok_source *source) {
     if (source->patterns != NULL)
-        return tok_pre_create(&t->pre, "tokenizer.json", source->patterns, source->n_patterns,
-                              false);
+        return tok_pre_create(&t->pre, "tokenizer.json", source->patterns,
+                              source->n_patterns, false);
     const struct tok_pre_name *name = tok_pre_find(source->pre, strlen(source->pre));
     if (name == NULL) {
         struct buf known = {0};
         glass_status status = tok_pre_names(&known);
         if (status == GLASS_OK)
-            status = fail(GLASS_BAD_INPUT,
-                          "%s: unknown pre-tokenizer \"%.64s\" (tokenizer.ggml.pre); known: %s",
-                          source->name, source->pre, known.data);
+            status =
+                fail(GLASS_BAD_INPUT,
+                     "%s: unknown pre-tokenizer \"%.64s\" (tokenizer.ggml.pre); known: %s",
+                     source->name, source->pre, known.data);
         buf_free(&known);
         return status;
     }
@@ -221,8 +228,9 @@ static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     t->add_bos = source->add_bos < 0 ? t->spm && t->bos >= 0 : source->add_bos;
     t->add_eos = source->add_eos > 0;
     if ((t->add_bos && t->bos < 0) || (t->add_eos && t->eos < 0))
-        return fail(GLASS_BAD_INPUT, "%s: asks for a %s token in front of text and has none",
-                    source->name, t->add_bos && t->bos < 0 ? "BOS" : "EOS");
+        return fail(GLASS_BAD_INPUT,
+                    "%s: asks for a %s token in front of text and has none", source->name,
+                    t->add_bos && t->bos < 0 ? "BOS" : "EOS");
     for (int32_t id = 0; id < t->n_vocab; id++)
         if (t->pieces[id].len > t->longest) t->longest = t->pieces[id].len;
     TRY(tok_table_build(t, source->name));
@@ -318,9 +326,8 @@ static void work_return(const glass_tokenizer *t, struct tok_work *w) {
     }
     for (int i = 0; i < TOK_SPARES; i++) {
         struct tok_work *none = NULL;
-        if (atomic_compare_exchange_strong_explicit(&owner->spares[i], &none, w,
-                                                    memory_order_release,
-                                                    memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(
+                &owner->spares[i], &none, w, memory_order_release, memory_order_relaxed))
             return;
     }
     work_free(w);
@@ -381,9 +388,9 @@ static glass_status to_nfc(struct buf *out, const char *text, size_t n) {
         }
         if (at > from) {
             utf8proc_uint8_t *composed = NULL;
-            utf8proc_ssize_t len = utf8proc_map(
-                (const utf8proc_uint8_t *)text + from, (utf8proc_ssize_t)(at - from),
-                &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+            utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)text + from,
+                                                (utf8proc_ssize_t)(at - from), &composed,
+                                                UTF8PROC_STABLE | UTF8PROC_COMPOSE);
             if (len < 0) return fail_memory(at - from);
             glass_status status = buf_append(out, composed, (size_t)len);
             free(composed);
@@ -417,7 +424,8 @@ static glass_status squeeze(struct buf *out, const char *text, size_t n) {
 }
 
 /* What some files ask to be done to text first. */
-static glass_status prepare(struct tok_work *w, struct buf *out, const char *text, size_t n) {
+static glass_status prepare(struct tok_work *w, struct buf *out, const char *text,
+                            size_t n) {
     if (w->t->squeeze) return squeeze(out, text, n);
     if (!w->t->spm && w->lead_space) {
         if (text[0] != ' ') TRY(buf_byte(out, ' '));
@@ -469,7 +477,8 @@ static glass_status encode_parts(struct tok_work *w, const char *text, size_t n,
 static glass_status check_spans(const glass_span *plain, int64_t n_plain, size_t n_bytes) {
     size_t before = 0;
     for (int64_t i = 0; i < n_plain; i++) {
-        if (plain[i].begin < before || plain[i].end < plain[i].begin || plain[i].end > n_bytes)
+        if (plain[i].begin < before || plain[i].end < plain[i].begin ||
+            plain[i].end > n_bytes)
             return fail(GLASS_USAGE, "plain span %lld is out of order or outside the text",
                         (long long)i);
         before = plain[i].end;

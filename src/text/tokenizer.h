@@ -71,8 +71,8 @@ struct tok_pairs {
 struct tok_specials {
     int32_t *ids;
     int64_t n;
-    bool has_user;       /* some are of type TOK_USER */
-    int only_first;      /* all begin with this byte, -1 if they differ */
+    bool has_user;        /* some are of type TOK_USER */
+    int only_first;       /* all begin with this byte, -1 if they differ */
     uint64_t pairs[1024]; /* bit b0 << 8 | b1: some begin with these two bytes */
 };
 
@@ -88,13 +88,13 @@ struct tok_pre; /* a pre-tokenizer, tok_pre.h */
 struct tok_work;
 
 struct glass_tokenizer {
-    bool spm;             /* SentencePiece-BPE; else byte-level BPE */
+    bool spm; /* SentencePiece-BPE; else byte-level BPE */
     /* A space in front of text that starts or follows a special token: spm always, bpe if the
      * text does not begin with one. */
     bool add_space;
-    bool whole_words;     /* bpe: a word that is a token is that token, whatever the merges */
-    bool nfc;             /* text is brought to NFC first (tokenizer.json only) */
-    bool squeeze;         /* runs of spaces become one, none at the ends (.model only) */
+    bool whole_words; /* bpe: a word that is a token is that token, whatever the merges */
+    bool nfc;         /* text is brought to NFC first (tokenizer.json only) */
+    bool squeeze;     /* runs of spaces become one, none at the ends (.model only) */
     bool add_bos, add_eos;
     int32_t bos, eos, unk;
     int32_t n_vocab;
@@ -105,13 +105,13 @@ struct glass_tokenizer {
     uint8_t *ends;            /* (n_vocab) 1 = ends an answer */
     uint32_t *priority;       /* spm: (n_vocab) smaller merges first, TOK_NONE never */
     struct tok_table table;
-    struct tok_pairs pairs;   /* bpe */
+    struct tok_pairs pairs; /* bpe */
     struct tok_specials specials;
-    struct tok_cut *cut;      /* spm */
-    struct tok_pre *pre;      /* bpe */
-    int32_t byte_ids[256];    /* -1 = the vocabulary has no token for the byte */
+    struct tok_cut *cut;   /* spm */
+    struct tok_pre *pre;   /* bpe */
+    int32_t byte_ids[256]; /* -1 = the vocabulary has no token for the byte */
     bool has_bytes;
-    struct gguf *gguf;        /* owned, or NULL when borrowed */
+    struct gguf *gguf; /* owned, or NULL when borrowed */
     char *owned_text;
     /* Working memory between calls, so that a text in many calls is as fast as in one. Each
      * is taken by one call at a time; nothing in them changes a result. */
@@ -126,8 +126,8 @@ struct tok_source {
     const char *text;
     struct tok_piece *pieces; /* given */
     int64_t n_vocab;
-    uint8_t *types;           /* given; NULL = all normal */
-    float *scores;            /* spm; borrowed */
+    uint8_t *types; /* given; NULL = all normal */
+    float *scores;  /* spm; borrowed */
     /* Merge i is "left right" at merges[i] of merge_text, split at the first space after the
      * first byte. */
     const char *merge_text;
@@ -174,7 +174,8 @@ static inline uint32_t tok_pairs_find(const struct tok_pairs *pairs, int32_t lef
     uint64_t key = (uint64_t)(uint32_t)left << 20 | (uint32_t)right;
     for (uint32_t i = (uint32_t)tok_mix(key) & pairs->mask;; i = (i + 1) & pairs->mask) {
         uint64_t slot = pairs->slots[i];
-        if (slot >> 24 == key) return slot == UINT64_MAX ? TOK_NONE : (uint32_t)slot & 0xffffff;
+        if (slot >> 24 == key)
+            return slot == UINT64_MAX ? TOK_NONE : (uint32_t)slot & 0xffffff;
         if (slot == UINT64_MAX) return TOK_NONE;
     }
 }
@@ -183,8 +184,8 @@ static inline uint32_t tok_pairs_find(const struct tok_pairs *pairs, int32_t lef
 glass_status tok_specials_build(glass_tokenizer *t);
 /* The first token at or after *at of text[0..end): its id, with its place in [*at, *next); -1
  * if there is none. Control tokens count only if `control`, and never across a plain span. */
-int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at, size_t end,
-                          size_t *next, bool control, const glass_span *plain,
+int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at,
+                          size_t end, size_t *next, bool control, const glass_span *plain,
                           int64_t n_plain);
 
 /* Ids that are being written. */
@@ -206,22 +207,22 @@ struct tok_entry {
 struct tok_work {
     const glass_tokenizer *t;
     struct tok_ids *ids;
-    struct tok_entry *cache; /* (1 << TOK_CACHE_BITS), NULL until it pays */
-    size_t n_seen;           /* bytes encoded with this memory, by all calls */
+    struct tok_entry *cache;    /* (1 << TOK_CACHE_BITS), NULL until it pays */
+    size_t n_seen;              /* bytes encoded with this memory, by all calls */
     struct tok_symbol *symbols; /* long words */
     size_t n_symbols;
     struct tok_queue queue;
     char *escaped; /* a word as the vocabulary spells it */
     size_t n_escaped;
-    void *match; /* tok_pre's */
+    void *match;     /* tok_pre's */
     bool lead_space; /* spm: the next word begins with the space that was added */
 };
 
 /* tok_word.c: appends the ids of the words that end at text + ends[i], the first from
  * text + begin on; 0 < n_ends <= TOK_BLOCK. Reading must stop at text_end. */
 enum { TOK_BLOCK = 64 };
-glass_status tok_words(struct tok_work *w, const char *text, size_t begin, const size_t *ends,
-                       size_t n_ends, const char *text_end);
+glass_status tok_words(struct tok_work *w, const char *text, size_t begin,
+                       const size_t *ends, size_t n_ends, const char *text_end);
 /* tok_merge.c: one word, by merging. */
 glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes);
 glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes);
@@ -229,8 +230,8 @@ glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes)
 /* tok_cut.c */
 glass_status tok_cut_build(glass_tokenizer *t);
 /* As tok_scan_ends: writes the ends of up to n_ends words of text[begin..n). */
-size_t tok_cut_ends(const struct tok_cut *cut, size_t *ends, size_t n_ends, const char *text,
-                    size_t begin, size_t n);
+size_t tok_cut_ends(const struct tok_cut *cut, size_t *ends, size_t n_ends,
+                    const char *text, size_t begin, size_t n);
 
 /* Byte-level BPE spells bytes as printable characters: the byte of a character, -1 if it is
  * none of them; the character of a byte. */

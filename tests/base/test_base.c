@@ -36,8 +36,10 @@ static void sizes_are_checked(void **state) {
 static void utf8_rejects_what_rfc3629_rejects(void **state) {
     (void)state;
     uint32_t c;
-    const char *bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                         "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82"};
+    const char *bad[] = {
+        "\x80",         "\xc0\x80",         "\xc1\xbf",         "\xe0\x9f\xbf",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+        "\xe2\x82"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(utf8_decode(&c, bad[i], strlen(bad[i])), 1);
         assert_int_equal(c, UTF8_BAD);
@@ -85,8 +87,8 @@ static void sha256_is_sha256(void **state) {
     char text[65];
     assert_int_equal(sha256_bytes(digest, "abc", 3), GLASS_OK);
     sha256_hex(text, digest);
-    assert_string_equal(
-        text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(text,
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 struct counting {

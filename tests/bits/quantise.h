@@ -195,36 +195,19 @@ static inline void quantise(uint8_t *out, const float *x, int64_t k, glass_dtype
         void *w = memset(out, 0, bytes);
         uint16_t h;
         switch (type) {
-        case GLASS_F32:
-            memcpy(out, x, 4);
-            break;
-        case GLASS_F16:
-            quantise_half(out, *x);
-            break;
+        case GLASS_F32: memcpy(out, x, 4); break;
+        case GLASS_F16: quantise_half(out, *x); break;
         case GLASS_BF16:
             h = bf16_round(*x);
             memcpy(out, &h, 2);
             break;
-        case GLASS_Q2_K:
-            quantise_q2_k(w, x);
-            break;
-        case GLASS_Q3_K:
-            quantise_q3_k(w, x);
-            break;
-        case GLASS_Q4_K:
-            quantise_q4_k(w, x);
-            break;
-        case GLASS_Q5_K:
-            quantise_q5_k(w, x);
-            break;
-        case GLASS_Q6_K:
-            quantise_q6_k(w, x);
-            break;
-        case GLASS_IQ4_XS:
-            quantise_iq4_xs(w, x);
-            break;
-        default:
-            quantise_q32(out, x, type);
+        case GLASS_Q2_K: quantise_q2_k(w, x); break;
+        case GLASS_Q3_K: quantise_q3_k(w, x); break;
+        case GLASS_Q4_K: quantise_q4_k(w, x); break;
+        case GLASS_Q5_K: quantise_q5_k(w, x); break;
+        case GLASS_Q6_K: quantise_q6_k(w, x); break;
+        case GLASS_IQ4_XS: quantise_iq4_xs(w, x); break;
+        default: quantise_q32(out, x, type);
         }
     }
 }

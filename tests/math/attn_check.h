@@ -68,20 +68,22 @@ struct check_case {
 /* Causal runs of rows (those of a group share a position), windows, and now and then spans
  * that no caller makes. */
 static inline void check_spans(struct check_case *c) {
-    int64_t group = 1 + check_below(4), window = check_below(3) == 0 ? 1 + check_below(300) : 0;
+    int64_t group = 1 + check_below(4),
+            window = check_below(3) == 0 ? 1 + check_below(300) : 0;
     int64_t pos = c->key0 + check_below(300);
     bool odd = check_below(8) == 0;
     for (int64_t r = 0; r < c->n_rows; r++) {
         int64_t end = pos + r / group + 1;
         c->end[r] = odd ? c->key0 + check_below(280) : end;
-        c->begin[r] = odd                            ? c->end[r] - check_below(270)
+        c->begin[r] = odd                          ? c->end[r] - check_below(270)
                       : window > 0 && end > window ? end - window
                                                    : 0;
         if (c->begin[r] < 0) c->begin[r] = 0;
     }
 }
 
-static inline bool check_qk(const struct check_case *c, const struct math_kernels *want_from,
+static inline bool check_qk(const struct check_case *c,
+                            const struct math_kernels *want_from,
                             const struct math_kernels *got_from, const float *q,
                             const uint8_t *k) {
     static float want[CHECK_ROWS * 300], got[CHECK_ROWS * 300];
@@ -99,19 +101,21 @@ static inline bool check_qk(const struct check_case *c, const struct math_kernel
             float a = want[r * c->s_stride + j], b = got[r * c->s_stride + j];
             if (same_f32(a, b)) continue;
             printf("# qk %s head_dim %d row %d of %d key %d: %a, not %a\n",
-                   glass_dtype_name(c->dtype), (int)c->head_dim, (int)r, (int)c->n_rows, (int)j,
-                   (double)b, (double)a);
+                   glass_dtype_name(c->dtype), (int)c->head_dim, (int)r, (int)c->n_rows,
+                   (int)j, (double)b, (double)a);
             return false;
         }
     }
     return true;
 }
 
-static inline bool check_pv(const struct check_case *c, const struct math_kernels *want_from,
+static inline bool check_pv(const struct check_case *c,
+                            const struct math_kernels *want_from,
                             const struct math_kernels *got_from, const float *p,
                             const uint8_t *v, size_t panel_bytes) {
     static float want[CHECK_ROWS * (CHECK_DIM + 16)], got[CHECK_ROWS * (CHECK_DIM + 16)];
-    for (int64_t i = 0; i < c->n_rows * c->o_stride; i++) want[i] = got[i] = check_uniform();
+    for (int64_t i = 0; i < c->n_rows * c->o_stride; i++)
+        want[i] = got[i] = check_uniform();
     const struct math_kernels *from[2] = {want_from, got_from};
     for (int i = 0; i < 2; i++) {
         void(*f) ATTN_PV_PARAMETERS = c->dtype == GLASS_F32   ? from[i]->attn_pv_f32
@@ -124,7 +128,8 @@ static inline bool check_pv(const struct check_case *c, const struct math_kernel
         for (int64_t d = 0; d < c->head_dim; d++) {
             float a = want[r * c->o_stride + d], b = got[r * c->o_stride + d];
             if (same_f32(a, b)) continue;
-            printf("# pv %s head_dim %d row %d of %d [%d, %d) key0 %d feature %d: %a, not %a\n",
+            printf("# pv %s head_dim %d row %d of %d [%d, %d) key0 %d feature %d: %a, not "
+                   "%a\n",
                    glass_dtype_name(c->dtype), (int)c->head_dim, (int)r, (int)c->n_rows,
                    (int)c->begin[r], (int)c->end[r], (int)c->key0, (int)d, (double)b,
                    (double)a);
@@ -136,9 +141,11 @@ static inline bool check_pv(const struct check_case *c, const struct math_kernel
 
 static inline bool check_products(const struct math_kernels *want,
                                   const struct math_kernels *got, int n_cases) {
-    static const int64_t dims[] = {2, 6, 16, 18, 32, 64, 80, 96, 128, 160, 254, 256, 320, 512};
+    static const int64_t dims[] = {2,  6,   16,  18,  32,  64,  80,
+                                   96, 128, 160, 254, 256, 320, 512};
     static float q[CHECK_ROWS * (CHECK_DIM + 8)], p[CHECK_ROWS * 300];
-    static _Alignas(64) uint8_t k[CHECK_DIM * ATTN_BLOCK * 4], v[CHECK_DIM * ATTN_BLOCK * 4];
+    static _Alignas(64) uint8_t k[CHECK_DIM * ATTN_BLOCK * 4],
+        v[CHECK_DIM * ATTN_BLOCK * 4];
     static const glass_dtype dtypes[] = {GLASS_F32, GLASS_F16, GLASS_Q8_0};
     for (int i = 0; i < n_cases; i++) {
         struct check_case c = {.dtype = dtypes[i % 3], .kind = i / 3 % 3};

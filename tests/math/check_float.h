@@ -52,7 +52,8 @@ static inline struct check_memory check_allocate(size_t n_bytes) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t body = (n_bytes + page - 1) / page * page;
     struct check_memory m = {.map_bytes = body + page};
-    m.map = mmap(NULL, m.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    m.map =
+        mmap(NULL, m.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (m.map == MAP_FAILED || mprotect(m.map + body, page, PROT_NONE) != 0) {
         perror("mmap");
         exit(4);
@@ -78,10 +79,10 @@ struct check_type {
 };
 
 static const struct check_type check_types[] = {
-    {"f32", 4, offsetof(struct math_kernels, gemm_f32), offsetof(struct math_kernels, widen_f32),
-     NULL},
-    {"f16", 2, offsetof(struct math_kernels, gemm_f16), offsetof(struct math_kernels, widen_f16),
-     f16_round},
+    {"f32", 4, offsetof(struct math_kernels, gemm_f32),
+     offsetof(struct math_kernels, widen_f32), NULL},
+    {"f16", 2, offsetof(struct math_kernels, gemm_f16),
+     offsetof(struct math_kernels, widen_f16), f16_round},
     {"bf16", 2, offsetof(struct math_kernels, gemm_bf16),
      offsetof(struct math_kernels, widen_bf16), bf16_round},
 };
@@ -104,17 +105,20 @@ static inline void check_fill_weight(char *out, const struct check_type *t, floa
 
 /* One product by both tables; gaps between rows must stay as they were. */
 static inline bool check_product(const struct math_kernels *definition,
-                                 const struct math_kernels *k, int type, int64_t m, int64_t n,
-                                 int64_t n_k, uint64_t *seed, enum check_kind kind) {
+                                 const struct math_kernels *k, int type, int64_t m,
+                                 int64_t n, int64_t n_k, uint64_t *seed,
+                                 enum check_kind kind) {
     const struct check_type *t = &check_types[type];
     size_t a_row = (size_t)(n_k + check_between(seed, 0, 9)) * 4;
     size_t w_row = (size_t)n_k * t->bytes + (size_t)check_between(seed, 0, 11);
     int64_t c_stride = n + check_between(seed, 0, 5);
     /* The last row of each has no gap behind it: nothing may read on. */
     struct check_memory a = check_allocate((size_t)(m - 1) * a_row + (size_t)n_k * 4);
-    struct check_memory w = check_allocate((size_t)(n - 1) * w_row + (size_t)n_k * t->bytes);
+    struct check_memory w =
+        check_allocate((size_t)(n - 1) * w_row + (size_t)n_k * t->bytes);
     size_t c_items = (size_t)((m - 1) * c_stride + n);
-    struct check_memory expected = check_allocate(c_items * 4), got = check_allocate(c_items * 4);
+    struct check_memory expected = check_allocate(c_items * 4),
+                        got = check_allocate(c_items * 4);
     void *scratch = aligned_alloc(64, GEMM_SCRATCH_BYTES);
     for (int64_t i = 0; i < m; i++)
         for (int64_t l = 0; l < n_k; l++) {
@@ -128,15 +132,16 @@ static inline bool check_product(const struct math_kernels *definition,
     for (size_t i = 0; i < c_items; i++)
         ((float *)(void *)expected.data)[i] = ((float *)(void *)got.data)[i] = 12345.0f;
     float *e = (float *)(void *)expected.data, *g = (float *)(void *)got.data;
-    check_gemm(definition, type)(e, c_stride, a.data, a_row, w.data, w_row, m, n, n_k, scratch);
+    check_gemm(definition, type)(e, c_stride, a.data, a_row, w.data, w_row, m, n, n_k,
+                                 scratch);
     check_gemm(k, type)(g, c_stride, a.data, a_row, w.data, w_row, m, n, n_k, scratch);
     bool same = true;
     for (size_t i = 0; i < c_items && same; i++) {
         same = check_same(e[i], g[i]);
         if (!same)
-            printf("# gemm_%s m %lld n %lld k %lld: row %zu column %zu: %a, not %a\n", t->name,
-                   (long long)m, (long long)n, (long long)n_k, i / (size_t)c_stride,
-                   i % (size_t)c_stride, (double)g[i], (double)e[i]);
+            printf("# gemm_%s m %lld n %lld k %lld: row %zu column %zu: %a, not %a\n",
+                   t->name, (long long)m, (long long)n, (long long)n_k,
+                   i / (size_t)c_stride, i % (size_t)c_stride, (double)g[i], (double)e[i]);
     }
     free(scratch);
     check_release(&a), check_release(&w), check_release(&expected), check_release(&got);
@@ -146,12 +151,11 @@ static inline bool check_product(const struct math_kernels *definition,
 /* Random small shapes, then some that go over every blocking limit. */
 static inline bool check_products(const struct math_kernels *definition,
                                   const struct math_kernels *k, int n_random) {
-    static const int64_t large[][3] = {{1, 600, 1100}, {2, 333, 512}, {3, 100, 2049},
-                                       {4, 130, 770},  {5, 270, 516}, {16, 520, 257},
-                                       {200, 40, 300}, {401, 17, 40}, {13, 300, 1024},
-                                       {6, 49, 600},   {7, 33, 1030}, {8, 80, 1313},
-                                       {14, 64, 512},  {15, 65, 513}, {29, 97, 1024},
-                                       {1, 15, 2000},  {1, 17, 767},  {30, 31, 1027}};
+    static const int64_t large[][3] = {
+        {1, 600, 1100}, {2, 333, 512},  {3, 100, 2049}, {4, 130, 770},   {5, 270, 516},
+        {16, 520, 257}, {200, 40, 300}, {401, 17, 40},  {13, 300, 1024}, {6, 49, 600},
+        {7, 33, 1030},  {8, 80, 1313},  {14, 64, 512},  {15, 65, 513},   {29, 97, 1024},
+        {1, 15, 2000},  {1, 17, 767},   {30, 31, 1027}};
     uint64_t seed = 1;
     for (int type = 0; type < N_CHECK_TYPES; type++) {
         for (int i = 0; i < n_random; i++) {
@@ -192,7 +196,8 @@ static inline bool check_limits(const struct math_kernels *k) {
     float sink = 0;
     double one = k->peak_fma(1, &sink), many = k->peak_fma(1000, &sink);
     if (one > 0 && many == 1000 * one && sink > 0 && sink < 1e6f) return true;
-    printf("# peak_fma: %g operations in a round, %g in 1000; %g\n", one, many, (double)sink);
+    printf("# peak_fma: %g operations in a round, %g in 1000; %g\n", one, many,
+           (double)sink);
     return false;
 }
 

@@ -32,9 +32,12 @@ struct check_type {
     size_t gemm, widen;    /* offsets in struct math_kernels */
 };
 
-#define CHECK_TYPE(type, d, dmin)                                                            \
-    {#type, sizeof(struct type), offsetof(struct type, d), offsetof(struct type, dmin),      \
-     offsetof(struct math_kernels, gemm_##type), offsetof(struct math_kernels, widen_##type)}
+#define CHECK_TYPE(type, d, dmin)                                                          \
+    {                                                                                      \
+#type, sizeof(struct type), offsetof(struct type, d), offsetof(struct type, dmin), \
+            offsetof(struct math_kernels, gemm_##type),                                    \
+            offsetof(struct math_kernels, widen_##type)                                    \
+    }
 
 static const struct check_type check_types[] = {
     CHECK_TYPE(q2_k, d, dmin), CHECK_TYPE(q3_k, d, d), CHECK_TYPE(q4_k, d, dmin),
@@ -63,7 +66,8 @@ static inline void check_half(uint8_t *out, uint64_t *seed, int kind) {
     if (kind == CHECK_FINITE) {
         if ((h & 0x7c00) == 0x7c00) h &= 0xbfff;
     } else {
-        static const uint16_t odd[] = {0, 0x8000, 1, 0x83ff, 0x7bff, 0xfbff, 0x7c00, 0x7e01};
+        static const uint16_t odd[] = {0,      0x8000, 1,      0x83ff,
+                                       0x7bff, 0xfbff, 0x7c00, 0x7e01};
         if (check_below(seed, 8) == 0) h = odd[check_below(seed, 8)];
     }
     memcpy(out, &h, 2);
@@ -83,7 +87,8 @@ static inline void check_block(uint8_t *out, int type, uint64_t *seed, int kind)
 
 /* One block of activations: noise, ties, all equal, tiny, huge, zero, not finite. */
 static inline void check_activations(float *x, uint64_t *seed) {
-    static const float scales[] = {1e-3f, 1, 1e3f, 1e36f, 0x1p-118f, 0x1p-121f, 0x1p-140f, 0};
+    static const float scales[] = {1e-3f,     1,         1e3f,      1e36f,
+                                   0x1p-118f, 0x1p-121f, 0x1p-140f, 0};
     int64_t shape = check_below(seed, 16);
     float scale = shape < 8 ? scales[shape] : 1;
     for (int i = 0; i < QK_BLOCK; i++) {
@@ -120,16 +125,17 @@ struct check_guarded {
 
 static inline struct check_guarded check_guard(size_t n) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (n + page - 1) / page * page;
-    char *map = mmap(NULL, body + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    char *map =
+        mmap(NULL, body + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED || mprotect(map + body, page, PROT_NONE) != 0) abort();
     return (struct check_guarded){map + body - n, map, body + page};
 }
 
 /* A random problem of one type on both tables. Rows are misaligned and apart; what lies
  * between and behind the outputs must stay. 0, or 1 with a message. */
-static inline int check_product(const struct math_kernels *right, const struct math_kernels *k,
-                                int type, int64_t m, int64_t n, int64_t blocks, uint64_t seed) {
+static inline int check_product(const struct math_kernels *right,
+                                const struct math_kernels *k, int type, int64_t m,
+                                int64_t n, int64_t blocks, uint64_t seed) {
     const struct check_type *t = &check_types[type];
     size_t a_row = a256_row_bytes(blocks * QK_BLOCK) + (size_t)check_below(&seed, 3) * 4;
     size_t w_row = (size_t)blocks * t->bytes + (size_t)check_below(&seed, 3);
@@ -160,17 +166,17 @@ static inline int check_product(const struct math_kernels *right, const struct m
         for (int64_t b = 0; b < blocks; b++)
             check_block((uint8_t *)w + (size_t)j * w_row + (size_t)b * t->bytes, type,
                         &seed, kind);
-    check_gemm(right, type)(expected, stride, a, a_row, w, w_row, m, n,
-                            blocks * QK_BLOCK, scratch);
-    check_gemm(k, type)(c, stride, a, a_row, w, w_row, m, n, blocks * QK_BLOCK,
-                        scratch);
+    check_gemm(right, type)(expected, stride, a, a_row, w, w_row, m, n, blocks * QK_BLOCK,
+                            scratch);
+    check_gemm(k, type)(c, stride, a, a_row, w, w_row, m, n, blocks * QK_BLOCK, scratch);
     int bad = 0;
     for (int64_t i = 0; i < m * stride + 16 && !bad; i++) {
         if (check_same(expected[i], c[i])) continue;
         bad = 1;
-        fprintf(stderr, "# %s m %lld n %lld blocks %lld: (%lld, %lld) is %a, not %a\n", t->name,
-                (long long)m, (long long)n, (long long)blocks, (long long)(i / stride),
-                (long long)(i % stride), (double)c[i], (double)expected[i]);
+        fprintf(stderr, "# %s m %lld n %lld blocks %lld: (%lld, %lld) is %a, not %a\n",
+                t->name, (long long)m, (long long)n, (long long)blocks,
+                (long long)(i / stride), (long long)(i % stride), (double)c[i],
+                (double)expected[i]);
     }
     munmap(a_guard.map, a_guard.map_bytes), munmap(w_guard.map, w_guard.map_bytes);
     free(x), free(expected), free(c), free(scratch);
@@ -186,7 +192,8 @@ static inline int check_products(const struct math_kernels *right,
             if (i % 4 == 0) m = 1 + check_below(&seed, 4);
             bad += check_product(right, k, type, m, n, 1 + check_below(&seed, 4), seed + 1);
         }
-        for (int64_t m = 1; m < 14; m++) bad += check_product(right, k, type, m, 35, 2, seed + 2);
+        for (int64_t m = 1; m < 14; m++)
+            bad += check_product(right, k, type, m, 35, 2, seed + 2);
         /* More columns than are summed at a time, more blocks than are prepared at a time. */
         bad += check_product(right, k, type, 519, 18, 1, seed);
         bad += check_product(right, k, type, 3, 5, 1027, seed);
@@ -229,8 +236,8 @@ static inline int check_widening(const struct math_kernels *right,
             check_widen(k, type)(y, w, 2 * QK_BLOCK);
             for (int j = 0; j < 2 * QK_BLOCK; j++) {
                 if (check_same(expected[j], y[j])) continue;
-                fprintf(stderr, "# widen_%s: weight %d is %a, not %a\n", check_types[type].name,
-                        j, (double)y[j], (double)expected[j]);
+                fprintf(stderr, "# widen_%s: weight %d is %a, not %a\n",
+                        check_types[type].name, j, (double)y[j], (double)expected[j]);
                 return 1;
             }
         }

@@ -67,16 +67,21 @@ static void store_work(void *context, const struct member *me) {
 static void call_work(void *context, const struct member *me) {
     const struct call *c = context;
     store_work(context, me);
-    attn_run(me, c->o, c->q_stride, c->q, c->q_stride, c->segments, c->n_segments, &c->shape,
-             c->scratch);
+    attn_run(me, c->o, c->q_stride, c->q, c->q_stride, c->segments, c->n_segments,
+             &c->shape, c->scratch);
 }
 
 /* Feeds positions [pos, pos + n) of the layer to the cache. */
-static void layer_feed(struct layer *l, const struct attn_cache *cache, int64_t pos, int64_t n,
-                       int n_threads) {
+static void layer_feed(struct layer *l, const struct attn_cache *cache, int64_t pos,
+                       int64_t n, int n_threads) {
     struct attn_segment segment = {cache, pos, pos, n};
-    struct call call = {.segments = &segment, .n_segments = 1, .q = l->q, .k = l->k, .v = l->v,
-                        .o = l->o, .q_stride = l->n_head * l->head_dim,
+    struct call call = {.segments = &segment,
+                        .n_segments = 1,
+                        .q = l->q,
+                        .k = l->k,
+                        .v = l->v,
+                        .o = l->o,
+                        .q_stride = l->n_head * l->head_dim,
                         .kv_stride = l->n_head_kv * l->head_dim};
     call.shape = (struct attn_shape){l->n_head, 0.25f, l->window};
     size_t bytes =
@@ -150,9 +155,12 @@ static const struct layer shapes[] = {
     {GLASS_F32, .n_ctx = 600, .n_head = 2, .n_head_kv = 1, .head_dim = 128, .n = 600},
     {GLASS_F32, .n_ctx = 64, .n_head = 2, .n_head_kv = 1, .head_dim = 320, .n = 64},
     {GLASS_F16, .n_ctx = 64, .n_head = 2, .n_head_kv = 2, .head_dim = 256, .n = 64},
-    {GLASS_F32, .n_ctx = 700, .n_head = 4, .n_head_kv = 2, .head_dim = 32, .n = 700, .window = 100},
-    {GLASS_Q8_0, .n_ctx = 700, .n_head = 4, .n_head_kv = 2, .head_dim = 32, .n = 690, .window = 270},
-    {GLASS_F16, .n_ctx = 50, .n_head = 1, .n_head_kv = 1, .head_dim = 16, .n = 50, .window = 1},
+    {GLASS_F32, .n_ctx = 700, .n_head = 4, .n_head_kv = 2, .head_dim = 32, .n = 700,
+     .window = 100},
+    {GLASS_Q8_0, .n_ctx = 700, .n_head = 4, .n_head_kv = 2, .head_dim = 32, .n = 690,
+     .window = 270},
+    {GLASS_F16, .n_ctx = 50, .n_head = 1, .n_head_kv = 1, .head_dim = 16, .n = 50,
+     .window = 1},
     {GLASS_F32, .n_ctx = 40, .n_head = 128, .n_head_kv = 1, .head_dim = 16, .n = 40},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
@@ -221,8 +229,13 @@ static void run_together(struct attn_segment *segments, const struct layer *l) {
         memcpy(v[row], l[i].v + pos * KV * DIM, n * sizeof *v);
     }
     for (int n_threads = 1; n_threads <= 9; n_threads += 2) {
-        struct call call = {.segments = segments, .n_segments = SESSIONS, .q = q[0], .k = k[0],
-                            .v = v[0], .o = o[0], .q_stride = HEADS * DIM,
+        struct call call = {.segments = segments,
+                            .n_segments = SESSIONS,
+                            .q = q[0],
+                            .k = k[0],
+                            .v = v[0],
+                            .o = o[0],
+                            .q_stride = HEADS * DIM,
                             .kv_stride = KV * DIM};
         call.shape = (struct attn_shape){HEADS, 0.25f, l[0].window};
         size_t bytes = attn_scratch_bytes(CTX, DIM, HEADS, KV, n_threads);
@@ -247,8 +260,8 @@ static void strangers_change_nothing(void **state) {
         struct attn_cache cache[SESSIONS];
         struct attn_segment segments[SESSIONS];
         for (int i = 0; i < SESSIONS; i++) {
-            l[i] = (struct layer){dtypes[i], CTX, HEADS, KV, DIM, pos[i] + n[i], window,
-                                  NULL, NULL, NULL, NULL};
+            l[i] = (struct layer){dtypes[i], CTX,  HEADS, KV,   DIM, pos[i] + n[i],
+                                  window,    NULL, NULL,  NULL, NULL};
             layer_init(&l[i]);
             cache[i] = cache_create(&l[i]);
             layer_feed(&l[i], &cache[i], 0, l[i].n, 1);
@@ -275,7 +288,8 @@ static void store_one(void *k, void *v, const float *x, glass_dtype dtype, int64
     struct layer l = {.dtype = dtype, .n_ctx = 40, .n_head_kv = 2, .head_dim = 32};
     struct attn_cache cache = cache_create(&l);
     struct attn_segment segment = {&cache, pos, 0, 1};
-    struct call call = {.segments = &segment, .n_segments = 1, .k = x, .v = x, .kv_stride = 64};
+    struct call call = {
+        .segments = &segment, .n_segments = 1, .k = x, .v = x, .kv_stride = 64};
     team_run(1, store_work, &call);
     attn_export(k, v, &cache, pos, 1);
     cache_clear(&cache);
@@ -283,16 +297,16 @@ static void store_one(void *k, void *v, const float *x, glass_dtype dtype, int64
 
 static void f16_rounds_to_nearest_even(void **state) {
     (void)state;
-    static const float some[] = {0.0f,       -0.0f,         1.0f,          65504.0f,
-                                 65519.99f,  65520.0f,      -65520.0f,     1e30f,
-                                 0x1p-24f,   0x1p-25f,      0x1.000002p-25f, 0x3p-25f,
-                                 -0x5p-25f,  0x1.ffdp-15f,  0x1.ffep-15f,  0x1.fffp-15f,
-                                 1e-30f,     2049.0f,       2051.0f,       2050.99f,
-                                 0x1p-149f};
+    static const float some[] = {
+        0.0f,      -0.0f,        1.0f,         65504.0f,     65519.99f,       65520.0f,
+        -65520.0f, 1e30f,        0x1p-24f,     0x1p-25f,     0x1.000002p-25f, 0x3p-25f,
+        -0x5p-25f, 0x1.ffdp-15f, 0x1.ffep-15f, 0x1.fffp-15f, 1e-30f,          2049.0f,
+        2051.0f,   2050.99f,     0x1p-149f};
     float x[64];
     uint16_t k[64], v[64];
     for (size_t i = 0; i < 64; i++) {
-        x[i] = i < sizeof some / sizeof *some ? some[i] : check_uniform() * (float)(1 << i % 17);
+        x[i] = i < sizeof some / sizeof *some ? some[i]
+                                              : check_uniform() * (float)(1 << i % 17);
         if (i > 50) x[i] = f16_widen((uint16_t)(0x3c00 + i)) + 0x1p-11f; /* halfway */
     }
     store_one(k, v, x, GLASS_F16, 17);
@@ -309,7 +323,8 @@ static void f16_rounds_to_nearest_even(void **state) {
 static void q8_0_rounds_as_defined(void **state) {
     (void)state;
     /* d = 1: halves go to even; the second head is all zeros. */
-    static const float half[] = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 126.5f, -126.5f};
+    static const float half[] = {127,   0.5f,  1.5f,   2.5f,   -0.5f,
+                                 -1.5f, -2.5f, 126.5f, -126.5f};
     static const int8_t want[] = {127, 0, 2, 2, 0, -2, -2, 126, -126};
     float x[64] = {0};
     uint8_t k[2][34], v[2][34];
@@ -320,7 +335,8 @@ static void q8_0_rounds_as_defined(void **state) {
     assert_memory_equal(k[0] + 2, want, sizeof want);
     for (int i = 0; i < 34; i++) assert_int_equal(k[1][i], 0);
     /* Too small for any scale: zeros. Too large: the scale saturates, values are held. */
-    for (int i = 0; i < 32; i++) x[i] = i % 2 ? 1e-7f : -1e-7f, x[32 + i] = i ? 3e38f : -1e7f;
+    for (int i = 0; i < 32; i++)
+        x[i] = i % 2 ? 1e-7f : -1e-7f, x[32 + i] = i ? 3e38f : -1e7f;
     store_one(k, v, x, GLASS_Q8_0, 1);
     assert_int_equal(load_u16(k[0]), 0);
     for (int i = 0; i < 34; i++) assert_int_equal(k[0][i], 0);

@@ -77,7 +77,8 @@ static void rounding_follows_its_rule(void **state) {
         struct a256 zero = {0};
         assert_memory_equal(&out, &zero, sizeof out);
 
-        const uint32_t odd[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffffffffu, 0x7f800001u};
+        const uint32_t odd[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffffffffu,
+                                0x7f800001u};
         for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
             x[0] = 1;
             x[77] = bits_f32(odd[i]);

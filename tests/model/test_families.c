@@ -39,8 +39,8 @@ static glass_model *open_family(const char *name) {
 static glass_session *session_of(const glass_model *model, int threads, int64_t n_batch,
                                  glass_dtype cache) {
     glass_session *s;
-    glass_session_options o = {.n_ctx = 64, .n_batch = n_batch, .n_threads = threads,
-                               .cache_type = cache};
+    glass_session_options o = {
+        .n_ctx = 64, .n_batch = n_batch, .n_threads = threads, .cache_type = cache};
     if (glass_session_create(&s, model, &o) != GLASS_OK) fail_msg("%s", glass_error());
     return s;
 }
@@ -103,8 +103,8 @@ static void long_logits_are_transformers(void **state) {
         if (!(relative <= 1e-5)) fail_msg("%s: relative L2 %g", long_names[f], relative);
         assert_int_equal(glass_session_truncate(s, 0), GLASS_OK);
         for (int i = 0; i < LONG; i += 7)
-            assert_int_equal(glass_session_eval_all(s, long_ids + i, LONG - i < 7 ? LONG - i : 7,
-                                                    cut + i * V),
+            assert_int_equal(glass_session_eval_all(
+                                 s, long_ids + i, LONG - i < 7 ? LONG - i : 7, cut + i * V),
                              GLASS_OK);
         assert_memory_equal(whole, cut, sizeof whole);
         glass_session_free(s);
@@ -153,7 +153,8 @@ static void strangers_change_nothing(void **state) {
         const int first[3] = {5, 0, 3}, n[3] = {20, 12, 10};
         for (int i = 0; i < 3; i++) {
             assert_int_equal(glass_session_truncate(alone, 0), GLASS_OK);
-            assert_int_equal(glass_session_eval(alone, ids + first[i], n[i], solo), GLASS_OK);
+            assert_int_equal(glass_session_eval(alone, ids + first[i], n[i], solo),
+                             GLASS_OK);
             if (memcmp(solo, together[i], sizeof solo) != 0)
                 fail_msg("%s: session %d got other bits among strangers", names[f], i);
             glass_session_free(s[i]);

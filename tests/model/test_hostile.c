@@ -56,28 +56,16 @@ static void put_number(struct buf *b, enum gguf_type type, double number) {
     float f = (float)number;
     int64_t i = isfinite(number) ? (int64_t)number : 0;
     switch (type) {
-    case GGUF_F32:
-        ok(buf_append(b, &f, 4));
-        break;
-    case GGUF_F64:
-        ok(buf_append(b, &number, 8));
-        break;
+    case GGUF_F32: ok(buf_append(b, &f, 4)); break;
+    case GGUF_F64: ok(buf_append(b, &number, 8)); break;
     case GGUF_U8:
     case GGUF_I8:
-    case GGUF_BOOL:
-        ok(buf_append(b, &i, 1));
-        break;
+    case GGUF_BOOL: ok(buf_append(b, &i, 1)); break;
     case GGUF_U16:
-    case GGUF_I16:
-        ok(buf_append(b, &i, 2));
-        break;
+    case GGUF_I16: ok(buf_append(b, &i, 2)); break;
     case GGUF_U32:
-    case GGUF_I32:
-        ok(buf_append(b, &i, 4));
-        break;
-    default:
-        ok(buf_append(b, &i, 8));
-        break;
+    case GGUF_I32: ok(buf_append(b, &i, 4)); break;
+    default: ok(buf_append(b, &i, 8)); break;
     }
 }
 

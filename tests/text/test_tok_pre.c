@@ -10,7 +10,7 @@
 
 struct words {
     const char *text;
-    size_t n_bytes;  /* covered so far */
+    size_t n_bytes; /* covered so far */
     size_t ends[4096];
     size_t n;
 };
@@ -87,16 +87,18 @@ static void categories_agree(void **state) {
     int code, n_checked = 0;
     PCRE2_SIZE at;
     open_both("llama-bpe", &scanner, &regex);
-    pcre2_code *known = pcre2_compile((PCRE2_SPTR) "^\\P{Cn}$", PCRE2_ZERO_TERMINATED,
-                                      PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL, &code, &at, NULL);
+    pcre2_code *known =
+        pcre2_compile((PCRE2_SPTR) "^\\P{Cn}$", PCRE2_ZERO_TERMINATED,
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_DOTALL, &code, &at, NULL);
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
     for (uint32_t c = 0; c < 0x110000; c++) {
         char one[4], text[64];
         if (c >= 0xd800 && c < 0xe000) continue;
         size_t n = utf8_encode(one, c);
         if (pcre2_match(known, (PCRE2_SPTR)one, n, 0, 0, match, NULL) < 0) continue;
-        int len = snprintf(text, sizeof text, "a%.*sb1%.*s2 %.*s.%.*s%.*s  %.*sx", (int)n, one,
-                           (int)n, one, (int)n, one, (int)n, one, (int)n, one, (int)n, one);
+        int len =
+            snprintf(text, sizeof text, "a%.*sb1%.*s2 %.*s.%.*s%.*s  %.*sx", (int)n, one,
+                     (int)n, one, (int)n, one, (int)n, one, (int)n, one, (int)n, one);
         if (c == 0) continue;
         expect_same(scanner, regex, text, (size_t)len);
         n_checked++;
@@ -129,10 +131,12 @@ static void known_texts_split_as_known(void **state) {
     (void)state;
     const char *text = "It's  12345 o'CLOCK,\n\n  isn'T it?!\t \n";
     expect_words("gpt-2", text, "It|'s| | 12345| o|'|CLOCK|,|\n\n | isn|'|T| it|?!|\t \n");
-    expect_words("smollm", text, "It|'s|  |1|2|3|4|5| o|'|CLOCK|,|\n\n | isn|'|T| it|?!|\t \n");
+    expect_words("smollm", text,
+                 "It|'s|  |1|2|3|4|5| o|'|CLOCK|,|\n\n | isn|'|T| it|?!|\t \n");
     expect_words("llama-bpe", text,
                  "It|'s| | |123|45| o|'CLOCK|,\n\n| | isn|'T| it|?!|\t \n");
-    expect_words("qwen2", text, "It|'s| | |1|2|3|4|5| o|'CLOCK|,\n\n| | isn|'T| it|?!|\t \n");
+    expect_words("qwen2", text,
+                 "It|'s| | |1|2|3|4|5| o|'CLOCK|,\n\n| | isn|'T| it|?!|\t \n");
     expect_words("gpt-4o", "HelloWorld it'S a/b\n/ 1234",
                  "Hello|World| it'S| a|/b|\n|/| |123|4");
     expect_words("tekken", "HelloWorld it's 12", "Hello|World| it|'s| |1|2");
@@ -159,7 +163,8 @@ static void every_name_opens(void **state) {
         ok(tok_pre_create_named(&pre, tok_pre_find(at, strlen(at))));
         uint64_t seed = 99;
         char text[400];
-        for (int i = 0; i < 50; i++) split(pre, &w, text, random_text(&seed, text, sizeof text));
+        for (int i = 0; i < 50; i++)
+            split(pre, &w, text, random_text(&seed, text, sizeof text));
         for (const char *unit = " a1.\n\xff'/"; *unit != '\0'; unit++) {
             memset(run, *unit, sizeof run);
             split(pre, &w, run, sizeof run);

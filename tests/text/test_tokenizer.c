@@ -14,8 +14,8 @@ static glass_tokenizer *open_or_fail(const struct maker *m) {
     return t;
 }
 
-static void expect_ids(const int32_t *got, int64_t n_got, const int32_t *want, int64_t n_want,
-                       const char *text, size_t n_bytes) {
+static void expect_ids(const int32_t *got, int64_t n_got, const int32_t *want,
+                       int64_t n_want, const char *text, size_t n_bytes) {
     bool same = n_got == n_want && memcmp(got, want, (size_t)n_want * sizeof *want) == 0;
     if (!same) {
         print_error("text:");
@@ -54,7 +54,8 @@ static glass_status define_word(void *context, const char *word, size_t n_bytes)
 /* Some rounds in one call, so that words come from the cache too. */
 static void bpe_is_its_definition(void **state) {
     (void)state;
-    static const char *const pres[] = {"gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-v3"};
+    static const char *const pres[] = {"gpt-2", "smollm", "llama-bpe", "qwen2",
+                                       "deepseek-v3"};
     static struct definition d;
     struct maker m;
     char text[1024];
@@ -104,7 +105,8 @@ static void spm_is_its_definition(void **state) {
             spaced[0] = ' ';
             memcpy(spaced + 1, text, n);
             if (n > 0)
-                n_want = define_ids(&m, want, spaced + 1 - add_space, n + (size_t)add_space);
+                n_want =
+                    define_ids(&m, want, spaced + 1 - add_space, n + (size_t)add_space);
             int32_t *ids;
             int64_t n_ids;
             ok(glass_tokenizer_encode(t, &ids, &n_ids, text, n, 0));
@@ -133,7 +135,8 @@ static void encode_alike(void *context, const struct member *me) {
     for (int i = 0; i < 20; i++) {
         int32_t *ids;
         int64_t n;
-        glass_status status = glass_tokenizer_encode(s->t, &ids, &n, s->text, s->n_bytes, 0);
+        glass_status status =
+            glass_tokenizer_encode(s->t, &ids, &n, s->text, s->n_bytes, 0);
         bool same = status == GLASS_OK && n == s->n_want &&
                     memcmp(ids, s->want, (size_t)n * sizeof *ids) == 0;
         if (!same) __atomic_fetch_add(&s->n_bad, 1, __ATOMIC_RELAXED);
@@ -145,8 +148,10 @@ static void threads_share_a_tokenizer(void **state) {
     (void)state;
     struct maker m;
     for (int spm = 0; spm < 2; spm++) {
-        if (spm) maker_spm(&m);
-        else maker_bpe(&m, "smollm");
+        if (spm)
+            maker_spm(&m);
+        else
+            maker_bpe(&m, "smollm");
         glass_tokenizer *t = open_or_fail(&m);
         struct buf text = {0};
         uint64_t seed = 3;
@@ -167,8 +172,9 @@ static void threads_share_a_tokenizer(void **state) {
     }
 }
 
-static void expect_pieces(const glass_tokenizer *t, const char *text, const glass_span *plain,
-                          int64_t n_plain, unsigned flags, const char *want) {
+static void expect_pieces(const glass_tokenizer *t, const char *text,
+                          const glass_span *plain, int64_t n_plain, unsigned flags,
+                          const char *want) {
     int32_t *ids;
     int64_t n_ids;
     struct buf got = {0};
@@ -230,8 +236,9 @@ static void specials_are_found_where_allowed(void **state) {
     const glass_span back[] = {{3, 4}, {0, 1}}, outside = {0, 99};
     assert_int_equal(glass_tokenizer_encode_spans(t, &ids, &n_ids, "12345", 5, back, 2, 0),
                      GLASS_USAGE);
-    assert_int_equal(glass_tokenizer_encode_spans(t, &ids, &n_ids, "12345", 5, &outside, 1, 0),
-                     GLASS_USAGE);
+    assert_int_equal(
+        glass_tokenizer_encode_spans(t, &ids, &n_ids, "12345", 5, &outside, 1, 0),
+        GLASS_USAGE);
     glass_tokenizer_close(t);
     maker_free(&m);
 }
@@ -358,7 +365,10 @@ static void missing_bytes_are_left_out(void **state) {
     glass_tokenizer *t = open_or_fail(&m);
     int32_t *ids;
     int64_t n_ids;
-    ok(glass_tokenizer_encode(t, &ids, &n_ids, "1\xff" "2", 3, 0));
+    ok(glass_tokenizer_encode(t, &ids, &n_ids,
+                              "1\xff"
+                              "2",
+                              3, 0));
     expect_back(t, ids, n_ids, "12", 2);
     glass_free(ids);
     glass_tokenizer_close(t);
@@ -368,8 +378,13 @@ static void missing_bytes_are_left_out(void **state) {
 /* Without byte tokens unknown characters become one unknown token a run. */
 static void unknown_characters_without_bytes(void **state) {
     (void)state;
-    struct maker m = {.spm = true, .model = "llama", .bos = 1, .eos = 2, .unk = 0,
-                      .add_bos = -1, .add_space = -1};
+    struct maker m = {.spm = true,
+                      .model = "llama",
+                      .bos = 1,
+                      .eos = 2,
+                      .unk = 0,
+                      .add_bos = -1,
+                      .add_space = -1};
     maker_add_text(&m, "<unk>", TOK_UNKNOWN);
     maker_add_text(&m, "<s>", TOK_CONTROL);
     maker_add_text(&m, "</s>", TOK_CONTROL);
@@ -397,8 +412,10 @@ static void streams_give_whole_characters(void **state) {
     (void)state;
     struct maker m;
     for (int spm = 0; spm < 2; spm++) {
-        if (spm) maker_spm(&m);
-        else maker_bpe(&m, "qwen2");
+        if (spm)
+            maker_spm(&m);
+        else
+            maker_bpe(&m, "qwen2");
         glass_tokenizer *t = open_or_fail(&m);
         glass_token_stream *stream;
         ok(glass_token_stream_create(&stream, t, 0));
@@ -431,8 +448,9 @@ static void streams_give_whole_characters(void **state) {
         assert_true(n_valid > 100);
         const char *part;
         size_t n_part;
-        assert_int_equal(glass_token_stream_push(stream, (int32_t)m.n_tokens, &part, &n_part),
-                         GLASS_BAD_INPUT);
+        assert_int_equal(
+            glass_token_stream_push(stream, (int32_t)m.n_tokens, &part, &n_part),
+            GLASS_BAD_INPUT);
         char *text;
         const int32_t bad[] = {5, -7};
         assert_int_equal(glass_tokenizer_decode(t, &text, &n_part, bad, 2, 0),
@@ -448,15 +466,18 @@ static void streams_give_whole_characters(void **state) {
  * hundredths of seconds here, and would be one of minutes there. */
 static void hostile_texts_take_linear_time(void **state) {
     (void)state;
-    static const char *const units[] = {"a", "the", " ", "       x", "\xf0\x9f\xa6\x99", "!",
-                                        "\n", " \n", "7", "\xff", "'", "<|", "\xe2\x96\x81"};
+    static const char *const units[] = {
+        "a", "the",  " ", "       x", "\xf0\x9f\xa6\x99", "!", "\n", " \n",
+        "7", "\xff", "'", "<|",       "\xe2\x96\x81"};
     const size_t size = 1 << 17;
     struct maker m;
     char *text = malloc(size + 16);
     assert_non_null(text);
     for (int kind = 0; kind < 4; kind++) {
-        if (kind == 0) maker_spm(&m);
-        else maker_bpe(&m, kind == 1 ? "smollm" : kind == 2 ? "llama-bpe" : "deepseek-llm");
+        if (kind == 0)
+            maker_spm(&m);
+        else
+            maker_bpe(&m, kind == 1 ? "smollm" : kind == 2 ? "llama-bpe" : "deepseek-llm");
         maker_add_text(&m, "<|||||||||||||||||||>", TOK_CONTROL);
         glass_tokenizer *t = open_or_fail(&m);
         for (size_t k = 0; k < sizeof units / sizeof *units; k++) {
@@ -523,10 +544,11 @@ static void bad_bpe_vocabularies_are_refused(void **state) {
     m.types[3] = -1;
     expect_refused(&m, "token 3 is of type");
     m.types[3] = TOK_NORMAL;
-    static const char *const merges[] = {"ab", " ", "a ", " a", "a b c", "QQ b", "b QQ", "Q Q", ""};
-    static const char *const why[] = {"is not two", "is not two", "is not two", "is not two",
-                                      "names a piece", "names a piece", "names a piece",
-                                      "makes a piece", "is not two"};
+    static const char *const merges[] = {"ab",   " ",    "a ",  " a", "a b c",
+                                         "QQ b", "b QQ", "Q Q", ""};
+    static const char *const why[] = {"is not two",    "is not two",    "is not two",
+                                      "is not two",    "names a piece", "names a piece",
+                                      "names a piece", "makes a piece", "is not two"};
     for (size_t i = 0; i < sizeof merges / sizeof *merges; i++) {
         char *keep = m.merges[17];
         m.merges[17] = NULL;
@@ -593,8 +615,10 @@ static void running_out_of_memory_is_an_error(void **state) {
     (void)state;
     struct maker m;
     for (int spm = 0; spm < 2; spm++) {
-        if (spm) maker_spm(&m);
-        else maker_bpe(&m, "deepseek-v3");
+        if (spm)
+            maker_spm(&m);
+        else
+            maker_bpe(&m, "deepseek-v3");
         maker_add_text(&m, "<|x|>", TOK_CONTROL);
         struct buf bytes = {0};
         char path[64], text[6000];
@@ -610,7 +634,8 @@ static void running_out_of_memory_is_an_error(void **state) {
             mem_fail_at(fail_at);
             glass_status status = glass_tokenizer_open(&t, path);
             if (status == GLASS_OK)
-                status = glass_tokenizer_encode(t, &ids, &n_ids, text, n, GLASS_PARSE_SPECIAL);
+                status =
+                    glass_tokenizer_encode(t, &ids, &n_ids, text, n, GLASS_PARSE_SPECIAL);
             int64_t asked = mem_fail_at(0);
             glass_free(ids);
             glass_tokenizer_close(t);

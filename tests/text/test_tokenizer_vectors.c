@@ -63,8 +63,8 @@ static void check_case(const glass_tokenizer *t, const char *text, size_t n_byte
         long want = strtol(p, &end, 10);
         if (end == p) break;
         if (n >= n_ids || ids[n] != want)
-            print_error("case \"%.*s\": token %d should be %ld\n", (int)n_bytes, text, (int)n,
-                        want);
+            print_error("case \"%.*s\": token %d should be %ld\n", (int)n_bytes, text,
+                        (int)n, want);
         assert_true(n < n_ids);
         assert_int_equal(ids[n], want);
         n++;
@@ -139,7 +139,8 @@ int main(void) {
     static struct vocabulary deepseek_coder = ELSEWHERE("deepseek-coder");
     static struct vocabulary deepseek_llm = ELSEWHERE("deepseek-llm");
     static struct vocabulary phi_3 = ELSEWHERE("phi-3");
-#define VOCABULARY(v) {"vectors_hold_for_" #v, vectors_hold, NULL, NULL, &v}
+#define VOCABULARY(v)                                                                      \
+    { "vectors_hold_for_" #v, vectors_hold, NULL, NULL, &v }
     const struct CMUnitTest tests[] = {
         VOCABULARY(gpt2),         VOCABULARY(mpt),
         VOCABULARY(neox),         VOCABULARY(spm),

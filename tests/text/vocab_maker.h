@@ -40,7 +40,8 @@ struct maker {
 static const char maker_lines[] =
     "The cat sat on the mat. The dog, who had seen the cat, sat on the cat's mat. "
     "It's 1234 o'clock; they've said it isn't 12. \"There are theories,\" they said, "
-    "\"about the theatre.\" other others another mother  mothers   brothers\n\n\tindented\n";
+    "\"about the theatre.\" other others another mother  mothers   "
+    "brothers\n\n\tindented\n";
 
 static inline void ok(glass_status status) {
     if (status != GLASS_OK) print_error("%s\n", glass_error());
@@ -108,7 +109,8 @@ static inline void symbols_free(struct symbols *s) {
 }
 
 /* How early these two merge; smaller is earlier, INFINITY never. */
-static inline double merge_order(const struct maker *m, const char *left, const char *right) {
+static inline double merge_order(const struct maker *m, const char *left,
+                                 const char *right) {
     char both[512];
     if (m->spm) {
         int n = snprintf(both, sizeof both, "%s%s", left, right);
@@ -174,7 +176,8 @@ static inline void maker_train(struct maker *m, int n_more) {
             if ((space && s.text[i][0] != right[0]) || strchr(s.text[i], '\n')) continue;
             size_t count = 0;
             for (size_t k = i; k + 1 < s.n; k++)
-                count += strcmp(s.text[i], s.text[k]) == 0 && strcmp(right, s.text[k + 1]) == 0;
+                count +=
+                    strcmp(s.text[i], s.text[k]) == 0 && strcmp(right, s.text[k + 1]) == 0;
             if (count > best) {
                 best = count;
                 where = i;
@@ -206,8 +209,13 @@ static inline void maker_train(struct maker *m, int n_more) {
 }
 
 static inline void maker_bpe(struct maker *m, const char *pre) {
-    *m = (struct maker){.model = "gpt2", .pre = pre, .bos = -1, .eos = -1, .unk = -1,
-                        .add_bos = -1, .add_space = -1};
+    *m = (struct maker){.model = "gpt2",
+                        .pre = pre,
+                        .bos = -1,
+                        .eos = -1,
+                        .unk = -1,
+                        .add_bos = -1,
+                        .add_space = -1};
     for (int byte = 0; byte < 256; byte++) {
         char text[4];
         maker_add(m, text, utf8_encode(text, tok_char_of((uint8_t)byte)), TOK_NORMAL);
@@ -216,8 +224,13 @@ static inline void maker_bpe(struct maker *m, const char *pre) {
 }
 
 static inline void maker_spm(struct maker *m) {
-    *m = (struct maker){.spm = true, .model = "llama", .bos = 1, .eos = 2, .unk = 0,
-                        .add_bos = -1, .add_space = -1};
+    *m = (struct maker){.spm = true,
+                        .model = "llama",
+                        .bos = 1,
+                        .eos = 2,
+                        .unk = 0,
+                        .add_bos = -1,
+                        .add_space = -1};
     maker_add_text(m, "<unk>", TOK_UNKNOWN);
     maker_add_text(m, "<s>", TOK_CONTROL);
     maker_add_text(m, "</s>", TOK_CONTROL);
@@ -257,14 +270,15 @@ static inline void put_string(struct buf *b, const char *text) {
     ok(buf_text(b, text));
 }
 
-static inline void put_key(struct buf *b, uint64_t *n, const char *key, enum gguf_type type) {
+static inline void put_key(struct buf *b, uint64_t *n, const char *key,
+                           enum gguf_type type) {
     put_string(b, key);
     put_u32(b, type);
     ++*n;
 }
 
-static inline void put_array(struct buf *b, uint64_t *n, const char *key, enum gguf_type type,
-                             int64_t n_items) {
+static inline void put_array(struct buf *b, uint64_t *n, const char *key,
+                             enum gguf_type type, int64_t n_items) {
     put_key(b, n, key, GGUF_ARRAY);
     put_u32(b, type);
     put_u64(b, (uint64_t)n_items);
@@ -297,7 +311,8 @@ static inline void maker_bytes(const struct maker *m, struct buf *out) {
     put_text(&b, &n, "tokenizer.ggml.pre", m->pre);
     put_array(&b, &n, "tokenizer.ggml.tokens", GGUF_STRING, m->n_tokens);
     for (int64_t id = 0; id < m->n_tokens; id++) put_string(&b, m->tokens[id]);
-    if (m->n_types > 0) put_array(&b, &n, "tokenizer.ggml.token_type", GGUF_I32, m->n_types);
+    if (m->n_types > 0)
+        put_array(&b, &n, "tokenizer.ggml.token_type", GGUF_I32, m->n_types);
     for (int64_t id = 0; id < m->n_types; id++) put_u32(&b, (uint32_t)m->types[id]);
     if (m->spm && m->n_scores > 0) {
         put_array(&b, &n, "tokenizer.ggml.scores", GGUF_F32, m->n_scores);
@@ -351,14 +366,62 @@ static inline uint64_t random_next(uint64_t *state) {
 
 static inline size_t random_text(uint64_t *state, char *out, size_t room) {
     static const char *const parts[] = {
-        " ", "  ", "\n", "\r\n", "\t", "'s", "'LL", "'re", "'", " '", "the", " the", "The cat",
-        "theories", "mother", "1", "12", "12345", " 7", "\xc2\xbd", "\xd9\xa1", ".", ",", "...",
-        "!?", "(", "\"", "_", "\xc3\xa9", "e\xcc\x81", "\xc3\x89t\xc3\xa9", "\xe4\xbd\xa0",
-        "\xe5\xa5\xbd", "\xf0\x9f\xa6\x99", "\xe2\x80\x83", "\xc2\xa0", "\xc2\x85",
-        "\xe2\x80\xa8", "\xe1\xa0\x8e", "'\xc5\xbf", "\xc5\xbf", "\xff", "\xc3", "\xe2\x82",
-        "\xf0\x9f", "\x80", "\xed\xa0\x80", "<s>", "<unk>", "<0x41>", "\x01", "\x7f",
-        "                ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        "thethethethethethethethethethethethethethe", "\xef\xbf\xbd"};
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "'s",
+        "'LL",
+        "'re",
+        "'",
+        " '",
+        "the",
+        " the",
+        "The cat",
+        "theories",
+        "mother",
+        "1",
+        "12",
+        "12345",
+        " 7",
+        "\xc2\xbd",
+        "\xd9\xa1",
+        ".",
+        ",",
+        "...",
+        "!?",
+        "(",
+        "\"",
+        "_",
+        "\xc3\xa9",
+        "e\xcc\x81",
+        "\xc3\x89t\xc3\xa9",
+        "\xe4\xbd\xa0",
+        "\xe5\xa5\xbd",
+        "\xf0\x9f\xa6\x99",
+        "\xe2\x80\x83",
+        "\xc2\xa0",
+        "\xc2\x85",
+        "\xe2\x80\xa8",
+        "\xe1\xa0\x8e",
+        "'\xc5\xbf",
+        "\xc5\xbf",
+        "\xff",
+        "\xc3",
+        "\xe2\x82",
+        "\xf0\x9f",
+        "\x80",
+        "\xed\xa0\x80",
+        "<s>",
+        "<unk>",
+        "<0x41>",
+        "\x01",
+        "\x7f",
+        "                ",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "thethethethethethethethethethethethethethe",
+        "\xef\xbf\xbd"};
     enum { N_PARTS = sizeof parts / sizeof *parts };
     size_t n = 0, want = random_next(state) % room;
     uint64_t spread = 1 + random_next(state) % N_PARTS, base = random_next(state);

@@ -130,26 +130,17 @@ static void grown_row(float *x, const struct recipe *r, const struct gguf_tensor
  */
 static float tolerance(glass_dtype type) {
     switch (type) {
-    case GLASS_F32:
-        return 0;
-    case GLASS_F16:
-        return 0x1p-11f;
-    case GLASS_BF16:
-        return 0x1p-8f;
-    case GLASS_Q8_0:
-        return 0.01f;
-    case GLASS_Q6_K:
-        return 0.03f;
+    case GLASS_F32: return 0;
+    case GLASS_F16: return 0x1p-11f;
+    case GLASS_BF16: return 0x1p-8f;
+    case GLASS_Q8_0: return 0.01f;
+    case GLASS_Q6_K: return 0.03f;
     case GLASS_Q5_0:
     case GLASS_Q5_1:
-    case GLASS_Q5_K:
-        return 0.07f;
-    case GLASS_Q3_K:
-        return 0.3f;
-    case GLASS_Q2_K:
-        return 0.5f;
-    default:
-        return 0.14f;
+    case GLASS_Q5_K: return 0.07f;
+    case GLASS_Q3_K: return 0.3f;
+    case GLASS_Q2_K: return 0.5f;
+    default: return 0.14f;
     }
 }
 

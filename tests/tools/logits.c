@@ -55,7 +55,8 @@ int main(int argc, char **argv) {
     glass_session_options options = {0};
     int64_t chunk = 0;
     if (argc < 4) {
-        fprintf(stderr, "usage: logits MODEL IDS OUT [--chunk N] [--threads N] [--cache T]\n");
+        fprintf(stderr,
+                "usage: logits MODEL IDS OUT [--chunk N] [--threads N] [--cache T]\n");
         return 2;
     }
     for (int i = 4; i + 1 < argc; i += 2) {

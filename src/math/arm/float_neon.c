@@ -125,24 +125,12 @@ static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
                  const float *panel, int64_t k, int64_t rows, bool add,
                  const struct gemm_float_next *next) {
     switch (rows) {
-    case 1:
-        tile_rows(1, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 2:
-        tile_rows(2, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 3:
-        tile_rows(3, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 4:
-        tile_rows(4, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 5:
-        tile_rows(5, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    default:
-        tile_rows(6, c, c_stride, a, a_row, panel, k, add, next);
-        break;
+    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
+    default: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
     }
 }
 
@@ -208,20 +196,11 @@ INLINE void stream_m(enum kind kind, int m, float *c, int64_t c_stride, const vo
 INLINE void stream(enum kind kind, float *c, int64_t c_stride, const void *a, size_t a_row,
                    const void *w, size_t w_row, int64_t m, int64_t n, int64_t k) {
     switch (m) {
-    case 1:
-        stream_m(kind, 1, c, c_stride, a, a_row, w, w_row, n, k);
-        break;
-    case 2:
-        stream_m(kind, 2, c, c_stride, a, a_row, w, w_row, n, k);
-        break;
-    case 3:
-        stream_m(kind, 3, c, c_stride, a, a_row, w, w_row, n, k);
-        break;
-    case 4:
-        stream_m(kind, 4, c, c_stride, a, a_row, w, w_row, n, k);
-        break;
-    default:
-        break;
+    case 1: stream_m(kind, 1, c, c_stride, a, a_row, w, w_row, n, k); break;
+    case 2: stream_m(kind, 2, c, c_stride, a, a_row, w, w_row, n, k); break;
+    case 3: stream_m(kind, 3, c, c_stride, a, a_row, w, w_row, n, k); break;
+    case 4: stream_m(kind, 4, c, c_stride, a, a_row, w, w_row, n, k); break;
+    default: break;
     }
 }
 

@@ -54,9 +54,9 @@ static void clip(int64_t *from, int64_t *to, int64_t begin, int64_t end, int64_t
 }
 
 static inline void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                      const int64_t *begin, const int64_t *end, int64_t n_rows, const void *k,
-                      int64_t key0, int64_t head_dim, float scale, size_t tile_bytes,
-                      k_value *value) {
+                      const int64_t *begin, const int64_t *end, int64_t n_rows,
+                      const void *k, int64_t key0, int64_t head_dim, float scale,
+                      size_t tile_bytes, k_value *value) {
     for (int64_t r = 0; r < n_rows; r++) {
         int64_t from, to;
         clip(&from, &to, begin[r], end[r], key0);
@@ -91,8 +91,9 @@ static void attn_qk_q8_0_c ATTN_QK_PARAMETERS {
 }
 
 static inline void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
-                      const int64_t *begin, const int64_t *end, int64_t n_rows, const void *v,
-                      size_t panel_bytes, int64_t key0, int64_t head_dim, v_value *value) {
+                      const int64_t *begin, const int64_t *end, int64_t n_rows,
+                      const void *v, size_t panel_bytes, int64_t key0, int64_t head_dim,
+                      v_value *value) {
     for (int64_t r = 0; r < n_rows; r++) {
         int64_t from, to;
         clip(&from, &to, begin[r], end[r], key0);
@@ -116,7 +117,8 @@ static void attn_pv_f16_c ATTN_PV_PARAMETERS {
 }
 
 static void attn_pv_q8_0_c ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, v_q8_0);
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+       v_q8_0);
 }
 
 /* d = f16(max|x| / 127), at most the largest finite f16; q = half-even(x * (1 / d)), held to

@@ -51,7 +51,8 @@ static void gemm(float *c, int64_t c_stride, const void *a, size_t a_row, const 
             widen(wide, row + (size_t)block * w_bytes, left);
             for (int64_t i = 0; i < m; i++) {
                 const float *x =
-                    (const float *)(const void *)((const char *)a + (size_t)i * a_row) + block;
+                    (const float *)(const void *)((const char *)a + (size_t)i * a_row) +
+                    block;
                 float chain = 0;
                 for (int64_t l = 0; l < left; l++) chain = fmaf(x[l], wide[l], chain);
                 float *out = &c[i * c_stride + j];

@@ -173,7 +173,8 @@ static void gemm(float *c, int64_t c_stride, const void *a, size_t a_row, const 
             unpack(&plain, (const char *)w + (size_t)j * w_row + (size_t)b * block_bytes);
             for (int64_t i = 0; i < m; i++) {
                 struct a256 block;
-                memcpy(&block, (const char *)a + (size_t)i * a_row + (size_t)b * sizeof block,
+                memcpy(&block,
+                       (const char *)a + (size_t)i * a_row + (size_t)b * sizeof block,
                        sizeof block);
                 float *acc = &c[i * c_stride + j];
                 *acc = step(*acc, &plain, &block, minima);
@@ -218,7 +219,8 @@ static void gemm_q6_k_c GEMM_PARAMETERS {
 }
 static void gemm_iq4_xs_c GEMM_PARAMETERS {
     (void)scratch;
-    gemm(c, c_stride, a, a_row, w, w_row, m, n, k, unpack_iq4_xs, sizeof(struct iq4_xs), false);
+    gemm(c, c_stride, a, a_row, w, w_row, m, n, k, unpack_iq4_xs, sizeof(struct iq4_xs),
+         false);
 }
 
 static void widen_q2_k_c(float *y, const void *x, int64_t k) {

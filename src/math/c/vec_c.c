@@ -82,7 +82,8 @@ static void divide_f32_c(float *y, const float *x, float divisor, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] / divisor;
 }
 
-static void mix_f32_c(float *o, const float *p, const float *v, int64_t n_keys, int64_t hd) {
+static void mix_f32_c(float *o, const float *p, const float *v, int64_t n_keys,
+                      int64_t hd) {
     for (int64_t d = 0; d < hd; d++) o[d] = 0;
     for (int64_t j = 0; j < n_keys; j++)
         for (int64_t d = 0; d < hd; d++) o[d] = fmaf(p[j], v[j * hd + d], o[d]);

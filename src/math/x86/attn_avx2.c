@@ -40,8 +40,8 @@ INLINE __m256 k_lanes(const uint8_t *at, int h, const float *d_k, glass_dtype dt
 
 /* Chains on over features [d, d + n), a run that lies evenly (q8_0: within a block). */
 INLINE void qk_chain(__m256 acc[ROWS][TILES][2], const float *q, int64_t q_stride,
-                     const uint8_t *k, size_t tile_bytes, const float *d_k, int64_t n, int R,
-                     int T, glass_dtype dtype) {
+                     const uint8_t *k, size_t tile_bytes, const float *d_k, int64_t n,
+                     int R, int T, glass_dtype dtype) {
     const size_t run = dtype == GLASS_F32 ? 64 : dtype == GLASS_F16 ? 32 : 16;
     for (int64_t d = 0; d < n; d++, k += run) {
         __m256 lanes[TILES][2];
@@ -61,8 +61,8 @@ INLINE void qk_chain(__m256 acc[ROWS][TILES][2], const float *q, int64_t q_strid
 
 /* R rows times T tiles, whole dots. */
 INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                    const uint8_t *k, size_t tile_bytes, int64_t head_dim, float scale, int R,
-                    int T, glass_dtype dtype) {
+                    const uint8_t *k, size_t tile_bytes, int64_t head_dim, float scale,
+                    int R, int T, glass_dtype dtype) {
     for (int64_t d0 = 0; d0 < head_dim; d0 += 256) {
         int64_t n = head_dim - d0 < 256 ? head_dim - d0 : 256;
         __m256 acc[ROWS][TILES][2];
@@ -77,9 +77,11 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
                 const uint8_t *at = k + (size_t)b * ATTN_Q8_BYTES;
                 UNROLL for (int t = 0; t < T; t++) {
                     _mm256_storeu_ps(d_k + 16 * t, half8(at + (size_t)t * tile_bytes));
-                    _mm256_storeu_ps(d_k + 16 * t + 8, half8(at + (size_t)t * tile_bytes + 16));
+                    _mm256_storeu_ps(d_k + 16 * t + 8,
+                                     half8(at + (size_t)t * tile_bytes + 16));
                 }
-                qk_chain(acc, q + b * 32, q_stride, at + 32, tile_bytes, d_k, 32, R, T, dtype);
+                qk_chain(acc, q + b * 32, q_stride, at + 32, tile_bytes, d_k, 32, R, T,
+                         dtype);
             }
         } else {
             size_t run = dtype == GLASS_F32 ? 64 : 32;
@@ -101,8 +103,8 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
 
 /* R rows over tiles [from, to), T at a time. */
 INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                     const uint8_t *k, int64_t from, int64_t to, int64_t head_dim, float scale,
-                     int R, int T, glass_dtype dtype) {
+                     const uint8_t *k, int64_t from, int64_t to, int64_t head_dim,
+                     float scale, int R, int T, glass_dtype dtype) {
     size_t bytes = dtype == GLASS_F32   ? (size_t)head_dim * 64
                    : dtype == GLASS_F16 ? (size_t)head_dim * 32
                                         : (size_t)(head_dim / 32) * ATTN_Q8_BYTES;
@@ -145,12 +147,23 @@ INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
         const float *in = q + r * q_stride;
         int64_t t0 = first / ATTN_TILE, t1 = (last + ATTN_TILE - 1) / ATTN_TILE;
         switch (n) {
-        case 1: qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 1, 4, dtype); break;
-        case 2: qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 2, 2, dtype); break;
-        case 3: qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 3, 2, dtype); break;
-        case 4: qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 4, 1, dtype); break;
-        case 5: qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 5, 1, dtype); break;
-        default: qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 6, 1, dtype);
+        case 1:
+            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 1, 4, dtype);
+            break;
+        case 2:
+            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 2, 2, dtype);
+            break;
+        case 3:
+            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 3, 2, dtype);
+            break;
+        case 4:
+            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 4, 1, dtype);
+            break;
+        case 5:
+            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 5, 1, dtype);
+            break;
+        default:
+            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 6, 1, dtype);
         }
     }
 }
@@ -177,7 +190,8 @@ INLINE __m256 v_lanes(const uint8_t *at, int h, __m256 d_v, glass_dtype dtype) {
 }
 
 /* Run i of 16 features, of the first key. */
-INLINE const uint8_t *v_run(const uint8_t *v, size_t panel_bytes, int i, glass_dtype dtype) {
+INLINE const uint8_t *v_run(const uint8_t *v, size_t panel_bytes, int i,
+                            glass_dtype dtype) {
     if (dtype != GLASS_Q8_0) return v + (size_t)i * panel_bytes;
     return v + (size_t)(i / 2) * panel_bytes + 32 + (size_t)(i % 2) * 16;
 }
@@ -185,8 +199,8 @@ INLINE const uint8_t *v_run(const uint8_t *v, size_t panel_bytes, int i, glass_d
 /* Chains on over keys [from, to), which for q8_0 lie in one tile whose scales, from the first
  * key of the tile on, are d_v (16 for each panel of 32). v: runs of the first of the keys. */
 INLINE void pv_chain(__m256 acc[ROWS][TILES][2], const float *p, int64_t p_stride,
-                     const uint8_t *const v[TILES], const float *d_v, int64_t n, int R, int P,
-                     glass_dtype dtype) {
+                     const uint8_t *const v[TILES], const float *d_v, int64_t n, int R,
+                     int P, glass_dtype dtype) {
     const size_t step = dtype == GLASS_F32 ? 64 : 32;
     for (int64_t j = 0; j < n; j++) {
         __m256 lanes[TILES][2];
@@ -268,8 +282,8 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
     for (int r = 0; r < R; r++) {
         int64_t stop = common0 < common1 ? common0 : to[r];
         memset(sum + r * 16 * P, 0, sizeof(float) * 16 * (size_t)P);
-        pv_keys(sum + r * 16 * P, p + r * p_stride, p_stride, v, panel_bytes, first, from[r],
-                stop, 1, P, dtype);
+        pv_keys(sum + r * 16 * P, p + r * p_stride, p_stride, v, panel_bytes, first,
+                from[r], stop, 1, P, dtype);
     }
     if (common0 < common1) {
         pv_keys(sum, p, p_stride, v, panel_bytes, first, common0, common1, R, P, dtype);
@@ -295,14 +309,15 @@ INLINE void pv_tiles(float *o, int64_t o_stride, const float *p, int64_t p_strid
     int64_t i = 0;
     for (; i + P <= n_runs; i += P) {
         int64_t panel = dtype == GLASS_Q8_0 ? i / 2 : i;
-        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, v + (size_t)panel * panel_bytes,
-                panel_bytes, P == 1 && dtype == GLASS_Q8_0 ? (int)(i % 2) : 0, key0, R, P,
-                dtype);
+        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end,
+                v + (size_t)panel * panel_bytes, panel_bytes,
+                P == 1 && dtype == GLASS_Q8_0 ? (int)(i % 2) : 0, key0, R, P, dtype);
     }
     for (; P > 1 && i < n_runs; i++) {
         int64_t panel = dtype == GLASS_Q8_0 ? i / 2 : i;
-        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, v + (size_t)panel * panel_bytes,
-                panel_bytes, dtype == GLASS_Q8_0 ? (int)(i % 2) : 0, key0, R, 1, dtype);
+        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end,
+                v + (size_t)panel * panel_bytes, panel_bytes,
+                dtype == GLASS_Q8_0 ? (int)(i % 2) : 0, key0, R, 1, dtype);
     }
 }
 
@@ -314,29 +329,49 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
         /* Rows that see nothing here are passed over, so a tile's rows all see something. */
         n = 1;
         if (!clip(&from, &to, begin[r], end[r], key0)) continue;
-        while (r + n < n_rows && n < 2 * ROWS && clip(&from, &to, begin[r + n], end[r + n], key0))
+        while (r + n < n_rows && n < 2 * ROWS &&
+               clip(&from, &to, begin[r + n], end[r + n], key0))
             n++;
         n = take(n);
         float *out = o + r * o_stride;
         const float *in = p + r * p_stride;
         const int64_t *b = begin + r, *e = end + r;
         switch (n) {
-        case 1: pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 1, 4, dtype); break;
-        case 2: pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 2, 2, dtype); break;
-        case 3: pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 3, 2, dtype); break;
-        case 4: pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 4, 1, dtype); break;
-        case 5: pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 5, 1, dtype); break;
-        default: pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 6, 1, dtype);
+        case 1:
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 1, 4,
+                     dtype);
+            break;
+        case 2:
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 2, 2,
+                     dtype);
+            break;
+        case 3:
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 3, 2,
+                     dtype);
+            break;
+        case 4:
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 4, 1,
+                     dtype);
+            break;
+        case 5:
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 5, 1,
+                     dtype);
+            break;
+        default:
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 6, 1,
+                     dtype);
         }
     }
 }
 
 static void attn_pv_f32_avx2 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, GLASS_F32);
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+       GLASS_F32);
 }
 
 static void attn_pv_f16_avx2 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, GLASS_F16);
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+       GLASS_F16);
 }
 
 static void attn_pv_q8_0_avx2 ATTN_PV_PARAMETERS {
@@ -355,8 +390,8 @@ static void attn_round_q8_0_avx2(int8_t *y, uint16_t *d, const float *x, int64_t
             bits = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
             most = _mm256_max_epi32(most, bits);
         }
-        __m128i m = _mm_max_epi32(_mm256_castsi256_si128(most),
-                                  _mm256_extracti128_si256(most, 1));
+        __m128i m =
+            _mm_max_epi32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
         m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
         m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
         if (_mm_cvtsi128_si32(m) >= 0x7f800000) {
@@ -365,7 +400,8 @@ static void attn_round_q8_0_avx2(int8_t *y, uint16_t *d, const float *x, int64_t
             continue;
         }
         __m128 scale = _mm_div_ss(_mm_castsi128_ps(m), _mm_set_ss(127.0f));
-        uint16_t h = (uint16_t)_mm_cvtsi128_si32(_mm_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
+        uint16_t h =
+            (uint16_t)_mm_cvtsi128_si32(_mm_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
         d[b] = h < 0x7bff ? h : 0x7bff;
         float inverse =
             d[b] == 0 ? 0.0f : 1.0f / _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(d[b])));
@@ -376,8 +412,8 @@ static void attn_round_q8_0_avx2(int8_t *y, uint16_t *d, const float *x, int64_t
             q[i] = _mm256_cvtps_epi32(s);
         }
         __m256i lo = _mm256_packs_epi32(q[0], q[1]), hi = _mm256_packs_epi32(q[2], q[3]);
-        __m256i all = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(lo, hi),
-                                                  _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        __m256i all = _mm256_permutevar8x32_epi32(
+            _mm256_packs_epi16(lo, hi), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
         _mm256_storeu_si256((__m256i *)(void *)y, all);
     }
 }

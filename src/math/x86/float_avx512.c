@@ -230,48 +230,20 @@ static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
                  const float *panel, int64_t k, int64_t rows, bool add,
                  const struct gemm_float_next *next) {
     switch (rows) {
-    case 1:
-        tile_rows(1, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 2:
-        tile_rows(2, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 3:
-        tile_rows(3, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 4:
-        tile_rows(4, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 5:
-        tile_rows(5, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 6:
-        tile_rows(6, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 7:
-        tile_rows(7, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 8:
-        tile_rows(8, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 9:
-        tile_rows(9, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 10:
-        tile_rows(10, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 11:
-        tile_rows(11, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 12:
-        tile_rows(12, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    case 13:
-        tile_rows(13, c, c_stride, a, a_row, panel, k, add, next);
-        break;
-    default:
-        tile_rows(14, c, c_stride, a, a_row, panel, k, add, next);
-        break;
+    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 6: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 7: tile_rows(7, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 8: tile_rows(8, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 9: tile_rows(9, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 10: tile_rows(10, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 11: tile_rows(11, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 12: tile_rows(12, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 13: tile_rows(13, c, c_stride, a, a_row, panel, k, add, next); break;
+    default: tile_rows(14, c, c_stride, a, a_row, panel, k, add, next); break;
     }
 }
 
@@ -446,30 +418,14 @@ INLINE void stream(enum kind kind, float *c, int64_t c_stride, const void *a, si
                    const void *w, size_t w_row, int64_t m, int64_t n, int64_t k) {
     const struct stream s = {c, c_stride, a, w, a_row, w_row, n, k};
     switch (m) {
-    case 1:
-        stream_m(kind, 1, &s);
-        break;
-    case 2:
-        stream_m(kind, 2, &s);
-        break;
-    case 3:
-        stream_m(kind, 3, &s);
-        break;
-    case 4:
-        stream_m(kind, 4, &s);
-        break;
-    case 5:
-        stream_m(kind, 5, &s);
-        break;
-    case 6:
-        stream_m(kind, 6, &s);
-        break;
-    case 7:
-        stream_m(kind, 7, &s);
-        break;
-    default:
-        stream_m(kind, 8, &s);
-        break;
+    case 1: stream_m(kind, 1, &s); break;
+    case 2: stream_m(kind, 2, &s); break;
+    case 3: stream_m(kind, 3, &s); break;
+    case 4: stream_m(kind, 4, &s); break;
+    case 5: stream_m(kind, 5, &s); break;
+    case 6: stream_m(kind, 6, &s); break;
+    case 7: stream_m(kind, 7, &s); break;
+    default: stream_m(kind, 8, &s); break;
     }
 }
 

@@ -365,7 +365,8 @@ INLINE void fetch_ahead(struct ahead *f) {
 INLINE void multiply_narrow(enum format format, int groups, int m,
                             __m256i isum[][MAX_COLUMNS], const struct tile *const w[],
                             const struct a32_block *const a[]) {
-    bool four_bits = format == Q4_0 || format == Q4_1; /* sums fit before the offset is off */
+    bool four_bits =
+        format == Q4_0 || format == Q4_1; /* sums fit before the offset is off */
     for (int i = 0; i < m; i++)
         for (int g = 0; g < groups; g++)
             if (!four_bits) isum[g][i] = broadcast4(a[i]->offset16);
@@ -374,9 +375,8 @@ INLINE void multiply_narrow(enum format format, int groups, int m,
             __m256i x = broadcast4(a[i]->q + 4 * j);
             for (int g = 0; g < groups; g++) {
                 __m256i pairs = _mm256_maddubs_epi16(w[g]->q[j], x);
-                isum[g][i] = in_order(four_bits && j == 0
-                                          ? pairs
-                                          : _mm256_add_epi16(isum[g][i], pairs));
+                isum[g][i] = in_order(
+                    four_bits && j == 0 ? pairs : _mm256_add_epi16(isum[g][i], pairs));
             }
         }
     const __m256i ones = _mm256_set1_epi16(1);

@@ -25,10 +25,10 @@ enum type { Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS };
 
 enum {
     TILE_MIN_M = 4,
-    TILES = 8,      /* tiles that are unpacked before the columns pass: 64 rows */
-    NEAR = 8,       /* blocks that a row is prefetched ahead of its use */
-    COLUMNS = 4,    /* of a register block, which is two tiles high */
-    CHUNK = 512     /* columns whose sums are kept at a time */
+    TILES = 8,   /* tiles that are unpacked before the columns pass: 64 rows */
+    NEAR = 8,    /* blocks that a row is prefetched ahead of its use */
+    COLUMNS = 4, /* of a register block, which is two tiles high */
+    CHUNK = 512  /* columns whose sums are kept at a time */
 };
 
 /* 256 weights of 8 rows. */
@@ -77,7 +77,9 @@ INLINE void store(void *p, __m256i v) {
 }
 
 INLINE __m256i low_bits(__m256i v, int shift, int mask) {
-    v = shift > 0 ? _mm256_srli_epi16(v, shift) : shift < 0 ? _mm256_slli_epi16(v, -shift) : v;
+    v = shift > 0   ? _mm256_srli_epi16(v, shift)
+        : shift < 0 ? _mm256_slli_epi16(v, -shift)
+                    : v;
     return _mm256_and_si256(v, _mm256_set1_epi8((char)mask));
 }
 
@@ -137,8 +139,8 @@ INLINE __m256i spread(__m256i v, int first, int second, bool is_signed) {
         (char)low, (char)high, (char)low2, (char)high2, (char)(low + 4), (char)(high + 4),
         (char)(low2 + 4), (char)(high2 + 4), (char)(low + 8), (char)(high + 8),
         (char)(low2 + 8), (char)(high2 + 8), (char)(low + 12), (char)(high + 12),
-        (char)(low2 + 12), (char)(high2 + 12), (char)low, (char)high, (char)low2, (char)high2,
-        (char)(low + 4), (char)(high + 4), (char)(low2 + 4), (char)(high2 + 4),
+        (char)(low2 + 12), (char)(high2 + 12), (char)low, (char)high, (char)low2,
+        (char)high2, (char)(low + 4), (char)(high + 4), (char)(low2 + 4), (char)(high2 + 4),
         (char)(low + 8), (char)(high + 8), (char)(low2 + 8), (char)(high2 + 8),
         (char)(low + 12), (char)(high + 12), (char)(low2 + 12), (char)(high2 + 12));
     v = _mm256_shuffle_epi8(v, order);
@@ -172,16 +174,18 @@ INLINE void scales_q2_k(struct tile *out, const uint8_t *const row[8]) {
         put_pairs(out, 2 * i, low_bits(t[i], 4, 15), false);
     }
     size_t at = offsetof(struct q2_k, d);
-    put_factors(out, _mm256_setr_epi32((int)load_u32(row[0] + at), (int)load_u32(row[1] + at),
-                                       (int)load_u32(row[2] + at), (int)load_u32(row[3] + at),
-                                       (int)load_u32(row[4] + at), (int)load_u32(row[5] + at),
-                                       (int)load_u32(row[6] + at), (int)load_u32(row[7] + at)));
+    put_factors(out,
+                _mm256_setr_epi32((int)load_u32(row[0] + at), (int)load_u32(row[1] + at),
+                                  (int)load_u32(row[2] + at), (int)load_u32(row[3] + at),
+                                  (int)load_u32(row[4] + at), (int)load_u32(row[5] + at),
+                                  (int)load_u32(row[6] + at), (int)load_u32(row[7] + at)));
 }
 
 INLINE void scales_q3_k(struct tile *out, const uint8_t *const row[8]) {
     /* The last 16 bytes of the block: two of qs, twelve of scales, d. Turned, d comes last. */
-    const __m256i turn = _mm256_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2,
-                                          3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1);
+    const __m256i turn =
+        _mm256_setr_epi8(2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5,
+                         6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1);
     __m256i t[4];
     transpose16(t, row, sizeof(struct q3_k) - 16, &turn);
     for (int i = 0; i < 4; i++) {
@@ -201,7 +205,8 @@ INLINE void scales_q4_k(struct tile *out, const uint8_t *const row[8]) {
     put_factors(out, t[0]);
     put_scales(out, 0, low_bits(t[1], 0, 63), false);
     put_pairs(out, 0, low_bits(t[2], 0, 63), false);
-    put_scales(out, 4, _mm256_or_si256(low_bits(t[3], 0, 15), low_bits(t[1], 2, 48)), false);
+    put_scales(out, 4, _mm256_or_si256(low_bits(t[3], 0, 15), low_bits(t[1], 2, 48)),
+               false);
     put_pairs(out, 2, _mm256_or_si256(low_bits(t[3], 4, 15), low_bits(t[2], 2, 48)), false);
 }
 
@@ -228,7 +233,8 @@ INLINE void scales_iq4_xs(struct tile *out, const uint8_t *const row[8]) {
         __m256i low = _mm256_and_si256(_mm256_srli_epi32(t[1], 4 * i), low4);
         __m256i high = _mm256_and_si256(_mm256_srli_epi32(t[0], 12 + 2 * i), high2);
         __m256i scale = _mm256_sub_epi32(_mm256_or_si256(low, high), _mm256_set1_epi32(32));
-        store(out->scales[i], _mm256_blend_epi16(scale, _mm256_slli_epi32(scale, 16), 0xaa));
+        store(out->scales[i],
+              _mm256_blend_epi16(scale, _mm256_slli_epi32(scale, 16), 0xaa));
     }
 }
 
@@ -264,9 +270,11 @@ INLINE __m256i weights(enum type t, __m256i low, __m256i high, int chunk, int pi
     case Q2_K: return low_bits(low, 2 * piece, 3);
     case Q3_K: return or_bits(low_bits(low, 2 * piece, 3), high, chunk * 4 + piece - 2, 4);
     case Q4_K: return low_bits(low, 4 * piece, 15);
-    case Q5_K: return or_bits(low_bits(low, 4 * piece, 15), high, chunk * 2 + piece - 4, 16);
+    case Q5_K:
+        return or_bits(low_bits(low, 4 * piece, 15), high, chunk * 2 + piece - 4, 16);
     case Q6_K:
-        return or_bits(low_bits(low, 4 * piece, 15), high, piece * 4 + chunk % 2 * 2 - 4, 48);
+        return or_bits(low_bits(low, 4 * piece, 15), high, piece * 4 + chunk % 2 * 2 - 4,
+                       48);
     default: return iq4_values(low_bits(low, 4 * piece, 15));
     }
 }
@@ -345,7 +353,8 @@ INLINE __m256 finish(enum type t, const struct tile *w, const struct a256 *a, __
     if (offset(t) != 0)
         isum = _mm256_sub_epi32(isum, _mm256_slli_epi32(by_sums, offset(t) == 32 ? 5 : 2));
     __m256 d = _mm256_set1_ps(a->d);
-    acc = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_load_ps(w->d), d), _mm256_cvtepi32_ps(isum), acc);
+    acc = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_load_ps(w->d), d), _mm256_cvtepi32_ps(isum),
+                          acc);
     if (has_minima(t))
         acc = _mm256_fnmadd_ps(_mm256_mul_ps(_mm256_load_ps(w->dmin), d),
                                _mm256_cvtepi32_ps(by_sums), acc);
@@ -372,8 +381,10 @@ INLINE void find_rows(const uint8_t *row[8], const void *w, size_t w_row, int64_
 
 /* The sum of each of eight vectors. */
 INLINE __m256i sum_each(const __m256i v[8]) {
-    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
-    __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(v[4], v[5]), _mm256_hadd_epi32(v[6], v[7]));
+    __m256i a =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
+    __m256i b =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(v[4], v[5]), _mm256_hadd_epi32(v[6], v[7]));
     return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
                             _mm256_permute2x128_si256(a, b, 0x31));
 }
@@ -486,14 +497,14 @@ INLINE void block_product(enum type t, int tiles, int m, float acc[][2][8],
         }
         for (int i = 0; i < m; i++)
             for (int v = 0; v < tiles; v++)
-                sums[i][v] = add32(
-                    sums[i][v],
-                    _mm256_madd_epi16(short_sums[i][v], load(w[v].scales[first / groups])));
+                sums[i][v] =
+                    add32(sums[i][v], _mm256_madd_epi16(short_sums[i][v],
+                                                        load(w[v].scales[first / groups])));
     }
     for (int i = 0; i < m; i++)
         for (int v = 0; v < tiles; v++)
-            _mm256_store_ps(acc[i][v], finish(t, &w[v], a[i], sums[i][v],
-                                              _mm256_load_ps(acc[i][v])));
+            _mm256_store_ps(acc[i][v],
+                            finish(t, &w[v], a[i], sums[i][v], _mm256_load_ps(acc[i][v])));
 }
 
 /* The same for a number of columns that is not a constant. */
@@ -524,13 +535,14 @@ INLINE void chunk_block(enum type t, struct many_scratch *s, int64_t tiles, cons
         for (int64_t v = 0; v + 2 <= tiles; v += 2)
             block_products(t, 2, columns, s->acc[v / 2] + i, s->tiles + v, column);
         if (tiles % 2 != 0)
-            block_products(t, 1, columns, s->acc[tiles / 2] + i, s->tiles + tiles - 1, column);
+            block_products(t, 1, columns, s->acc[tiles / 2] + i, s->tiles + tiles - 1,
+                           column);
     }
 }
 
-INLINE void many_columns(enum type t, float *c, int64_t c_stride, const void *a, size_t a_row,
-                         const void *w, size_t w_row, int64_t m, int64_t n, int64_t k,
-                         struct many_scratch *s) {
+INLINE void many_columns(enum type t, float *c, int64_t c_stride, const void *a,
+                         size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n,
+                         int64_t k, struct many_scratch *s) {
     const int64_t blocks = k / QK_BLOCK;
     for (int64_t j = 0; j < n; j += 8 * TILES) {
         int64_t rows = n - j < 8 * TILES ? n - j : 8 * TILES, tiles = (rows + 7) / 8;
@@ -553,13 +565,14 @@ INLINE void many_columns(enum type t, float *c, int64_t c_stride, const void *a,
         }
         for (int64_t i = 0; i < m; i++)
             for (int64_t v = 0; v < tiles; v++)
-                store_rows(c + i * c_stride + j + 8 * v, _mm256_load_ps(s->acc[v / 2][i][v % 2]),
-                           rows - 8 * v);
+                store_rows(c + i * c_stride + j + 8 * v,
+                           _mm256_load_ps(s->acc[v / 2][i][v % 2]), rows - 8 * v);
     }
 }
 
 INLINE void gemm(enum type t, float *c, int64_t c_stride, const void *a, size_t a_row,
-                 const void *w, size_t w_row, int64_t m, int64_t n, int64_t k, void *scratch) {
+                 const void *w, size_t w_row, int64_t m, int64_t n, int64_t k,
+                 void *scratch) {
     switch (m) {
     case 0: return;
     case 1: few_columns(t, 1, c, c_stride, a, a_row, w, w_row, n, k); return;
@@ -567,8 +580,8 @@ INLINE void gemm(enum type t, float *c, int64_t c_stride, const void *a, size_t 
     case 3: few_columns(t, 3, c, c_stride, a, a_row, w, w_row, n, k); return;
     }
     for (int64_t i = 0; i < m; i += CHUNK)
-        many_columns(t, c + i * c_stride, c_stride, (const char *)a + (size_t)i * a_row, a_row, w,
-                     w_row, m - i < CHUNK ? m - i : CHUNK, n, k, scratch);
+        many_columns(t, c + i * c_stride, c_stride, (const char *)a + (size_t)i * a_row,
+                     a_row, w, w_row, m - i < CHUNK ? m - i : CHUNK, n, k, scratch);
 }
 
 static void gemm_q2_k_avx2 GEMM_PARAMETERS {
@@ -597,7 +610,8 @@ static void round_block(uint8_t *out, const float *x) {
     __m256i most = _mm256_setzero_si256();
     for (int i = 0; i < QK_BLOCK; i += 8)
         most = _mm256_max_epi32(most, _mm256_and_si256(load(x + i), magnitude));
-    __m128i half = _mm_max_epi32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+    __m128i half =
+        _mm_max_epi32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
     half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
     half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1));
     int32_t largest = _mm_cvtsi128_si32(half);
@@ -618,13 +632,17 @@ static void round_block(uint8_t *out, const float *x) {
             q[j] = _mm256_cvtps_epi32(
                 _mm256_mul_ps(_mm256_loadu_ps(x + 32 * i + 8 * j), factor));
         __m256i a = _mm256_packs_epi32(q[0], q[1]), b = _mm256_packs_epi32(q[2], q[3]);
-        store(out + 32 * i, _mm256_permutevar8x32_epi32(_mm256_packs_epi16(a, b), in_order));
+        store(out + 32 * i,
+              _mm256_permutevar8x32_epi32(_mm256_packs_epi16(a, b), in_order));
         /* a holds the first 16, b the last. */
         const __m256i ones = _mm256_set1_epi16(1);
-        __m256i s = _mm256_hadd_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
-        __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+        __m256i s =
+            _mm256_hadd_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
+        __m128i t =
+            _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
         t = _mm_hadd_epi32(t, t);
-        int16_t first = (int16_t)_mm_cvtsi128_si32(t), last = (int16_t)_mm_extract_epi32(t, 1);
+        int16_t first = (int16_t)_mm_cvtsi128_si32(t),
+                last = (int16_t)_mm_extract_epi32(t, 1);
         int16_t both = (int16_t)(first + last);
         memcpy(out + offsetof(struct a256, sums16) + 4 * i, &first, 2);
         memcpy(out + offsetof(struct a256, sums16) + 4 * i + 2, &last, 2);
