@@ -2,6 +2,7 @@
  *
  * Values are read in gguf_values.c, tensor descriptions in gguf_tensors.c, and the names
  * and counts of split files in gguf_split.c. */
+#include "format/gguf_build.h"
 #include "format/gguf_parts.h"
 
 #include <stdlib.h>
@@ -134,7 +135,7 @@ static int by_name(const void *a, const void *b, void *context) {
 
 /* Sorted, not hashed: a hostile file cannot make it slow, and lookups are a dozen compares.
  */
-static glass_status index_tensors(struct gguf *g) {
+glass_status gguf_index_tensors(struct gguf *g) {
     size_t n = (size_t)g->n_tensors;
     TRY(mem_alloc(&g->tensor_order, n, sizeof *g->tensor_order));
     for (size_t i = 0; i < n; i++) g->tensor_order[i] = (uint32_t)i;
@@ -143,6 +144,9 @@ static glass_status index_tensors(struct gguf *g) {
         const struct gguf_info *a = &g->tensors[g->tensor_order[i - 1]];
         const struct gguf_info *b = &g->tensors[g->tensor_order[i]];
         if (strcmp(a->tensor.name, b->tensor.name) != 0) continue;
+        if (g->build != NULL)
+            return fail(GLASS_BAD_INPUT, "%s: two tensors are both %s", gguf_path(g),
+                        a->tensor.name);
         return fail(
             GLASS_BAD_INPUT,
             "%s: byte %zu: tensor \"%s\" is described twice (also at byte %zu of %s)",
@@ -156,6 +160,7 @@ static void clear(struct gguf *g) {
     mem_free(g->parts);
     mem_free(g->tensors);
     mem_free(g->tensor_order);
+    gguf_build_free(g->build);
 }
 
 static glass_status open_map(struct gguf **out, const char *path, struct filemap map,
@@ -175,7 +180,7 @@ static glass_status open_map(struct gguf **out, const char *path, struct filemap
                       "%s: one of %llu parts of a split file, and not opened by a path",
                       path, (unsigned long long)n_parts));
     if (n_parts > 1) TRY_FAIL(gguf_open_split(g, n_parts));
-    TRY_FAIL(index_tensors(g));
+    TRY_FAIL(gguf_index_tensors(g));
     *out = g;
     return GLASS_OK;
 fail:
@@ -200,7 +205,7 @@ glass_status gguf_check_one(const char *path) {
     struct filemap map;
     TRY(filemap_open(&map, path));
     glass_status status = gguf_add_part(&g, path, map, true);
-    if (status == GLASS_OK) status = index_tensors(&g);
+    if (status == GLASS_OK) status = gguf_index_tensors(&g);
     clear(&g);
     return status;
 }
@@ -212,11 +217,12 @@ void gguf_close(struct gguf *g) {
 }
 
 int gguf_n_parts(const struct gguf *g) {
-    return g->n_parts;
+    return g->build != NULL ? gguf_build_n_maps(g->build) : g->n_parts;
 }
 
 const struct filemap *gguf_part(const struct gguf *g, int i) {
-    return i >= 0 && i < g->n_parts ? &g->parts[i].map : NULL;
+    if (i < 0 || i >= gguf_n_parts(g)) return NULL;
+    return g->build != NULL ? gguf_build_map_at(g->build, i) : &g->parts[i].map;
 }
 
 const char *gguf_path(const struct gguf *g) {

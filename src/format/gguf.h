@@ -42,13 +42,18 @@ struct gguf_value {
     const uint32_t *offsets;
 };
 
+struct gguf_view; /* gguf_view.h */
+
 struct gguf_tensor {
     const char *name; /* NUL-terminated, owned by the gguf; 1 … 64 bytes */
     glass_dtype dtype;
     int n_dims;       /* 1 … 4 */
     int64_t shape[4]; /* outermost first (the file has them innermost first) */
-    const uint8_t *data;
+    const uint8_t *data; /* NULL where there is a view */
     size_t n_bytes;
+    /* Only in what was imported from another format: how the rows lie there. Read such a
+     * tensor, or any, by gguf_tensor_rows. */
+    const struct gguf_view *view;
 };
 
 struct gguf;
@@ -61,7 +66,7 @@ glass_status gguf_open(struct gguf **out, const char *path);
 glass_status gguf_open_memory(struct gguf **out, const void *bytes, size_t n_bytes,
                               const char *name);
 void gguf_close(struct gguf *g);
-/* The parts' mappings, for advice and locking. */
+/* The mappings behind the tensors, for advice and locking. */
 int gguf_n_parts(const struct gguf *g);
 const struct filemap *gguf_part(const struct gguf *g, int i);
 /* The first part's. */

@@ -25,6 +25,7 @@ enum {
 struct gguf_part {
     struct filemap map;
     bool mapped; /* else the bytes are the caller's */
+    bool built;  /* by gguf_build.c: the bytes are no file, so messages name no place in it */
     char *path;
     uint32_t version;
     size_t alignment;
@@ -47,7 +48,10 @@ struct gguf {
     struct gguf_info *tensors; /* all parts' */
     int64_t n_tensors;
     uint32_t *tensor_order; /* tensors by name */
+    struct gguf_build *build; /* owned; what stands behind a gguf that is no file */
 };
+
+struct gguf_writer;
 
 /* Little-endian numbers at any address; the caller knows that they are inside the file. */
 static inline uint16_t gguf_le16(const uint8_t *p) {
@@ -81,6 +85,15 @@ glass_status gguf_split_count(uint64_t *out, const struct gguf_part *part);
 /* Replaces the one part that g holds by all parts, in order. */
 glass_status gguf_open_split(struct gguf *g, uint64_t n_parts);
 void gguf_clear_parts(struct gguf *g);
+/* Sorts the tensors' names; one that stands there twice is refused. */
+glass_status gguf_index_tensors(struct gguf *g);
+/* A writer that never writes a file: values collect until they are taken, as a file would
+ * have them. */
+glass_status gguf_writer_create_memory(struct gguf_writer **out, const char *name);
+glass_status gguf_writer_take_values(struct gguf_writer *w, char **bytes, size_t *n_bytes,
+                                     uint64_t *n_values);
+const struct filemap *gguf_build_map_at(const struct gguf_build *b, int i);
+int gguf_build_n_maps(const struct gguf_build *b);
 /* Whether this one file is in order; other parts of a split file are not looked for. */
 glass_status gguf_check_one(const char *path);
 

@@ -1,10 +1,11 @@
 /* gguf_values.c - the key-value section of GGUF: reading it whole, and typed questions. */
 #include "format/gguf_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TYPES = GGUF_F64 + 1 };
+enum { N_TYPES = GGUF_F64 + 1, GGUF_PLACE = 4160 };
 
 /* Bytes of one item; strings and arrays have no fixed size. */
 static const struct {
@@ -271,13 +272,23 @@ static glass_status missing(const struct gguf *g, const char *key) {
     return fail(GLASS_BAD_INPUT, "%s: the key \"%s\" is missing", g->parts[0].path, key);
 }
 
+/* "FILE: byte N", or "FILE" alone where there are no bytes to look at. */
+static const char *place(char text[GGUF_PLACE], const struct gguf_part *part,
+                         const struct gguf_value *v) {
+    size_t at = (size_t)((const uint8_t *)v->key.text - part->map.data);
+    if (part->built)
+        snprintf(text, GGUF_PLACE, "%s", part->path);
+    else
+        snprintf(text, GGUF_PLACE, "%s: byte %zu", part->path, at);
+    return text;
+}
+
 static glass_status wrong_type(const struct gguf_part *part, const struct gguf_value *v,
                                const char *wanted) {
     bool array = v->type == GGUF_ARRAY;
-    return fail(GLASS_BAD_INPUT, "%s: byte %zu: \"%.*s\" is %s%s, not %s", part->path,
-                (size_t)((const uint8_t *)v->key.text - part->map.data), shown(v->key),
-                v->key.text, array ? "an array of " : "of type ", types[v->item_type].name,
-                wanted);
+    return fail(GLASS_BAD_INPUT, "%s: \"%.*s\" is %s%s, not %s",
+                place((char[GGUF_PLACE]){0}, part, v), shown(v->key), v->key.text,
+                array ? "an array of " : "of type ", types[v->item_type].name, wanted);
 }
 
 static bool is_integer(enum gguf_type type) {
@@ -307,10 +318,9 @@ glass_status gguf_value_u64(uint64_t *out, const struct gguf_part *part,
         return wrong_type(part, v, "an integer");
     int64_t value = load_int(v, 0);
     if (value < 0 && v->type != GGUF_U64)
-        return fail(GLASS_BAD_INPUT,
-                    "%s: byte %zu: \"%.*s\" is %lld; it cannot be negative", part->path,
-                    (size_t)((const uint8_t *)v->key.text - part->map.data), shown(v->key),
-                    v->key.text, (long long)value);
+        return fail(GLASS_BAD_INPUT, "%s: \"%.*s\" is %lld; it cannot be negative",
+                    place((char[GGUF_PLACE]){0}, part, v), shown(v->key), v->key.text,
+                    (long long)value);
     *out = (uint64_t)value;
     return GLASS_OK;
 }

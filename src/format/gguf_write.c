@@ -60,6 +60,26 @@ fail:
     return status;
 }
 
+glass_status gguf_writer_create_memory(struct gguf_writer **out, const char *name) {
+    struct gguf_writer *w;
+    *out = NULL;
+    TRY(mem_alloc_zero(&w, 1, sizeof *w));
+    w->alignment = 32;
+    glass_status status = mem_copy_text(&w->path, name, strlen(name));
+    if (status == GLASS_OK)
+        *out = w;
+    else
+        gguf_writer_free(w);
+    return status;
+}
+
+glass_status gguf_writer_take_values(struct gguf_writer *w, char **bytes, size_t *n_bytes,
+                                     uint64_t *n_values) {
+    *n_values = w->n_values;
+    w->n_values = 0;
+    return buf_take(&w->values, bytes, n_bytes);
+}
+
 void gguf_writer_free(struct gguf_writer *w) {
     if (w == NULL) return;
     if (w->file != NULL) {

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "format/gguf_view.h"
 
 #include <string.h>
 
@@ -88,6 +89,19 @@ static glass_status fill_sizes(struct glass_model *m) {
     return status;
 }
 
+/* A few bytes of a tensor, so that two trainings of one shape differ. */
+static glass_status hash_start(struct sha256 *hash, const struct gguf_tensor *t) {
+    void *row;
+    size_t n_bytes = gguf_tensor_row_bytes(t);
+    if (t->view == NULL)
+        return sha256_update(hash, t->data, t->n_bytes < 64 ? t->n_bytes : 64);
+    TRY(mem_alloc(&row, n_bytes, 1));
+    gguf_tensor_rows(row, t, 0, 1);
+    glass_status status = sha256_update(hash, row, n_bytes < 64 ? n_bytes : 64);
+    mem_free(row);
+    return status;
+}
+
 /* What tells two models apart without reading their weights: every metadata value, and every
  * tensor's name, type and shape. */
 static glass_status fill_fingerprint(struct glass_model *m) {
@@ -105,9 +119,7 @@ static glass_status fill_fingerprint(struct glass_model *m) {
         for (int d = 0; d < t->n_dims; d++) numbers[2 + d] = (uint64_t)t->shape[d];
         status = sha256_update(hash, t->name, strlen(t->name) + 1);
         if (status == GLASS_OK) status = sha256_update(hash, numbers, sizeof numbers);
-        /* A few bytes of each tensor, so that two trainings of one shape differ. */
-        if (status == GLASS_OK)
-            status = sha256_update(hash, t->data, t->n_bytes < 64 ? t->n_bytes : 64);
+        if (status == GLASS_OK) status = hash_start(hash, t);
     }
     if (status == GLASS_OK) return sha256_finish(hash, m->fingerprint);
     sha256_free(hash);

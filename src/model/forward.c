@@ -9,6 +9,8 @@
 
 #include "math/kernels.h"
 
+#include <string.h>
+
 /* What a member of the team needs at hand. */
 struct walk {
     const struct pass *p;
@@ -156,6 +158,19 @@ static void clamp(float *x, int64_t n, float limit) {
     }
 }
 
+/* Heads whose halves are apart, brought to pairs: what the file in GGUF's order computes. */
+static void join_halves(const struct walk *k, float *x, int64_t n_heads) {
+    int64_t hd = k->c->head_dim, half = hd / 2;
+    float *pairs = k->scratch;
+    for (int64_t h = 0; h < n_heads; h++, x += hd) {
+        for (int64_t i = 0; i < half; i++) {
+            pairs[2 * i] = x[i];
+            pairs[2 * i + 1] = x[half + i];
+        }
+        memcpy(x, pairs, (size_t)hd * sizeof *x);
+    }
+}
+
 /* Clamp, norms and rotation of n_heads heads of row t, from `x` on. */
 static void finish_heads(const struct walk *k, float *x, int64_t t, int64_t n_heads,
                          const struct norm *norm, bool rotate) {
@@ -181,6 +196,8 @@ static void finish_row(const struct walk *k, const struct layer *l, int64_t t,
     float *q = k->s->q + t * l->q.w.n + begin * group * hd;
     float *key = k->s->k + t * l->k.w.n + begin * hd,
           *v = k->s->v + t * l->v.w.n + begin * hd;
+    if (l->q.halves) join_halves(k, q, n * group);
+    if (l->k.halves) join_halves(k, key, n);
     finish_heads(k, q, t, n * group, &l->q_norm, true);
     finish_heads(k, key, t, n, &l->k_norm, true);
     finish_heads(k, v, t, n, NULL, false);

@@ -5,6 +5,7 @@
 #include "math/kernels.h"
 #include "model/describe.h"
 #include "model/forward.h"
+#include "model/import.h"
 #include "model/session.h"
 #include "text/tokenizer.h"
 
@@ -56,6 +57,7 @@ static glass_status open_template(struct glass_model *m) {
 static glass_status open_tokenizer(struct glass_model *m) {
     struct gguf_string kind;
     TRY(gguf_get_string_or(m->file, "tokenizer.ggml.model", &kind));
+    if (m->tokenizer != NULL) return open_template(m); /* it came beside the weights */
     if (kind.n_bytes == 0) return GLASS_OK;
     TRY(tok_create_gguf(&m->tokenizer, m->file));
     if (glass_tokenizer_n_vocab(m->tokenizer) > m->config.n_vocab)
@@ -72,7 +74,7 @@ glass_status glass_model_open(glass_model **out, const char *path,
     *out = NULL;
     TRY(math_isa_status());
     TRY(mem_alloc_zero(&m, 1, sizeof *m));
-    TRY_FAIL(gguf_open(&m->file, path));
+    TRY_FAIL(import_open(&m->file, &m->tokenizer, path));
     TRY_FAIL(config_read(&m->config, m->file));
     TRY_FAIL(weights_bind(&m->weights, &m->config, m->file));
     TRY_FAIL(

@@ -2,18 +2,22 @@
 #include "model/weights.h"
 
 #include "base/mem.h"
+#include "base/team.h"
+#include "format/gguf_view.h"
 #include "math/functions.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Where binding stands: the file, and how much of the block of owned vectors is used. The
- * first walk (vectors NULL) only counts, so that one allocation holds them all. */
+/* Where binding stands: the file, and how much of the blocks of owned vectors and matrices is
+ * used. The first walk (vectors NULL) only counts, so that one allocation holds them all. */
 struct binder {
     const struct gguf *g;
     const struct config *c;
     float *vectors;
     size_t used;
+    uint8_t *copies;
+    size_t n_copied;
 };
 
 enum { REQUIRED = 0, OPTIONAL = 1 };
@@ -48,9 +52,28 @@ static glass_status wrong_shape(const struct binder *b, const struct gguf_tensor
                 gguf_path(b->g), t->name, have, (long long)rows, (long long)columns);
 }
 
+/* Widens a vector as it lies (stored), or in its canonical order. */
+static glass_status read_vector(float *out, const struct gguf_tensor *t, bool stored) {
+    int64_t n = t->shape[0];
+    struct weight as_row = {t->data, t->dtype, 1, n, t->n_bytes};
+    void *row = NULL;
+    bool halves;
+    if (t->view != NULL) {
+        as_row.data = stored ? gguf_tensor_in_place(t, &halves) : NULL;
+        if (as_row.data == NULL) {
+            TRY(mem_alloc(&row, t->n_bytes, 1));
+            gguf_tensor_rows(row, t, 0, 1);
+            as_row.data = row;
+        }
+    }
+    matmul_row(out, &as_row, 0);
+    mem_free(row);
+    return GLASS_OK;
+}
+
 /* Widens a vector of any float type into the owned block. */
-static glass_status vector(struct binder *b, float **out, int optional, const char *name,
-                           int64_t layer, int64_t n) {
+static glass_status vector_of(struct binder *b, float **out, int optional, const char *name,
+                              int64_t layer, int64_t n, bool stored) {
     const struct gguf_tensor *t;
     *out = NULL;
     TRY(find(b, &t, optional, name, layer));
@@ -60,27 +83,63 @@ static glass_status vector(struct binder *b, float **out, int optional, const ch
         return fail(GLASS_BAD_INPUT,
                     "%s: tensor %s is %s; F32, F16 or BF16 is possible here",
                     gguf_path(b->g), t->name, glass_dtype_name(t->dtype));
-    struct weight as_row = {t->data, t->dtype, 1, n, t->n_bytes};
     if (b->vectors != NULL) {
         *out = b->vectors + b->used;
-        matmul_row(*out, &as_row, 0);
+        TRY(read_vector(*out, t, stored));
     }
     b->used += (size_t)n;
     return GLASS_OK;
 }
 
-static glass_status matrix(const struct binder *b, struct weight *out, int optional,
+static glass_status vector(struct binder *b, float **out, int optional, const char *name,
+                           int64_t layer, int64_t n) {
+    return vector_of(b, out, optional, name, layer, n, false);
+}
+
+struct copying {
+    const struct gguf_tensor *t;
+    uint8_t *to;
+};
+
+static void copy_share(void *context, const struct member *me) {
+    const struct copying *c = context;
+    int64_t begin, end;
+    team_share(me, gguf_tensor_n_rows(c->t), 32, &begin, &end);
+    gguf_tensor_rows(c->to + (size_t)begin * gguf_tensor_row_bytes(c->t), c->t, begin,
+                     end - begin);
+}
+
+/* A matrix laid out anew in the owned block. */
+static const uint8_t *copied(struct binder *b, const struct gguf_tensor *t) {
+    static const uint8_t later[1]; /* while only counting */
+    uint8_t *to = b->copies == NULL ? NULL : b->copies + b->n_copied;
+    b->n_copied += (t->n_bytes + 63) / 64 * 64;
+    if (to == NULL) return later;
+    struct copying c = {t, to};
+    team_run(t->n_bytes < 1 << 20 ? 1 : team_default_threads(), copy_share, &c);
+    return to;
+}
+
+/* halves tells that the rows come so; where it is NULL they never do. */
+static glass_status matrix(struct binder *b, struct weight *out, bool *halves, int optional,
                            const char *name, int64_t layer, int64_t rows, int64_t columns) {
     const struct gguf_tensor *t;
+    bool apart;
     *out = (struct weight){0};
     TRY(find(b, &t, optional, name, layer));
     if (t == NULL) return GLASS_OK;
     if (t->n_dims != 2 || t->shape[0] != rows || t->shape[1] != columns)
         return wrong_shape(b, t, rows, columns);
-    *out = (struct weight){t->data, t->dtype, rows, columns, t->n_bytes / (size_t)rows};
+    *out = (struct weight){NULL, t->dtype, rows, columns, t->n_bytes / (size_t)rows};
     glass_status status = matmul_check(out);
     if (status != GLASS_OK)
         return fail_within(status, "%s: tensor %s", gguf_path(b->g), t->name);
+    out->data = gguf_tensor_in_place(t, &apart);
+    if (out->data == NULL || (apart && halves == NULL)) {
+        out->data = copied(b, t);
+        apart = false;
+    }
+    if (halves != NULL) *halves = apart;
     return GLASS_OK;
 }
 
@@ -89,9 +148,9 @@ static glass_status linear(struct binder *b, struct linear *out, const char *nam
                            int64_t layer, int64_t rows, int64_t columns) {
     char text[64];
     snprintf(text, sizeof text, "%s.weight", name);
-    TRY(matrix(b, &out->w, REQUIRED, text, layer, rows, columns));
+    TRY(matrix(b, &out->w, &out->halves, REQUIRED, text, layer, rows, columns));
     snprintf(text, sizeof text, "%s.bias", name);
-    return vector(b, &out->b, OPTIONAL, text, layer, rows);
+    return vector_of(b, &out->b, OPTIONAL, text, layer, rows, out->halves);
 }
 
 static glass_status norm(struct binder *b, struct norm *out, const char *name,
@@ -190,12 +249,13 @@ static glass_status bind_rope(struct binder *b, struct weights *w) {
 
 static glass_status bind_all(struct binder *b, struct weights *w) {
     const struct config *c = b->c;
-    TRY(matrix(b, &w->embedding, REQUIRED, "token_embd.weight", -1, c->n_vocab, c->n_embd));
+    TRY(matrix(b, &w->embedding, NULL, REQUIRED, "token_embd.weight", -1, c->n_vocab,
+               c->n_embd));
     if (c->family.learned_positions)
-        TRY(matrix(b, &w->positions, REQUIRED, "position_embd.weight", -1, c->n_ctx,
+        TRY(matrix(b, &w->positions, NULL, REQUIRED, "position_embd.weight", -1, c->n_ctx,
                    c->n_embd));
     TRY(norm(b, &w->final_norm, "output_norm", -1, c->n_embd));
-    TRY(matrix(b, &w->head.w, OPTIONAL, "output.weight", -1, c->n_vocab, c->n_embd));
+    TRY(matrix(b, &w->head.w, NULL, OPTIONAL, "output.weight", -1, c->n_vocab, c->n_embd));
     TRY(vector(b, &w->head.b, OPTIONAL, "output.bias", -1, c->n_vocab));
     w->tied = w->head.w.data == NULL;
     if (w->tied) w->head.w = w->embedding;
@@ -223,8 +283,11 @@ glass_status weights_bind(struct weights *out, struct config *config,
     TRY_FAIL(bind_all(&b, out));
     TRY_FAIL(mem_alloc_aligned(&out->vectors, b.used, sizeof *out->vectors));
     out->n_vectors = b.used;
+    TRY_FAIL(mem_alloc_aligned(&out->copies, b.n_copied, 1));
+    out->n_copied_bytes = b.n_copied;
     b.vectors = out->vectors;
-    b.used = 0;
+    b.copies = out->copies;
+    b.used = b.n_copied = 0;
     TRY_FAIL(bind_all(&b, out));
     return GLASS_OK;
 fail:
@@ -235,5 +298,6 @@ fail:
 void weights_clear(struct weights *w) {
     mem_free(w->layers);
     mem_free(w->vectors);
+    mem_free(w->copies);
     *w = (struct weights){0};
 }

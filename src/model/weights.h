@@ -14,6 +14,9 @@ struct norm {
 struct linear {
     struct weight w;
     float *b; /* owned copy, or NULL */
+    /* Outputs come with each head's two halves apart, though the family rotates pairs: a file
+     * of Hugging Face's, read in place. b is in that order too. */
+    bool halves;
 };
 
 struct layer {
@@ -34,6 +37,8 @@ struct weights {
     struct layer *layers; /* (n_layer) */
     float *vectors;       /* one block that holds every owned copy */
     size_t n_vectors;     /* its floats */
+    uint8_t *copies;      /* matrices that do not lie in the file as products read them */
+    size_t n_copied_bytes;
 };
 
 /* Binds every tensor that the family's row asks for, checking names, shapes and types;
