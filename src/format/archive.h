@@ -1,5 +1,5 @@
-/* archive.h - named tensors as training frameworks write them: safetensors, PyTorch's zip
- * archives and folders of their shards behind one face.
+/* archive.h - named tensors as training frameworks write them: safetensors, what PyTorch's
+ * torch.save writes, llama2.c's .bin, and indexes of shards behind one face.
  *
  * Files are mapped read-only and validated whole before use: after archive_open has returned
  * GLASS_OK every extent below is inside its file, and `data` points into a mapping (or, for the
@@ -29,9 +29,14 @@ struct archive_tensor {
 
 struct archive;
 
-/* Opens one file (.safetensors, or a zip archive of torch.save), an index of shards
- * (*.index.json: only files beside it, by plain names), told by content. GLASS_BAD_INPUT names
- * file, place and what is wrong; a name that stands in two parts is refused. */
+/* Opens one file (safetensors; torch.save's zip archive, or its format of before 1.6;
+ * llama2.c's .bin) or an index of shards (*.index.json: only files beside it, by plain names),
+ * told by content. GLASS_BAD_INPUT names file, place and what is wrong; a name that stands in
+ * two parts is refused.
+ *
+ * A pickle's nested dicts, lists and tuples give dotted names ("model.layers.0.weight",
+ * "optimizer.state.3.exp_avg"); what is no tensor in it is left out. Tensors that share a
+ * storage share bytes. */
 glass_status archive_open(struct archive **out, const char *path);
 /* Several files as one archive whose tensors may have the same names (Meta's
  * consolidated.NN.pth): tensor->part tells them apart, and archive_find takes the part. */
@@ -41,6 +46,8 @@ glass_status archive_open_parts(struct archive **out, const char *const *paths,
 glass_status archive_open_memory(struct archive **out, const void *bytes, size_t n_bytes,
                                  const char *name);
 void archive_close(struct archive *a);
+/* Checks what opening does not, reading every byte: the CRC-32 of zip archives' members. */
+glass_status archive_verify(const struct archive *a);
 
 int64_t archive_n_tensors(const struct archive *a);
 const struct archive_tensor *archive_tensor_at(const struct archive *a, int64_t i);
@@ -53,8 +60,11 @@ const char *archive_path(const struct archive *a);
 int archive_n_parts(const struct archive *a);
 const char *archive_part_path(const struct archive *a, int part);
 const struct filemap *archive_part_map(const struct archive *a, int part);
+/* "safetensors", "PyTorch", "PyTorch before 1.6", "llama2.c". */
+const char *archive_kind(const struct archive *a, int part);
 
-/* Text metadata (safetensors' __metadata__), in file order; n is 0 where there is none. */
+/* Text metadata (safetensors' __metadata__) of the first part, in file order; n is 0 where
+ * there is none. */
 int64_t archive_n_meta(const struct archive *a);
 void archive_meta(const struct archive *a, int64_t i, const char **key, const char **value);
 
