@@ -19,7 +19,8 @@ typedef struct glass_model_options {
     void *context;
 } glass_model_options;
 
-/* Opens a GGUF file (the first part of a split one finds the others). options may be NULL.
+/* Opens a model as it was published: a GGUF file (the first part of a split one finds the
+ * others), a Hugging Face folder or a weight file in one. options may be NULL.
  * GLASS_BAD_INPUT: the file is damaged, or of a family or type that Glass does not run. */
 GLASS_API glass_status glass_model_open(glass_model **out, const char *path,
                                         const glass_model_options *options);
@@ -31,6 +32,7 @@ typedef struct glass_model_info {
     const char *license;    /* as declared, "" if the file does not say */
     int64_t n_params;       /* weights, tied ones once */
     size_t weight_bytes;    /* their bytes in the file */
+    size_t copied_bytes;    /* of weights that were laid out anew in memory, for products */
     int64_t n_vocab, n_ctx; /* vocabulary; positions trained for */
     int64_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff;
     int64_t window;        /* sliding or local window in keys, 0 = none */

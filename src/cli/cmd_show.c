@@ -48,6 +48,9 @@ static void print_text(const struct show *s, const glass_model *m, const char *p
            cli_bytes((char[32]){0}, (double)i.weight_bytes + (double)session),
            cli_bytes(a, (double)i.weight_bytes), cli_bytes(b, (double)session),
            (long long)n_ctx, glass_dtype_name(s->cache));
+    if (i.copied_bytes > 0)
+        printf("             %s of the weights lie there in another order and are copied\n",
+               cli_bytes(a, (double)i.copied_bytes));
     const glass_template *tmpl;
     glass_status status = glass_model_template(m, &tmpl);
     printf("chat         %s\n", status == GLASS_OK         ? "has a chat template"
@@ -102,17 +105,18 @@ static glass_status as_json(struct buf *b, const struct show *s, const glass_mod
     TRY(json_field(b, "license", i.license));
     TRY(json_field(b, "types", i.dtype_mix));
     TRY(buf_printf(b,
-                   ",\"parameters\":%lld,\"weight_bytes\":%zu,\"layers\":%lld,"
+                   ",\"parameters\":%lld,\"weight_bytes\":%zu,\"copied_bytes\":%zu,"
+                   "\"layers\":%lld,"
                    "\"width\":%lld,\"heads\":%lld,\"key_heads\":%lld,\"head_dim\":%lld,"
                    "\"mlp\":%lld,\"vocabulary\":%lld,\"context\":%lld,\"window\":%lld,"
                    "\"tied\":%s,\"session\":{\"positions\":%lld,\"cache_type\":\"%s\","
                    "\"bytes\":%zu,\"bytes_f32\":%zu,\"bytes_f16\":%zu,"
                    "\"bytes_q8_0\":%zu}",
-                   (long long)i.n_params, i.weight_bytes, (long long)i.n_layer,
-                   (long long)i.n_embd, (long long)i.n_head, (long long)i.n_head_kv,
-                   (long long)i.head_dim, (long long)i.n_ff, (long long)i.n_vocab,
-                   (long long)i.n_ctx, (long long)i.window, i.tied ? "true" : "false",
-                   (long long)n_ctx, glass_dtype_name(s->cache),
+                   (long long)i.n_params, i.weight_bytes, i.copied_bytes,
+                   (long long)i.n_layer, (long long)i.n_embd, (long long)i.n_head,
+                   (long long)i.n_head_kv, (long long)i.head_dim, (long long)i.n_ff,
+                   (long long)i.n_vocab, (long long)i.n_ctx, (long long)i.window,
+                   i.tied ? "true" : "false", (long long)n_ctx, glass_dtype_name(s->cache),
                    glass_model_session_bytes(m, n_ctx, s->cache),
                    glass_model_session_bytes(m, n_ctx, GLASS_F32),
                    glass_model_session_bytes(m, n_ctx, GLASS_F16),

@@ -29,8 +29,9 @@ static int help(FILE *out, int code) {
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND) tells more, with examples.\n"
-        "A MODEL is a GGUF file, or the name (or its beginning) that `glass list` "
-        "shows.\n\n"
+        "A MODEL is a GGUF file, a Hugging Face folder, or a name that `glass list` "
+        "shows.\n"
+        "\n"
         "examples:\n"
         "  glass chat\n"
         "  glass pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0\n"

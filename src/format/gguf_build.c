@@ -98,8 +98,9 @@ glass_status gguf_build_tensor(struct gguf_build *b, const struct gguf_tensor *t
     struct built_tensor *behind;
     struct gguf_tensor copy = *t;
     if (n_name == 0 || n_name > GGUF_MAX_NAME)
-        return fail(GLASS_BAD_INPUT, "%s: tensor \"%.100s\": the name has not 1 to %d bytes",
-                    b->path, t->name, GGUF_MAX_NAME);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: tensor \"%.100s\": the name has not 1 to %d bytes", b->path,
+                    t->name, GGUF_MAX_NAME);
     TRY(count_bytes(b, &copy));
     TRY(grow(b));
     if (t->view != NULL) n_pieces = (size_t)t->view->n_pieces;

@@ -21,7 +21,8 @@ const uint8_t *gguf_tensor_in_place(const struct gguf_tensor *t, bool *halves) {
     if (v == NULL) return t->data;
     if (v->n_pieces != 1 || v->plus_one) return NULL;
     if (v->order != GGUF_AS_IS && v->order != GGUF_HALVES) return NULL;
-    size_t unit = glass_dtype_block(v->stored) == 1 ? glass_dtype_block_bytes(v->stored) : 1;
+    size_t unit =
+        glass_dtype_block(v->stored) == 1 ? glass_dtype_block_bytes(v->stored) : 1;
     if ((uintptr_t)v->pieces[0].data % unit != 0) return NULL;
     *halves = v->order == GGUF_HALVES;
     return v->pieces[0].data;
@@ -57,8 +58,8 @@ static void copy_row(uint8_t *out, const struct gguf_view *v, int64_t row, int64
 }
 
 /* Rows first … of a matrix stored as (width, n_rows). */
-static void turn(uint8_t *out, const uint8_t *in, int64_t width, int64_t n_rows, size_t item,
-                 int64_t first, int64_t n) {
+static void turn(uint8_t *out, const uint8_t *in, int64_t width, int64_t n_rows,
+                 size_t item, int64_t first, int64_t n) {
     enum { TILE = 32 }; /* rows written side by side: their lines stay in the cache */
     for (int64_t r = 0; r < n; r += TILE) {
         int64_t m = n - r < TILE ? n - r : TILE;

@@ -27,9 +27,9 @@ struct gguf_piece {
 
 struct gguf_view {
     enum gguf_order order;
-    int64_t n_heads; /* of GGUF_HALVES and GGUF_QKV; divides the rows */
-    bool by_columns; /* pieces stand side by side instead of one below the other */
-    bool plus_one;   /* stored + 1 in binary32; the tensor is F32, stored says of what */
+    int64_t n_heads;    /* of GGUF_HALVES and GGUF_QKV; divides the rows */
+    bool by_columns;    /* pieces stand side by side instead of one below the other */
+    bool plus_one;      /* stored + 1 in binary32; the tensor is F32, stored says of what */
     glass_dtype stored; /* the pieces' type: the tensor's own unless plus_one */
     int n_pieces;       /* one for GGUF_TURNED */
     const struct gguf_piece *pieces;

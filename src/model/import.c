@@ -27,7 +27,8 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 /* Whether a folder has a file of this name; out is then its path. */
-static glass_status look(struct buf *out, bool *found, const char *folder, const char *name) {
+static glass_status look(struct buf *out, bool *found, const char *folder,
+                         const char *name) {
     TRY(join(out, folder, name));
     *found = is_file(out->data);
     return GLASS_OK;
@@ -54,7 +55,8 @@ static glass_status only_file(struct buf *out, const char *folder, const char *e
 /* Where a folder's weights are, by the order in which transformers looks. */
 static glass_status find_weights(struct buf *out, const char *folder) {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
-                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
+                                        "pytorch_model.bin",
+                                        "pytorch_model.bin.index.json"};
     bool found;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         TRY(look(out, &found, folder, names[i]));
@@ -84,7 +86,8 @@ static glass_status open_hf(struct gguf **out, const char *folder, const char *w
     glass_status status;
     TRY_FAIL(join(&path, folder, "config.json"));
     TRY_FAIL(path_read_whole(&config, path.data, IMPORT_CONFIG_BYTES));
-    TRY_FAIL(weights == NULL ? find_weights(&found, folder) : index_of_shard(&found, weights));
+    TRY_FAIL(weights == NULL ? find_weights(&found, folder)
+                             : index_of_shard(&found, weights));
     TRY_FAIL(archive_open(&archive, found.data));
     status = gguf_build_create(&build, folder);
     if (status != GLASS_OK) {
@@ -92,6 +95,8 @@ static glass_status open_hf(struct gguf **out, const char *folder, const char *w
         goto fail;
     }
     TRY_FAIL(import_hf(build, archive, config.data, config.len, path.data));
+    TRY_FAIL(import_put_name(gguf_build_values(build), folder));
+    TRY_FAIL(import_template(gguf_build_values(build), folder));
     status = gguf_build_finish(out, build);
     build = NULL;
 fail:
@@ -109,7 +114,8 @@ static glass_status open_tokenizer(glass_tokenizer **out, const char *folder) {
     struct buf path = {0};
     bool found = false;
     glass_status status = GLASS_OK;
-    for (size_t i = 0; status == GLASS_OK && !found && i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; status == GLASS_OK && !found && i < sizeof names / sizeof *names;
+         i++)
         status = look(&path, &found, folder, names[i]);
     if (status == GLASS_OK && found) status = glass_tokenizer_open(out, path.data);
     buf_free(&path);
@@ -170,7 +176,8 @@ static glass_status open_file(struct gguf **file, glass_tokenizer **tokenizer,
     return status;
 }
 
-glass_status import_open(struct gguf **file, glass_tokenizer **tokenizer, const char *path) {
+glass_status import_open(struct gguf **file, glass_tokenizer **tokenizer,
+                         const char *path) {
     struct stat st;
     *file = NULL;
     *tokenizer = NULL;

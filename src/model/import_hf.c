@@ -58,10 +58,11 @@ static glass_status check_quantised(const struct import *im) {
     TRY(import_get(im, im->config, "quantization_config", &value));
     if (value == NULL) return GLASS_OK;
     const char *method = json_string_value(json_object_get(value, "quant_method"));
-    return fail(GLASS_BAD_INPUT,
-                "%s: quantization_config: weights quantised by \"%.40s\" are not read; take "
-                "the model's float weights, or a GGUF file",
-                im->config_path, method == NULL ? "?" : method);
+    return fail(
+        GLASS_BAD_INPUT,
+        "%s: quantization_config: weights quantised by \"%.40s\" are not read; take "
+        "the model's float weights, or a GGUF file",
+        im->config_path, method == NULL ? "?" : method);
 }
 
 static glass_status head_shape(struct import *im) {
@@ -70,7 +71,8 @@ static glass_status head_shape(struct import *im) {
     if (!said) im->head_dim = im->family->head_dim;
     if (im->head_dim == 0) {
         if (im->n_embd % im->n_head != 0)
-            return fail(GLASS_BAD_INPUT, "%s: a width of %lld does not divide by %lld heads",
+            return fail(GLASS_BAD_INPUT,
+                        "%s: a width of %lld does not divide by %lld heads",
                         im->config_path, (long long)im->n_embd, (long long)im->n_head);
         im->head_dim = im->n_embd / im->n_head;
     }
@@ -163,14 +165,16 @@ static glass_status check_tied(const struct import *im, const struct archive_ten
                 im->config_path, t->name, archive_part_path(im->archive, t->part));
 }
 
-static uint8_t *claimed(const struct import *im, const struct import_name *row, int64_t layer,
-                        int suffix) {
+static uint8_t *claimed(const struct import *im, const struct import_name *row,
+                        int64_t layer, int suffix) {
     int64_t r = row - im->family->names;
-    return &im->claimed[(r * im->n_layer + (layer < 0 ? 0 : layer)) * IMPORT_SUFFIXES + suffix];
+    return &im->claimed[(r * im->n_layer + (layer < 0 ? 0 : layer)) * IMPORT_SUFFIXES +
+                        suffix];
 }
 
 static glass_status no_place(const struct import *im, const struct archive_tensor *t) {
-    return fail(GLASS_BAD_INPUT, "%s: tensor %.200s has no place in a model of the %s family",
+    return fail(GLASS_BAD_INPUT,
+                "%s: tensor %.200s has no place in a model of the %s family",
                 archive_part_path(im->archive, t->part), t->name, im->family->model_type);
 }
 
@@ -188,7 +192,8 @@ static glass_status claim(struct import *im, const struct import_name *row, int6
                           int suffix, const struct archive_tensor *t) {
     char name[128];
     if (layer >= im->n_layer)
-        return fail(GLASS_BAD_INPUT, "%s: tensor %s belongs to a layer that %s does not have",
+        return fail(GLASS_BAD_INPUT,
+                    "%s: tensor %s belongs to a layer that %s does not have",
                     archive_part_path(im->archive, t->part), t->name, im->config_path);
     if (suffix == 1 && !has_bias(im, row)) return no_place(im, t);
     uint8_t *done = claimed(im, row, layer, suffix);
@@ -229,8 +234,7 @@ static glass_status check_complete(const struct import *im) {
             for (int s = 0; s < (has_bias(im, row) ? 2 : 1); s++) {
                 if (*claimed(im, row, layer, s)) continue;
                 spell(name, im->family->prefix, row->theirs, layer, suffixes[s]);
-                return fail(GLASS_BAD_INPUT,
-                            "%s: tensor %s is missing, which %s asks for",
+                return fail(GLASS_BAD_INPUT, "%s: tensor %s is missing, which %s asks for",
                             archive_path(im->archive), name, im->config_path);
             }
     }
@@ -247,14 +251,15 @@ static glass_status read_tensors(struct import *im) {
     const struct archive_tensor *e = embedding(im);
     if (im->n_vocab != 0 && e != NULL && e->n_dims == 2 && e->shape[0] != im->n_vocab)
         return fail(GLASS_BAD_INPUT, "%s: vocab_size is %lld, but %s has %lld rows",
-                    im->config_path, (long long)im->n_vocab, e->name, (long long)e->shape[0]);
+                    im->config_path, (long long)im->n_vocab, e->name,
+                    (long long)e->shape[0]);
     return GLASS_OK;
 }
 
 /* ---- both ---- */
 
-glass_status import_hf(struct gguf_build *build, struct archive *archive, const char *config,
-                       size_t n_config, const char *config_path) {
+glass_status import_hf(struct gguf_build *build, struct archive *archive,
+                       const char *config, size_t n_config, const char *config_path) {
     struct import im = {.config_path = config_path,
                         .archive = archive,
                         .build = build,

@@ -1,5 +1,5 @@
 /* import_hf_names.c - Hugging Face's families as data: what their tensors and settings are
- * called, and what those are in the canonical form. docs/import.md says how to add one. */
+ * called, and what those are in the canonical form. */
 #include "model/import_parts.h"
 
 #include <math.h>

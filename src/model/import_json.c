@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
-glass_status import_parse(json_t **out, const char *text, size_t n_bytes, const char *name) {
+glass_status import_parse(json_t **out, const char *text, size_t n_bytes,
+                          const char *name) {
     json_error_t error;
     *out = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, &error);
     if (*out != NULL && json_is_object(*out)) return GLASS_OK;

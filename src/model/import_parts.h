@@ -17,9 +17,9 @@
 
 enum {
     IMPORT_CONFIG_BYTES = 16 << 20,
-    IMPORT_LAYERS = 1024,  /* CONFIG_MAX_LAYERS, without needing a config */
+    IMPORT_LAYERS = 1024,   /* CONFIG_MAX_LAYERS, without needing a config */
     IMPORT_COUNT = 1 << 30, /* no count in a config is larger */
-    IMPORT_SUFFIXES = 2    /* .weight, .bias */
+    IMPORT_SUFFIXES = 2     /* .weight, .bias */
 };
 
 struct import {
@@ -32,7 +32,8 @@ struct import {
     int64_t n_layer, n_head, n_head_kv, n_embd, n_ff, n_ctx, n_vocab; /* 0 = not said */
     int64_t head_dim;
     bool tied, attention_bias, mlp_bias;
-    uint8_t *claimed; /* (rows of the names, n_layer, IMPORT_SUFFIXES) whether it was there */
+    uint8_t
+        *claimed; /* (rows of the names, n_layer, IMPORT_SUFFIXES) whether it was there */
 };
 
 /* ---- import_json.c ---- */
@@ -84,7 +85,12 @@ glass_status import_own_archive(struct import *im);
 
 /* ---- families ---- */
 
-enum import_bias { BIAS_NEVER, BIAS_ALWAYS, BIAS_ATTENTION, BIAS_MLP /* if the key says so */ };
+enum import_bias {
+    BIAS_NEVER,
+    BIAS_ALWAYS,
+    BIAS_ATTENTION,
+    BIAS_MLP /* if the key says so */
+};
 
 struct import_name {
     const char *theirs; /* "a|b" without prefix and suffix; '#' is the layer's number */
@@ -111,18 +117,18 @@ struct import_must {
 };
 
 struct import_family {
-    const char *model_type; /* of config.json */
-    const char *arch;       /* general.architecture */
-    const char *prefix;     /* of tensors' names; may be missing there */
-    const struct import_name *names;  /* ends with theirs == NULL */
-    const char *const *ignored;       /* tensors that say nothing; ends with NULL */
-    const struct import_key *keys;    /* ends with theirs == NULL */
-    const struct import_must *musts;  /* ends with theirs == NULL */
-    bool attention_bias;              /* where the file does not say */
-    bool tied;                        /* where the file does not say */
-    bool rope;                        /* import_rope reads its settings */
-    double rope_part;                 /* how much of a head rotates, where it is not said */
-    int64_t head_dim;                 /* where it is not said; 0: n_embd / n_head */
+    const char *model_type;          /* of config.json */
+    const char *arch;                /* general.architecture */
+    const char *prefix;              /* of tensors' names; may be missing there */
+    const struct import_name *names; /* ends with theirs == NULL */
+    const char *const *ignored;      /* tensors that say nothing; ends with NULL */
+    const struct import_key *keys;   /* ends with theirs == NULL */
+    const struct import_must *musts; /* ends with theirs == NULL */
+    bool attention_bias;             /* where the file does not say */
+    bool tied;                       /* where the file does not say */
+    bool rope;                       /* import_rope reads its settings */
+    double rope_part;                /* how much of a head rotates, where it is not said */
+    int64_t head_dim;                /* where it is not said; 0: n_embd / n_head */
     glass_status (*more)(struct import *im); /* what tables cannot say; may be NULL */
 };
 
@@ -134,8 +140,13 @@ const char *import_family_names(void);
 /* ---- import_hf.c ---- */
 
 /* Takes the archive over, whatever happens. */
-glass_status import_hf(struct gguf_build *build, struct archive *archive, const char *config,
-                       size_t n_config, const char *config_path);
+glass_status import_hf(struct gguf_build *build, struct archive *archive,
+                       const char *config, size_t n_config, const char *config_path);
+
+/* ---- import_card.c ---- */
+
+glass_status import_template(struct gguf_writer *values, const char *folder);
+glass_status import_put_name(struct gguf_writer *values, const char *folder);
 
 /* ---- import_rope.c ---- */
 

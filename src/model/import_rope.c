@@ -50,8 +50,9 @@ static glass_status read(const struct import *im, struct rope_settings *r) {
     TRY(both(im, r->object, "partial_rotary_factor", "partial_rotary_factor|rotary_pct",
              &r->part, im->family->rope_part));
     if (!(r->part > 0 && r->part <= 1))
-        return import_bad(im, "partial_rotary_factor|rotary_pct", json_object_get(r->object,
-                          "partial_rotary_factor"), "a part of a head is possible");
+        return import_bad(im, "partial_rotary_factor|rotary_pct",
+                          json_object_get(r->object, "partial_rotary_factor"),
+                          "a part of a head is possible");
     r->n_rot = (int64_t)((double)im->head_dim * r->part);
     return GLASS_OK;
 }

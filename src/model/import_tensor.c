@@ -22,8 +22,9 @@ static glass_status check_heads(const struct import *im, const struct archive_te
     return bad(t, im, text);
 }
 
-static glass_status fill_view(struct import *im, struct gguf_view *v, struct gguf_tensor *out,
-                              enum import_how how, const struct archive_tensor *t) {
+static glass_status fill_view(struct import *im, struct gguf_view *v,
+                              struct gguf_tensor *out, enum import_how how,
+                              const struct archive_tensor *t) {
     switch (how) {
     case HOW_AS_IS: break;
     case HOW_HALVES_Q:
@@ -57,8 +58,7 @@ glass_status import_tensor(struct import *im, const char *name, enum import_how 
         snprintf(text, sizeof text, "numbers of type %.60s cannot be weights", t->type);
         return bad(t, im, text);
     }
-    if (t->n_dims < 1 || t->n_dims > 4)
-        return bad(t, im, "it has not 1 to 4 dimensions");
+    if (t->n_dims < 1 || t->n_dims > 4) return bad(t, im, "it has not 1 to 4 dimensions");
     if (t->dtype != GLASS_F32 && t->dtype != GLASS_F16 && t->dtype != GLASS_BF16) {
         snprintf(text, sizeof text, "it is %s; F32, F16 and BF16 can be weights",
                  glass_dtype_name(t->dtype));

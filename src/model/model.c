@@ -112,6 +112,7 @@ void glass_model_get_info(const glass_model *m, glass_model_info *out) {
                               .license = m->license,
                               .n_params = m->n_params,
                               .weight_bytes = m->weight_bytes,
+                              .copied_bytes = m->weights.n_copied_bytes,
                               .n_vocab = c->n_vocab,
                               .n_ctx = c->n_ctx,
                               .n_embd = c->n_embd,

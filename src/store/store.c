@@ -23,6 +23,47 @@ static bool is_later_part(const char *name) {
     return hub_is_part(name, &stem, &part, &n_parts) && part > 1;
 }
 
+static bool ends(const char *name, const char *end) {
+    size_t n = strlen(name), m = strlen(end);
+    return n > m && strcasecmp(name + n - m, end) == 0;
+}
+
+/* The bytes of a folder's weights if it is a model as its publisher made it: Hugging Face's
+ * config.json or Meta's params.json with weights beside it; else 0. */
+static int64_t folder_bytes(const char *folder) {
+    DIR *dir = opendir(folder);
+    int64_t n_safetensors = 0, n_torch = 0;
+    bool settings = false;
+    struct dirent *d;
+    if (dir == NULL) return 0;
+    while ((d = readdir(dir)) != NULL) {
+        struct buf path = {0};
+        struct stat st;
+        const char *name = d->d_name;
+        bool tensors = ends(name, ".safetensors"),
+             torch = ends(name, ".bin") || ends(name, ".pth");
+        settings |= strcmp(name, "config.json") == 0 || strcmp(name, "params.json") == 0;
+        if ((tensors || torch) && buf_printf(&path, "%s/%s", folder, name) == GLASS_OK &&
+            stat(path.data, &st) == 0)
+            *(tensors ? &n_safetensors : &n_torch) += st.st_size;
+        buf_free(&path);
+    }
+    closedir(dir);
+    return !settings ? 0 : n_safetensors > 0 ? n_safetensors : n_torch;
+}
+
+/* A folder is listed under its own name. */
+static glass_status add_folder(struct store_listing *l, const char *name, const char *path,
+                               const char *place) {
+    int64_t n_bytes = folder_bytes(path);
+    if (n_bytes == 0) return GLASS_OK;
+    TRY(mem_resize(&l->entries, (size_t)l->n + 1, sizeof *l->entries));
+    struct store_entry *e = &l->entries[l->n++];
+    *e = (struct store_entry){.place = place, .n_bytes = n_bytes, .folder = true};
+    TRY(mem_copy_text(&e->name, name, strlen(name)));
+    return mem_copy_text(&e->path, path, strlen(path));
+}
+
 static glass_status add(struct store_listing *l, const char *name, size_t n_name,
                         const char *path, const char *place) {
     struct stat st;
@@ -51,8 +92,8 @@ static glass_status add_parts(struct store_entry *e) {
     return status;
 }
 
-/* GGUF files at most `depth` folders below; a name is the path below the root without its
- * ".gguf". */
+/* GGUF files at most `depth` folders below, and folders that are models; a name is the path
+ * below the root without its ".gguf". */
 static glass_status walk(struct store_listing *l, const char *root, const char *folder,
                          int depth, const char *place) {
     DIR *dir = opendir(folder);
@@ -67,8 +108,10 @@ static glass_status walk(struct store_listing *l, const char *root, const char *
         status = buf_printf(&path, "%s/%s", folder, d->d_name);
         if (status == GLASS_OK && stat(path.data, &st) == 0) {
             const char *below = path.data + strlen(root) + 1;
-            if (S_ISDIR(st.st_mode) && depth > 0)
+            if (S_ISDIR(st.st_mode) && depth > 0) {
                 status = walk(l, root, path.data, depth - 1, place);
+                if (status == GLASS_OK) status = add_folder(l, below, path.data, place);
+            }
             bool model =
                 S_ISREG(st.st_mode) && is_gguf(d->d_name) && !is_later_part(d->d_name);
             if (model) status = add(l, below, strlen(below) - 5, path.data, place);
@@ -81,7 +124,8 @@ static glass_status walk(struct store_listing *l, const char *root, const char *
     return status;
 }
 
-/* models--USER--NAME/snapshots/HASH/FILE.gguf is listed as USER/NAME:FILE. */
+/* models--USER--NAME/snapshots/HASH/FILE.gguf is listed as USER/NAME:FILE, a folder of weights
+ * as USER/NAME. */
 static glass_status name_hub(struct store_entry *e) {
     struct buf b = {0};
     char *p = e->name;
@@ -89,8 +133,9 @@ static glass_status name_hub(struct store_entry *e) {
     char *slash = strchr(p, '/'), *file = strrchr(p, '/');
     char *dashes = strstr(p + 8, "--");
     if (slash == NULL || dashes == NULL || dashes > slash) return GLASS_OK;
-    glass_status status = buf_printf(&b, "%.*s/%.*s:%s", (int)(dashes - p - 8), p + 8,
-                                     (int)(slash - dashes - 2), dashes + 2, file + 1);
+    glass_status status = buf_printf(&b, "%.*s/%.*s", (int)(dashes - p - 8), p + 8,
+                                     (int)(slash - dashes - 2), dashes + 2);
+    if (status == GLASS_OK && !e->folder) status = buf_printf(&b, ":%s", file + 1);
     if (status == GLASS_OK) {
         mem_free(e->name);
         status = buf_take(&b, &e->name, NULL);
@@ -304,7 +349,10 @@ glass_status store_resolve(char **path, const char *name) {
     struct store_listing l;
     struct stat st;
     *path = NULL;
-    if (stat(name, &st) == 0 && S_ISREG(st.st_mode))
+    /* A folder without a model is no path unless it is written like one. */
+    if (stat(name, &st) == 0 &&
+        (S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && (strchr("./", name[0]) != NULL ||
+                                                         folder_bytes(name) > 0))))
         return mem_copy_text(path, name, strlen(name));
     TRY(store_list(&l));
     int best = 0;

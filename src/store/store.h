@@ -12,6 +12,7 @@ struct store_entry {
     char *path;        /* owned */
     const char *place; /* "glass", "huggingface", "llama.cpp", "ollama"; static */
     int64_t n_bytes;
+    bool folder; /* of a model's files, as Hugging Face or Meta publish them */
 };
 
 struct store_listing {
@@ -19,7 +20,7 @@ struct store_listing {
     int64_t n;
 };
 
-/* Every model file found. Folders that are missing or unreadable count as empty. */
+/* Every model file and folder found. Folders that are missing or unreadable count as empty. */
 glass_status store_list(struct store_listing *out);
 void store_listing_clear(struct store_listing *listing);
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""gen_families.py OUT - tiny random models of every family, with transformers' own logits.
+"""gen_families.py OUT [HF] - tiny random models of every family, with transformers' own logits.
 
 Needs torch, transformers, gguf, numpy. For each family: FAMILY.gguf (f32), FAMILY.logits (f32,
 (T, n_vocab), little-endian) for the ids (7 i + 3) mod n_vocab, and SHA256SUMS over all.
 Sequences are longer than any window, n_kv < n_q where the family allows (1 for codellama),
 rotation is partial for GPT-NeoX and scaled for llama3 and llama-linear, heads are tied and
 untied, the vocabulary is odd. The -long ones have 300 tokens, so that windows end inside the
-256 keys of one block of attention and reach over into the next.
+256 keys of one block of attention and reach over into the next. With HF, each model is also
+saved there as transformers saves it, for gen_hf.py.
 """
 import hashlib
 import math
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 import transformers as tf
 
-OUT = sys.argv[1]
+OUT, HF = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
 V, D, L, H, KV, F, T, LONG = 61, 32, 2, 4, 2, 64, 40, 300
 BASE = dict(vocab_size=V, hidden_size=D, num_hidden_layers=L, num_attention_heads=H,
             num_key_value_heads=KV, intermediate_size=F, max_position_embeddings=64,
@@ -133,6 +134,8 @@ def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False, token
         model.tie_weights() if tied else None
         ids = [(7 * i + 3) % V for i in range(tokens)]
         logits = model(torch.tensor([ids])).logits[0].numpy()
+    if HF:
+        model.save_pretrained(os.path.join(HF, name))
     w = gguf.GGUFWriter(os.path.join(OUT, name + ".gguf"), arch)
     w.tied = tied
     w.add_uint32(f"{arch}.block_count", L)

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""test_import.py - models as Hugging Face folders hold them compute the bits of the GGUF file
+of the same weights, in every way in which such folders are written.
+
+hf_folder.py makes the folders; that they are what transformers writes is held by digests of
+transformers' own files, and that the GGUF files compute what transformers computes by
+test_families.c."""
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../cli"))
+import hf_folder as hf  # noqa: E402
+from kit import BUILD, done, equal, has, ok  # noqa: E402
+
+LOGITS = os.path.join(BUILD, "tests/tools/logits")
+V = 61
+
+
+def logits(path, tokens=40, *more):
+    """The logits of all positions as bytes, or the error as text."""
+    with tempfile.TemporaryDirectory() as t:
+        ids, out = os.path.join(t, "ids"), os.path.join(t, "out")
+        with open(ids, "w", encoding="utf-8") as f:
+            f.write(" ".join(str((7 * i + 3) % V) for i in range(tokens)))
+        p = subprocess.run([LOGITS, path, ids, out, *more], stderr=subprocess.PIPE,
+                           check=False)
+        if p.returncode:
+            return p.stderr.decode()
+        with open(out, "rb") as f:
+            return f.read()
+
+
+def gguf(name):
+    return os.path.join(hf.FAMILIES, name + ".gguf")
+
+
+def digests(top):
+    with open(os.path.join(hf.CONFIGS, "SHA256SUMS"), encoding="utf-8") as f:
+        wanted = dict(reversed(line.split()) for line in f)
+    for file, digest in wanted.items():
+        name = file.split("/")[0]
+        hf.folder(os.path.join(top, name), name)
+        with open(os.path.join(top, file), "rb") as f:
+            equal(hashlib.sha256(f.read()).hexdigest(), digest,
+                  f"{name}: the folder is what transformers writes")
+    return [file.split("/")[0] for file in wanted]
+
+
+def families(top, names):
+    for name in names:
+        tokens = 300 if name.endswith("-long") else 40
+        theirs = logits(gguf(name), tokens)
+        ours = logits(os.path.join(top, name), tokens)
+        ok(isinstance(ours, bytes) and ours == theirs, f"{name}: the GGUF file's logits, bit "
+           "for bit", ours if isinstance(ours, str) else "other bits")
+        cut = logits(os.path.join(top, name), tokens, "--chunk", "3", "--threads", "3")
+        ok(cut == ours, f"{name}: in pieces of 3 on 3 threads")
+
+
+def forms(top):
+    """The same weights in shards, as .bin, by the name of a file."""
+    wanted = logits(gguf("llama-bias"))
+    for how in ({"shards": 3}, {"bin": True}, {"bin": True, "shards": 2}):
+        path = os.path.join(top, "form")
+        hf.folder(path, "llama-bias", **how)
+        ok(logits(path) == wanted, f"llama-bias as {how}", logits(path))
+        for file in sorted(os.listdir(path)):
+            got = logits(os.path.join(path, file))
+            ok(got == wanted, f"named by {file}", got)
+        shutil.rmtree(path)
+    path = os.path.join(top, "two")
+    hf.folder(path, "llama")
+    hf.folder(path, "llama-bias", bin=True)
+    ok(logits(os.path.join(path, "pytorch_model.bin")) == wanted,
+       "of two kinds of weights the one that is named is taken")
+    os.rename(os.path.join(path, "model.safetensors"), os.path.join(path, "own.safetensors"))
+    ok(logits(path) == wanted, "a .bin of the usual name goes before a file of another name")
+    os.remove(os.path.join(path, "pytorch_model.bin"))
+    hf.save(path, {}, hf.config("llama"))
+    os.remove(os.path.join(path, "model.safetensors"))
+    ok(logits(path) == logits(gguf("llama")), "the only .safetensors there is")
+    odd = os.path.join(top, "odd")
+    hf.folder(odd, "gpt2")
+    file = os.path.join(odd, "model.safetensors")
+    with open(file, "rb") as f:
+        data = f.read()
+    n = struct.unpack("<Q", data[:8])[0]
+    with open(file, "wb") as f: # numbers at odd addresses
+        f.write(struct.pack("<Q", n + 3) + data[8:8 + n] + b"   " + data[8 + n:])
+    ok(logits(odd) == logits(gguf("gpt2")), "tensors that are not aligned")
+    bare = os.path.join(top, "gguf")
+    os.makedirs(bare)
+    shutil.copy(gguf("llama"), bare)
+    ok(logits(bare) == logits(gguf("llama")), "a folder with one GGUF file")
+
+
+def spellings(top):
+    """Settings and names as other versions of transformers wrote them."""
+    def case(name, title, change=None, rename=None, more=None):
+        settings, tensors = hf.config(name), hf.state(name)
+        if change:
+            change(settings)
+        if rename:
+            tensors = {rename(k): v for k, v in tensors.items()}
+        tensors.update(more or {})
+        path = os.path.join(top, "spelling")
+        hf.save(path, tensors, settings)
+        got = logits(path)
+        ok(got == logits(gguf(name)), f"{name}: {title}", got)
+
+    def old_rope(s):
+        rope = s.pop("rope_parameters")
+        s["rope_theta"] = rope.pop("rope_theta")
+        s["torch_dtype"] = s.pop("dtype")
+        part = rope.pop("partial_rotary_factor", None)
+        if part is not None:
+            s["rotary_pct"] = part
+            s["rotary_emb_base"] = s.pop("rope_theta")
+        s["rope_scaling"] = rope if rope["rope_type"] != "default" else None
+
+    def older_rope(s):
+        old_rope(s)
+        s["rope_scaling"]["type"] = s["rope_scaling"].pop("rope_type")
+
+    def without(*keys):
+        return lambda s: [s.pop(k) for k in keys]
+
+    for name in ("llama", "llama3", "gptneox", "qwen2"):
+        case(name, "rope_theta and rope_scaling", old_rope)
+    case("llama-linear", "rope_scaling with type", older_rope)
+    case("llama", "defaults left out", without("rope_parameters", "attention_bias", "mlp_bias",
+                                               "tie_word_embeddings", "head_dim", "dtype"))
+    case("gpt2", "no prefix", rename=lambda k: k.replace("transformer.", ""))
+    case("llama", "no prefix", rename=lambda k: k.replace("model.", ""))
+    case("gptneox", "the head as lm_head", rename=lambda k: k.replace("embed_out", "lm_head"))
+    mask = ([1, 1, 64, 64], b"\0" * 4 * 64 * 64)
+    one = ([1], b"\0" * 4)
+    case("gpt2", "masks", more={f"transformer.h.{i}.attn.{k}": v for i in (0, 1)
+                                for k, v in (("bias", mask), ("masked_bias", one))})
+    case("gptneo", "masks", more={f"transformer.h.{i}.attn.attention.{k}": v for i in (0, 1)
+                                  for k, v in (("bias", mask), ("masked_bias", one))})
+    case("gptneox", "masks", more={f"gpt_neox.layers.{i}.attention.{k}": v for i in (0, 1)
+                                   for k, v in (("bias", mask), ("masked_bias", one),
+                                                ("rotary_emb.inv_freq", one))})
+    case("llama", "frequencies", more={"model.layers.0.self_attn.rotary_emb.inv_freq": one})
+    embedding = hf.state("llama-tied")["model.embed_tokens.weight"]
+    case("llama-tied", "the tied head is stored", more={"lm_head.weight": embedding})
+    case("gptneo", "attention_types by groups",
+         lambda s: s.update(attention_types=[[["global"], 1], [["local"], 1]]))
+    case("qwen2", "kinds of layers", lambda s: s.update(layer_types=["full_attention"] * 2))
+
+
+def refusals(top):
+    """What would change results and is not understood is named."""
+    def case(name, wanted, change=None, drop=None, more=None):
+        settings, tensors = hf.config(name), hf.state(name)
+        if change:
+            settings.update(change)
+        if drop:
+            del tensors[drop]
+        tensors.update(more or {})
+        path = os.path.join(top, "refused")
+        hf.save(path, tensors, settings)
+        got = logits(path)
+        if ok(isinstance(got, str), f"{name}: refused: {change or drop or list(more)}"):
+            for part in wanted:
+                has(got, part, f"… with {part!r}")
+
+    def rope(**more):
+        return {"rope_parameters": dict(rope_theta=10000.0, **more)}
+
+    one = ([1], b"\0" * 4)
+    case("llama", ["model_type", '"mamba"', "gpt_neox"], {"model_type": "mamba"})
+    case("llama", ["model_type"], {"model_type": 7})
+    case("llama", ["hidden_act", '"relu"', "silu"], {"hidden_act": "relu"})
+    case("gptneox", ["hidden_act", '"gelu_new"'], {"hidden_act": "gelu_new"})
+    case("gpt2", ["scale_attn_by_inverse_layer_idx"],
+         {"scale_attn_by_inverse_layer_idx": True})
+    case("llama", ["quantization_config", "gptq"],
+         {"quantization_config": {"quant_method": "gptq", "bits": 4}})
+    case("llama", ["rope_type", '"wobble"'], rope(rope_type="wobble"))
+    case("llama", ["factor", "missing"], rope(rope_type="linear"))
+    case("llama", ["rope_theta", "otherwise"], {"rope_theta": 5e5})
+    case("llama", ["partial_rotary_factor"], rope(rope_type="default",
+                                                  partial_rotary_factor=1.5))
+    case("llama", ["num_hidden_layers", "missing"], {"num_hidden_layers": None})
+    case("llama", ["num_hidden_layers", "1024"], {"num_hidden_layers": 10 ** 9})
+    case("llama", ["num_hidden_layers", "-1"], {"num_hidden_layers": -1})
+    case("llama", ["hidden_size", '"32"'], {"hidden_size": "32"})
+    case("llama", ["num_attention_heads"], {"num_attention_heads": 0})
+    case("llama", ["heads"], {"num_attention_heads": 3, "head_dim": None})
+    case("llama", ["rows", "3 heads"], {"num_attention_heads": 3})
+    case("llama", ["vocab_size", "62"], {"vocab_size": 62})
+    case("llama", ["model.layers.1.", "does not have"], {"num_hidden_layers": 1})
+    case("llama", ["model.layers.2.self_attn.q_proj.weight", "missing"],
+         {"num_hidden_layers": 3})
+    case("llama", ["model.norm.weight", "missing"], drop="model.norm.weight")
+    case("llama", ["lm_head.weight", "missing"], drop="lm_head.weight")
+    case("llama", ["q_proj.bias", "missing"], {"attention_bias": True})
+    case("llama-bias", ["bias", "no place"], {"attention_bias": False})
+    case("llama-bias", ["bias", "no place"], {"mlp_bias": False})
+    case("llama", ["tie_word_embeddings", "no copy"], {"tie_word_embeddings": True})
+    case("gptneo", ["attention_types"], {"attention_types": [[["global", "local"], 2]]})
+    case("gptneo", ["attention_types"], {"attention_types": [[["global", "far"], 1]]})
+    case("gptneo", ["attention_types"], {"attention_types": "global"})
+    case("qwen2", ["layer_types", "chunked"], {"layer_types": ["chunked_attention"] * 2})
+    case("qwen2", ["use_sliding_window"], {"layer_types": ["sliding_attention"] * 2})
+    case("llama", ["score.weight", "no place"], more={"score.weight": one})
+    case("llama", ["model.layers.0.mlp.experts.0.w1.weight", "no place"],
+         more={"model.layers.0.mlp.experts.0.w1.weight": one})
+    case("llama", ["model.layers.07.", "no place"],
+         more={"model.layers.07.self_attn.q_proj.weight": one})
+    case("llama", ["norm.weight", "twice"], more={"norm.weight": ([32], b"\0" * 128)})
+    case("llama", ["q_proj", "rows"], more={
+        "model.layers.0.self_attn.q_proj.weight": ([30, 32], b"\0" * 30 * 32 * 4)})
+    case("gpt2", ["n_head", "spelling"], {"num_attention_heads": 5})
+    path = os.path.join(top, "refused")
+    for text, wanted in (("{", "line 1"), ("[]", "not a JSON object"), ("", "config.json"),
+                         ('{"model_type": "llama", "model_type": "gpt2"}', "duplicate"),
+                         ("[" * 100000, "config.json")):
+        with open(os.path.join(path, "config.json"), "w", encoding="utf-8") as f:
+            f.write(text)
+        has(logits(path), wanted, f"config.json {text[:50]!r}: {wanted}")
+    empty = os.path.join(top, "empty")
+    os.makedirs(empty)
+    has(logits(empty), "config.json", "an empty folder: what should be there")
+    with open(os.path.join(empty, "config.json"), "w", encoding="utf-8") as f:
+        f.write("{}")
+    has(logits(empty), "pytorch_model.bin", "a folder without weights: which are looked for")
+
+
+with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
+    families(folder, digests(folder))
+    forms(folder)
+    spellings(folder)
+    refusals(folder)
+done()
