@@ -47,8 +47,8 @@ struct gguf_view; /* gguf_view.h */
 struct gguf_tensor {
     const char *name; /* NUL-terminated, owned by the gguf; 1 … 64 bytes */
     glass_dtype dtype;
-    int n_dims;       /* 1 … 4 */
-    int64_t shape[4]; /* outermost first (the file has them innermost first) */
+    int n_dims;          /* 1 … 4 */
+    int64_t shape[4];    /* outermost first (the file has them innermost first) */
     const uint8_t *data; /* NULL where there is a view */
     size_t n_bytes;
     /* Only in what was imported from another format: how the rows lie there. Read such a

@@ -25,7 +25,8 @@ enum {
 struct gguf_part {
     struct filemap map;
     bool mapped; /* else the bytes are the caller's */
-    bool built;  /* by gguf_build.c: the bytes are no file, so messages name no place in it */
+    bool
+        built; /* by gguf_build.c: the bytes are no file, so messages name no place in it */
     char *path;
     uint32_t version;
     size_t alignment;
@@ -47,7 +48,7 @@ struct gguf {
     int n_parts, cap_parts;
     struct gguf_info *tensors; /* all parts' */
     int64_t n_tensors;
-    uint32_t *tensor_order; /* tensors by name */
+    uint32_t *tensor_order;   /* tensors by name */
     struct gguf_build *build; /* owned; what stands behind a gguf that is no file */
 };
 
