@@ -29,7 +29,7 @@ static int help(FILE *out, int code) {
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND) tells more, with examples.\n"
-        "A MODEL is a GGUF file, a folder as published, or a name that `glass list` "
+        "A MODEL is a GGUF file, a published folder, or a name that `glass list` "
         "shows.\n"
         "\n"
         "examples:\n"
