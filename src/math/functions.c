@@ -59,13 +59,17 @@ static double reduce_exp(double x, double *scale) {
     return fma(-k, FUNC_LN2_LO, fma(-k, FUNC_LN2_HI, x));
 }
 
+double math_exp_f64(double x) {
+    double scale, r = reduce_exp(x, &scale);
+    return fma(r, polynomial(func_expm1, 11, r), 1.0) * scale;
+}
+
 float math_exp_f32(float x) {
     if (x != x) return x + x;
     /* Beyond these the results round to infinity and to 0, by the conversion below. */
     if (x > 89.0f) x = 89.0f;
     if (x < -104.0f) x = -104.0f;
-    double scale, r = reduce_exp(x, &scale);
-    return (float)(fma(r, polynomial(func_expm1, 11, r), 1.0) * scale);
+    return (float)math_exp_f64(x);
 }
 
 /* With e = exp(2|x|) - 1: tanh |x| = e / (e + 2). Near 0, k = 0 and nothing cancels. */
@@ -91,26 +95,30 @@ float math_erf_f32(float x) {
     return __builtin_copysignf((float)(y * a), x);
 }
 
-static const struct exception log_exceptions[] = {
-    {0x3c413d3a, 0xc08e158f}, {0x41178feb, 0x400fe5e7}, {0x4c5d65a5, 0x418f034b},
-    {0x65d890d3, 0x4254d1f9}, {0x6f31a8ec, 0x42845a89},
-};
-
 /* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f / (2 + f):
  * log m = 2 atanh s = f - (f^2/2 - s (f^2/2 + R)), R = 2 atanh(s) / s - 2; f, f^2 are
  * exact. */
-float math_log_f32(float x) {
-    if (x != x) return x + x;
-    if (x < 0) return __builtin_nanf("");
-    if (x == 0) return -__builtin_inff();
-    if (x == __builtin_inff()) return x;
+double math_log_f64(double x) {
     uint64_t above = f64_bits(x) - FUNC_SQRT_HALF_BITS;
     double k = (double)((int64_t)above >> 52);
     double f = bits_f64((above & 0x000fffffffffffffu) + FUNC_SQRT_HALF_BITS) - 1.0;
     double s = f / (f + 2.0), z = s * s, half_square = 0.5 * f * f;
     double rest = z * polynomial(func_log + 1, 8, z);
     double tail = fma(k, FUNC_LN2_LO, s * (half_square + rest));
-    return round_listed(fma(k, FUNC_LN2_HI, f - (half_square - tail)), x, log_exceptions,
+    return fma(k, FUNC_LN2_HI, f - (half_square - tail));
+}
+
+static const struct exception log_exceptions[] = {
+    {0x3c413d3a, 0xc08e158f}, {0x41178feb, 0x400fe5e7}, {0x4c5d65a5, 0x418f034b},
+    {0x65d890d3, 0x4254d1f9}, {0x6f31a8ec, 0x42845a89},
+};
+
+float math_log_f32(float x) {
+    if (x != x) return x + x;
+    if (x < 0) return __builtin_nanf("");
+    if (x == 0) return -__builtin_inff();
+    if (x == __builtin_inff()) return x;
+    return round_listed(math_log_f64(x), x, log_exceptions,
                         sizeof log_exceptions / sizeof *log_exceptions);
 }
 

@@ -21,4 +21,10 @@ float math_cos_f32(float x);
  */
 float math_pow_f32(float x, float y);
 
+/* The binary64 values behind exp and log, before they are rounded to binary32: not correctly
+ * rounded, but within 2^-51 of the value, and the same bits everywhere, since each step is
+ * one IEEE operation. x: -708 to 708 for exp; positive, finite and normal for log. */
+double math_exp_f64(double x);
+double math_log_f64(double x);
+
 #endif

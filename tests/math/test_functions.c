@@ -90,6 +90,34 @@ static void test_functions(void **state) {
     mpfr_clears(x, y, (mpfr_ptr)0);
 }
 
+static void check_f64(const char *name, double x, double got, mpfr_t y) {
+    double want = mpfr_get_d(y, MPFR_RNDN), error = fabs(got - want);
+    if (!(error <= 0x1p-51 * fabs(want)))
+        fail_msg("%s(%a) is %a, not near %a", name, x, got, want);
+}
+
+/* The binary64 values: within 2^-51, which rounding to binary64 alone half uses up. */
+static void test_f64(void **state) {
+    (void)state;
+    struct check_random r = {5};
+    mpfr_t y;
+    mpfr_set_emin(-1100);
+    mpfr_set_emax(1100);
+    mpfr_init2(y, 120);
+    for (int i = 0; i < (getenv("GLASS_LONG") != NULL ? 20000000 : 200000); i++) {
+        double x = (double)(int64_t)check_bits(&r) * 0x1p-63 * (i % 3 ? 1 : 708);
+        mpfr_set_d(y, x, MPFR_RNDN);
+        mpfr_exp(y, y, MPFR_RNDN);
+        check_f64("exp", x, math_exp_f64(x), y);
+        x = i % 3 ? fabs(x) * (i % 5 ? 2 : 1e6) + 0x1p-1000 : 1 + 0x1p-20 * x;
+        mpfr_set_d(y, x, MPFR_RNDN);
+        mpfr_log(y, y, MPFR_RNDN);
+        check_f64("log", x, math_log_f64(x), y);
+    }
+    assert_true(math_exp_f64(0) == 1 && math_log_f64(1) == 0);
+    mpfr_clear(y);
+}
+
 static void check_pow(float base, float power, mpfr_t x, mpfr_t y) {
     mpfr_set_flt(x, base, MPFR_RNDN);
     mpfr_set_flt(y, power, MPFR_RNDN);
@@ -172,6 +200,7 @@ static void test_pow(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_functions),
+                                       cmocka_unit_test(test_f64),
                                        cmocka_unit_test(test_pow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,14 @@ static void test_definition(void **state) {
     float s[20], p[20];
     for (int j = 0; j < 20; j++) s[j] = (float)(j % 3);
     assert_true(c.softmax_exp_f32(p, s, 2, 5, 6) == 1 && p[5] == 1);
+    double sums[2];
+    c.exp_sums_f64(sums, s, NULL, 2, 3); /* s is 0, 1, 2 */
+    assert_true(fabs(sums[0] - (1 + exp(-1) + exp(-2))) < 1e-15);
+    const float low[2] = {0, -1e30F}, high[2] = {-1, -1e30F};
+    c.exp_sums_f64(sums, low, high, 0, 2);
+    assert_true(sums[0] == 1 && sums[1] == 1);
+    c.exp_sums_f64(sums, low, NULL, 0, 2);
+    assert_true(sums[0] == 1 && sums[1] == 0);
     float r[8] = {1, 2, 3, 4, 9, 1, 2, 9}, t[8] = {1, 2, 3, 4, 9, 1, 2, 9};
     const float cosines[2] = {0, 1}, sines[2] = {1, 0};
     c.rope_half_f32(r, cosines, sines, 1, 8, 4);

@@ -154,6 +154,26 @@ static inline bool vec_check_softmax(struct vec_check *v) {
     return ok;
 }
 
+static inline bool vec_check_exp_sums(struct vec_check *v) {
+    bool ok = true;
+    for (int i = 0; i < 2 * VEC_ROUNDS && ok; i++) {
+        int64_t n = 1 + vec_length(v, i / 2);
+        struct check_array x = vec_input(v, n, i % 2 ? CHECK_FINITE : CHECK_TAME);
+        struct check_array y = vec_input(v, n, i % 2 ? CHECK_FINITE : CHECK_TAME);
+        float max = v->c->max_f32(x.x, n);
+        for (int both = 0; both < 2 && ok; both++) {
+            double want[2], got[2];
+            v->c->exp_sums_f64(want, x.x, both ? y.x : NULL, max, n);
+            v->k->exp_sums_f64(got, x.x, both ? y.x : NULL, max, n);
+            if (memcmp(got, want, sizeof got) != 0)
+                ok = check_wrong("exp_sums of %lld: %a, %a, not %a, %a", (long long)n,
+                                 got[0], got[1], want[0], want[1]);
+        }
+        check_array_close(&x), check_array_close(&y);
+    }
+    return ok;
+}
+
 static inline bool vec_check_rope(struct vec_check *v, const char *name, vec_rope *c,
                                   vec_rope *k) {
     bool ok = true;
@@ -246,7 +266,7 @@ static inline bool vec_check_table(const struct math_kernels *c,
            vec_check_mix(&v) && vec_check_reduce(&v, "max", c->max_f32, k->max_f32) &&
            vec_check_reduce(&v, "sum16", c->sum16_f32, k->sum16_f32) &&
            vec_check_reduce(&v, "sumsq16", c->sumsq16_f32, k->sumsq16_f32) &&
-           vec_check_norms(&v) && vec_check_softmax(&v) &&
+           vec_check_norms(&v) && vec_check_softmax(&v) && vec_check_exp_sums(&v) &&
            vec_check_rope(&v, "rope_half", c->rope_half_f32, k->rope_half_f32) &&
            vec_check_rope(&v, "rope_pairs", c->rope_pairs_f32, k->rope_pairs_f32);
 #undef UNARY

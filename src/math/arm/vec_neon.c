@@ -120,6 +120,9 @@ static inline vd vd_mul(vd a, vd b) {
 static inline vd vd_div(vd a, vd b) {
     return vdivq_f64(a, b);
 }
+static inline vd vd_at_least(vd bound, vd x) {
+    return vbslq_f64(vcgtq_f64(bound, x), bound, x);
+}
 static inline vd vd_fma(vd a, vd b, vd c) {
     return vfmaq_f64(c, a, b);
 }

@@ -145,6 +145,25 @@ static float softmax_exp_f32_c(float *p, const float *s, float max, int64_t begi
     return lanes_sum(lane);
 }
 
+static double lanes_sum_f64(double lane[16]) {
+    for (int width = 8; width > 0; width /= 2)
+        for (int l = 0; l < width; l++) lane[l] = lane[l] + lane[l + width];
+    return lane[0];
+}
+
+static void exp_sums_f64_c(double sums[2], const float *x, const float *y, float max,
+                           int64_t n) {
+    double e_lane[16] = {0}, d_lane[16] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        double below = (double)x[i] - (double)max;
+        double e = math_exp_f64(below < -708 ? -708 : below);
+        e_lane[i % 16] = e_lane[i % 16] + e;
+        if (y != NULL) d_lane[i % 16] = fma(e, (double)x[i] - (double)y[i], d_lane[i % 16]);
+    }
+    sums[0] = lanes_sum_f64(e_lane);
+    sums[1] = lanes_sum_f64(d_lane);
+}
+
 static void rotate(float *a, float *b, float c, float s) {
     float x0 = *a, x1 = *b, left = x1 * s, right = x0 * s;
     *a = fmaf(x0, c, -left);
@@ -188,6 +207,7 @@ void vec_fill_c(struct math_kernels *k) {
     k->rmsnorm_f32 = rmsnorm_f32_c;
     k->layernorm_f32 = layernorm_f32_c;
     k->softmax_exp_f32 = softmax_exp_f32_c;
+    k->exp_sums_f64 = exp_sums_f64_c;
     k->rope_half_f32 = rope_half_f32_c;
     k->rope_pairs_f32 = rope_pairs_f32_c;
 }

@@ -143,6 +143,10 @@ static inline vd vd_mul(vd a, vd b) {
 static inline vd vd_div(vd a, vd b) {
     return _mm512_div_pd(a, b);
 }
+/* max gives its second operand for NaN. */
+static inline vd vd_at_least(vd bound, vd x) {
+    return _mm512_max_pd(bound, x);
+}
 static inline vd vd_fma(vd a, vd b, vd c) {
     return _mm512_fmadd_pd(a, b, c);
 }
