@@ -29,6 +29,20 @@ _glass() {
         help+=("${words[2]}")
         first=3
     fi
+    if [ "$command" = eval ]; then
+        if [ "$cword" -eq 2 ]; then
+            mapfile -t COMPREPLY < <(compgen -W "perplexity loglik kl" -- "$cur")
+            return
+        fi
+        help+=("${words[2]}")
+        first=3
+        # After the models, a text.
+        if [[ $cur != -* ]] && [ "$cword" -ge 4 ] && { [ "${words[2]}" != kl ] || [ "$cword" -ge 5 ]; }; then
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+        fi
+    fi
     case $prev in
     --cache-type)
         mapfile -t COMPREPLY < <(compgen -W "f32 f16 q8_0" -- "$cur")
@@ -52,7 +66,7 @@ _glass() {
             grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
         return
     fi
-    if [ "$cword" -eq "$first" ] || [ "$prev" = -m ] || [ "$prev" = --model ]; then
+    if [ "$cword" -eq "$first" ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ]; then
         [ "$command" = list ] && return
         # Names by any case: "smol" finds SmolLM2.
         while IFS= read -r line; do

@@ -3,6 +3,7 @@
 #define GLASS_GLASS_H
 
 #include "glass/dtype.h"
+#include "glass/eval.h"
 #include "glass/limits.h"
 #include "glass/model.h"
 #include "glass/sampler.h"

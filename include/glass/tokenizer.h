@@ -85,5 +85,10 @@ GLASS_API bool glass_tokenizer_is_control(const glass_tokenizer *tokenizer, int3
 GLASS_API const char *glass_tokenizer_kind(const glass_tokenizer *tokenizer);
 GLASS_API const char *glass_tokenizer_pre(const glass_tokenizer *tokenizer);
 
+/* Whether two vocabularies are the same, piece for piece; GLASS_BAD_INPUT names the first
+ * difference. */
+GLASS_API glass_status glass_tokenizer_same(const glass_tokenizer *a,
+                                            const glass_tokenizer *b);
+
 GLASS_END
 #endif

@@ -13,6 +13,7 @@ int cmd_list(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_tokenizer(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C. */
@@ -22,6 +23,11 @@ enum { CLI_INTERRUPTED = 130 };
 double cli_now(void);
 /* A --cache-type. GLASS_USAGE if no cache can be of it. */
 glass_status cli_cache_type(glass_dtype *out, const char *name);
+/* An option's value that must fit 32 bits. */
+glass_status cli_narrow(int32_t *out, int64_t value, const char *option);
+/* Finds a model by name or path and opens it, with progress on a terminal. GLASS_BAD_INPUT if
+ * it has no tokenizer. */
+glass_status cli_open_model(glass_model **out, const char *name, bool mlock);
 /* "1.2 GB"; writes into text. */
 const char *cli_bytes(char text[32], double n_bytes);
 /* Set by Ctrl-C after cli_catch_interrupt; commands clear it. A second Ctrl-C before that

@@ -103,7 +103,7 @@ static glass_status make_bias(struct engine *e, struct run_options *r) {
     return GLASS_OK;
 }
 
-static glass_status narrow(int32_t *out, int64_t value, const char *option) {
+glass_status cli_narrow(int32_t *out, int64_t value, const char *option) {
     if (value < INT32_MIN || value > INT32_MAX)
         return fail(GLASS_USAGE, "--%s %lld: too large", option, (long long)value);
     *out = (int32_t)value;
@@ -113,12 +113,12 @@ static glass_status narrow(int32_t *out, int64_t value, const char *option) {
 static glass_status make_sampler(struct engine *e, struct run_options *r) {
     int32_t mirostat;
     TRY(make_bias(e, r));
-    TRY(narrow(&r->sampler.top_k, r->top_k, "top-k"));
-    TRY(narrow(&r->sampler.penalty_last_n, r->penalty_last_n, "repeat-last-n"));
-    TRY(narrow(&mirostat, r->mirostat, "mirostat"));
-    TRY(narrow(&r->sampler.dry_allowed_length, r->dry_allowed_length,
-               "dry-allowed-length"));
-    TRY(narrow(&r->sampler.dry_last_n, r->dry_last_n, "dry-last-n"));
+    TRY(cli_narrow(&r->sampler.top_k, r->top_k, "top-k"));
+    TRY(cli_narrow(&r->sampler.penalty_last_n, r->penalty_last_n, "repeat-last-n"));
+    TRY(cli_narrow(&mirostat, r->mirostat, "mirostat"));
+    TRY(cli_narrow(&r->sampler.dry_allowed_length, r->dry_allowed_length,
+                   "dry-allowed-length"));
+    TRY(cli_narrow(&r->sampler.dry_last_n, r->dry_last_n, "dry-last-n"));
     r->sampler.mirostat = mirostat;
     if (r->breakers.n > 0) {
         r->sampler.dry_breakers = r->breakers.items;
@@ -142,28 +142,30 @@ glass_status engine_reseed(struct engine *e, struct run_options *r, int64_t seed
     return GLASS_OK;
 }
 
-static glass_status open_model(struct engine *e, const char *name, bool mlock) {
+glass_status cli_open_model(glass_model **out, const char *name, bool mlock) {
     double last[2] = {cli_now(), 0};
     char *path;
+    *out = NULL;
     TRY(store_resolve(&path, name));
     glass_model_options options = {.lock_memory = mlock, .context = last};
     if (isatty(STDERR_FILENO)) options.progress = show_progress;
-    glass_status status = glass_model_open(&e->model, path, &options);
+    glass_status status = glass_model_open(out, path, &options);
     mem_free(path);
     TRY(status);
-    e->tokenizer = glass_model_tokenizer(e->model);
-    if (e->tokenizer == NULL)
-        return fail(GLASS_BAD_INPUT, "%s: the file carries no tokenizer", name);
-    return GLASS_OK;
+    if (glass_model_tokenizer(*out) != NULL) return GLASS_OK;
+    glass_model_close(*out);
+    *out = NULL;
+    return fail(GLASS_BAD_INPUT, "%s: the file carries no tokenizer", name);
 }
 
 glass_status engine_open(struct engine *e, const char *name, struct run_options *r) {
     *e = (struct engine){0};
     glass_model_info info;
     glass_session_options options = {.n_ctx = r->n_ctx, .n_batch = r->n_batch};
-    TRY(narrow(&options.n_threads, r->n_threads, "threads"));
+    TRY(cli_narrow(&options.n_threads, r->n_threads, "threads"));
     TRY(cli_cache_type(&options.cache_type, r->cache_type));
-    TRY(open_model(e, name, r->mlock));
+    TRY(cli_open_model(&e->model, name, r->mlock));
+    e->tokenizer = glass_model_tokenizer(e->model);
     glass_model_get_info(e->model, &info);
     e->n_vocab = info.n_vocab;
     TRY(glass_session_create(&e->session, e->model, &options));

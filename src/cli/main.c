@@ -15,6 +15,7 @@ static const struct {
     {"pull", cmd_pull, "get a model from a hub or an address"},
     {"list", cmd_list, "the models on this machine"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
+    {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

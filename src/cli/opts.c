@@ -93,7 +93,8 @@ static const char *our_name(const char *name, size_t *n) {
         {"ctx-size", "ctx"},      {"n-ctx", "ctx"},
         {"batch-size", "batch"},  {"temperature", "temp"},
         {"n-threads", "threads"}, {"system-prompt", "system"},
-        {"typical-p", "typical"}, {"cache-type-k", "cache-type"}};
+        {"typical-p", "typical"}, {"cache-type-k", "cache-type"},
+        {"chunks", "windows"},    {"ppl-stride", "stride"}};
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
         if (strlen(aliases[i][0]) != *n || memcmp(aliases[i][0], name, *n) != 0) continue;
         *n = strlen(aliases[i][1]);
