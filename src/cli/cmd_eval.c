@@ -341,8 +341,9 @@ static int run(struct eval *e, const struct opt_command *command, int argc, char
 // clang-format on
 #define WINDOWS_ARE                                                                        \
     "Without --stride or --whole the text is cut into pieces, of which the second half "   \
-    "is\nscored and the last, incomplete one left out, as llama-perplexity does by "       \
-    "default.\nFILE - is standard input; a newline at its very end does not count."
+    "is\nscored and an incomplete last one left out, as llama-perplexity does by "         \
+    "default. "                                                                            \
+    "FILE -\nis standard input; a newline at its very end does not count."
 
 static int perplexity_main(int argc, char **argv) {
     struct eval e = {.cache_type = "f32"};
@@ -350,7 +351,7 @@ static int perplexity_main(int argc, char **argv) {
         TEXT_OPTIONS(e), MODEL_OPTIONS(e), {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass eval perplexity MODEL FILE [options]",
-        "The perplexity of a text, its standard error, and bits per byte. " WINDOWS_ARE,
+        "The perplexity of a text, its standard error, and bits per byte.\n" WINDOWS_ARE,
         "  glass eval perplexity smollm2 wiki.test.raw\n"
         "  glass eval perplexity model.gguf book.txt -c 2048 --stride 512 --json\n"
         "  echo 'The sky is blue.' | glass eval perplexity smollm2 - --whole\n",
@@ -369,7 +370,7 @@ static int kl_main(int argc, char **argv) {
         "glass eval kl MODEL BASE FILE [options]",
         "How far MODEL's predictions are from BASE's, say a quantised model's from the\n"
         "original's: KL(BASE || MODEL), the change of p of the text's tokens, how often "
-        "both\nfind the same token likeliest, the ratio of perplexities. " WINDOWS_ARE,
+        "both\nfind the same token likeliest, the ratio of perplexities.\n" WINDOWS_ARE,
         "  glass eval kl model-Q4_K_M.gguf model-F16.gguf wiki.test.raw\n"
         "  glass eval kl small.gguf large.gguf text.txt --windows 20 --json\n",
         options,

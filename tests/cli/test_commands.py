@@ -153,7 +153,7 @@ def bench(h):
         equal(h.run("bench", "abc", *words).returncode, 2, f"bench {words} is refused")
 
 
-COMMANDS = ("chat", "complete", "show", "list", "pull", "bench", "tokenizer")
+COMMANDS = ("chat", "complete", "show", "list", "pull", "eval", "bench", "tokenizer")
 
 
 def helping(h):

@@ -63,10 +63,11 @@ def dense(rows):
                     for r in rows)
 
 
-def write(path, kind="abc", name="Tiny", licence="mit", template=CHATML, n_ctx=512, pad=0):
+def write(path, kind="abc", name="Tiny", licence="mit", template=CHATML, n_ctx=512, pad=0,
+          special=tuple(SPECIAL)):
     """pad: bytes of metadata that make the file larger."""
     letters = byte_letters()
-    tokens = [letters[b] for b in range(256)] + SPECIAL
+    tokens = [letters[b] for b in range(256)] + list(special)
     meta = [("general.architecture", STRING, text("llama")),
             ("general.name", STRING, text(name)),
             ("llama.context_length", U32, struct.pack("<I", n_ctx)),
