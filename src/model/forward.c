@@ -7,6 +7,8 @@
  * nothing: each step treats rows alone, and the order inside a row is arithmetic.md's. */
 #include "model/forward.h"
 
+#include "math/compose.h"
+#include "math/functions.h"
 #include "math/kernels.h"
 
 #include <string.h>
@@ -38,24 +40,39 @@ static void meet_rows(const struct walk *k) {
     if (!k->few) team_barrier(k->me);
 }
 
+/* cos and sin of row t's angles, for each kind of layer. */
+static void angles(const struct walk *k, int64_t t) {
+    const struct weights *w = k->p->weights;
+    int64_t half = k->c->n_rot / 2;
+    for (int64_t i = 0; i < w->n_ropes; i++) {
+        const float *freq = w->ropes[i].freq[k->s->is_long[t]];
+        float amplitude = w->ropes[i].amplitude;
+        float *cosines = k->r->cosines + (t * w->n_ropes + i) * half;
+        float *sines = k->r->sines + (t * w->n_ropes + i) * half;
+        for (int64_t j = 0; j < half; j++) sines[j] = (float)k->s->positions[t] * freq[j];
+        k->m->cos_f32(cosines, sines, half);
+        k->m->sin_f32(sines, sines, half);
+        if (amplitude == 1) continue;
+        k->m->scale_f32(cosines, cosines, amplitude, half);
+        k->m->scale_f32(sines, sines, amplitude, half);
+    }
+}
+
 /* x = embedding[id] (+ positions[p]); the rotary angles of every row. */
 static void embed(const struct walk *k) {
     const struct weights *w = k->p->weights;
-    int64_t D = k->c->n_embd, half = k->c->n_rot / 2, begin, end;
+    int64_t D = k->c->n_embd, begin, end;
     my_rows(k, &begin, &end);
     for (int64_t t = begin; t < end; t++) {
         float *x = k->r->x + t * D; /* (D) */
         matmul_row(x, &w->embedding, k->s->ids[t]);
+        if (k->c->embed_scale != 1) k->m->scale_f32(x, x, k->c->embed_scale, D);
         if (w->positions.data != NULL) {
             float *position = k->r->normed + t * D;
             matmul_row(position, &w->positions, k->s->positions[t]);
             k->m->add_f32(x, x, position, D);
         }
-        float *cosines = k->r->cosines + t * half, *sines = k->r->sines + t * half;
-        for (int64_t i = 0; i < half; i++)
-            sines[i] = (float)k->s->positions[t] * w->inverse_freq[i];
-        k->m->cos_f32(cosines, sines, half);
-        k->m->sin_f32(sines, sines, half);
+        angles(k, t);
     }
 }
 
@@ -68,7 +85,7 @@ static void norm_row(const struct walk *k, float *y, const float *x,
     }
 }
 
-/* x += h (normed first where the family says so), this member's rows. */
+/* x += h (normed or scaled first where the model says so), this member's rows. */
 static void join(const struct walk *k, const struct norm *after) {
     int64_t D = k->c->n_embd, begin, end;
     my_rows(k, &begin, &end);
@@ -77,6 +94,10 @@ static void join(const struct walk *k, const struct norm *after) {
         const float *h = k->s->h + t * D;
         if (k->c->family.norm_after) {
             norm_row(k, normed, h, after, D);
+            h = normed;
+        }
+        if (k->c->residual_scale != 1) {
+            k->m->scale_f32(normed, h, k->c->residual_scale, D);
             h = normed;
         }
         k->m->add_f32(x, x, h, D);
@@ -171,17 +192,17 @@ static void join_halves(const struct walk *k, float *x, int64_t n_heads) {
     }
 }
 
-/* Clamp, norms and rotation of n_heads heads of row t, from `x` on. */
-static void finish_heads(const struct walk *k, float *x, int64_t t, int64_t n_heads,
-                         const struct norm *norm, bool rotate) {
+/* Norms and rotation of n_heads heads of row t's q or k, from `x` on; rope: layer's. */
+static void turn_heads(const struct walk *k, float *x, int64_t t, int64_t n_heads,
+                       const struct norm *norm, int rope) {
     const struct config *c = k->c;
-    int64_t hd = c->head_dim, half = c->n_rot / 2;
-    if (c->clamp_qkv > 0) clamp(x, n_heads * hd, c->clamp_qkv);
-    if (!rotate) return;
+    int64_t hd = c->head_dim;
     if (c->family.qk_norm == QK_NORM_ROW) norm_row(k, x, x, norm, n_heads * hd);
     if (c->family.qk_norm == QK_NORM_HEAD)
         for (int64_t i = 0; i < n_heads; i++) norm_row(k, x + i * hd, x + i * hd, norm, hd);
-    const float *cosines = k->r->cosines + t * half, *sines = k->r->sines + t * half;
+    if (rope < 0) return;
+    int64_t at = (t * k->p->weights->n_ropes + rope) * (c->n_rot / 2);
+    const float *cosines = k->r->cosines + at, *sines = k->r->sines + at;
     if (c->family.rope == ROPE_HALF)
         k->m->rope_half_f32(x, cosines, sines, n_heads, hd, c->n_rot);
     if (c->family.rope == ROPE_PAIRS)
@@ -193,14 +214,23 @@ static void finish_row(const struct walk *k, const struct layer *l, int64_t t,
                        int64_t begin, int64_t end) {
     const struct config *c = k->c;
     int64_t hd = c->head_dim, group = c->n_head / c->n_head_kv, n = end - begin;
-    float *q = k->s->q + t * l->q.w.n + begin * group * hd;
+    float limit = c->clamp_qkv, *q = k->s->q + t * l->q.w.n + begin * group * hd;
     float *key = k->s->k + t * l->k.w.n + begin * hd,
           *v = k->s->v + t * l->v.w.n + begin * hd;
     if (l->q.halves) join_halves(k, q, n * group);
     if (l->k.halves) join_halves(k, key, n);
-    finish_heads(k, q, t, n * group, &l->q_norm, true);
-    finish_heads(k, key, t, n, &l->k_norm, true);
-    finish_heads(k, v, t, n, NULL, false);
+    if (limit > 0) {
+        clamp(q, n * group * hd, limit);
+        clamp(key, n * hd, limit);
+        clamp(v, n * hd, limit);
+    }
+    turn_heads(k, q, t, n * group, &l->q_norm, l->rope);
+    if (c->temperature > 0) {
+        float spans = 1.0F + (float)(k->s->positions[t] / c->rope_short);
+        float factor = 1.0F + c->temperature * math_log_f32(spans);
+        k->m->scale_f32(q, q, factor, n * group * hd);
+    }
+    turn_heads(k, key, t, n, &l->k_norm, l->rope);
 }
 
 /* Contexts up to which a member attends to the heads that it stored without meeting others:
@@ -251,8 +281,10 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     struct workspace *s = k->s;
     float *const outputs[] = {s->q, s->k, s->v};
     const struct linear *const inputs[] = {&l->q, &l->k, &l->v}, *const o = &l->o;
-    struct attn_shape shape = {c->n_head, c->attn_scale,
-                               c->windowed[layer] ? c->window : 0};
+    struct attn_shape shape = {.n_head = c->n_head,
+                               .scale = c->attn_scale,
+                               .window = c->windowed[layer] ? c->window : 0,
+                               .cap = c->attn_cap};
     /* Read by members only after the barrier that ends the products. */
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
@@ -272,11 +304,12 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
 
 /* ---- MLP ---- */
 
-static void activate(const struct walk *k, float *x, int64_t n) {
+static void activate(const struct walk *k, const struct layer *l, float *x, int64_t n) {
     switch (k->c->family.activation) {
     case ACT_SILU: k->m->silu_f32(x, x, n); break;
     case ACT_GELU_TANH: k->m->gelu_tanh_f32(x, x, n); break;
     case ACT_GELU_ERF: k->m->gelu_erf_f32(x, x, n); break;
+    case ACT_XIELU: math_xielu_f32(x, x, n, &l->xielu); break;
     }
 }
 
@@ -294,10 +327,10 @@ static void hidden(const struct walk *k, const struct layer *l, const struct ope
             k->m->silu_mul_f32(up, s->gate + t * F + begin, up, n);
         } else if (k->c->family.gated) {
             float *gate = s->gate + t * F + begin;
-            activate(k, gate, n);
+            activate(k, l, gate, n);
             k->m->mul_f32(up, gate, up, n);
         } else {
-            activate(k, up, n);
+            activate(k, l, up, n);
         }
     }
     operand_round(s->rounded_up[f], out->row_bytes[f], f, s->up, F, k->T, begin, end);
@@ -343,6 +376,18 @@ static void block(const struct walk *k, int64_t layer) {
     join(k, &l->ffn_after);
 }
 
+/* Logits [begin, end) of a request, from the products to what the model means. */
+static void finish_logits(const struct walk *k, const struct logit_request *request,
+                          int64_t begin, int64_t end) {
+    const struct config *c = k->c;
+    if (c->logit_divisor == 1 && c->logit_cap == 0) return;
+    for (int64_t t = 0; t < request->n; t++) {
+        float *x = request->out + t * c->n_vocab + begin;
+        if (c->logit_divisor != 1) k->m->divide_f32(x, x, c->logit_divisor, end - begin);
+        if (c->logit_cap > 0) math_softcap_f32(x, x, end - begin, c->logit_cap);
+    }
+}
+
 /* Final norm and head of the rows that were asked for, whose normed rows lie one after the
  * other. A range of the head's rows serves all requests before the next one is read. */
 static void head(const struct walk *k) {
@@ -367,6 +412,7 @@ static void head(const struct walk *k) {
         struct operand rows = in;
         for (int64_t i = 0; i < p->n_requests; i++) {
             product(k, p->requests[i].out, &rows, l, p->requests[i].n, begin, end);
+            finish_logits(k, &p->requests[i], begin, end);
             for (int f = 0; f < OPERAND_FORMATS; f++)
                 if (rows.rows[f] != NULL)
                     rows.rows[f] = (const char *)rows.rows[f] +

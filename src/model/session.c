@@ -18,6 +18,10 @@ size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch
            2 * (size_t)m->config.n_layer * layer_bytes(&m->config, cache_type, n_ctx);
 }
 
+bool session_is_long(const struct glass_session *s) {
+    return s->model->weights.two_lengths && s->n_ctx > s->model->config.rope_short;
+}
+
 static glass_status choose(glass_session_options *o, const struct config *c,
                            const glass_session_options *asked) {
     *o = asked == NULL ? (glass_session_options){0} : *asked;
@@ -130,6 +134,7 @@ static void add_rows(struct pass *p, struct glass_session *lead,
     for (int64_t t = 0; t < n; t++) {
         w->ids[row + t] = item->tokens[done + t];
         w->positions[row + t] = s->n_tokens + t;
+        w->is_long[row + t] = session_is_long(s);
     }
     w->segments[p->n_segments] = (struct attn_segment){NULL, s->n_tokens, row, n};
     lead->pass_caches[p->n_segments++] = s->caches;

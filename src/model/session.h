@@ -19,6 +19,8 @@ struct glass_session {
     struct logit_request *requests;  /* (n_batch) */
 };
 
+/* Whether it takes the rope's frequencies for long sessions. */
+bool session_is_long(const struct glass_session *s);
 /* All bytes that such a session takes. */
 size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch,
                      int n_threads, glass_dtype cache_type);

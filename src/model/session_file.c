@@ -1,8 +1,8 @@
 /* session_file.c - a session's tokens and cache in a file, and back.
  *
  * Layout, little-endian: "GLASSSES", u32 version, u32 cache type, the model's fingerprint
- * (32 bytes), i64 n_tokens, n_layer, n_head_kv, head_dim; the tokens (i32); per layer the K
- * rows, then the V rows (attn_export); last the SHA-256 of all before. */
+ * (32 bytes), i64 n_tokens, n_layer, n_head_kv, head_dim, is_long; the tokens (i32); per layer
+ * the K rows, then the V rows (attn_export); last the SHA-256 of all before. */
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/filemap.h"
@@ -12,13 +12,13 @@
 
 #include <string.h>
 
-enum { FILE_VERSION = 1, MAGIC_BYTES = 8, DIGEST_BYTES = 32 };
+enum { FILE_VERSION = 2, MAGIC_BYTES = 8, DIGEST_BYTES = 32 };
 static const char magic[MAGIC_BYTES + 1] = "GLASSSES";
 
 struct header {
     uint32_t version, dtype;
     uint8_t fingerprint[32];
-    int64_t n_tokens, n_layer, n_head_kv, head_dim;
+    int64_t n_tokens, n_layer, n_head_kv, head_dim, is_long;
 };
 
 static struct header header_of(const struct glass_session *s) {
@@ -26,7 +26,7 @@ static struct header header_of(const struct glass_session *s) {
     struct header h = {FILE_VERSION, (uint32_t)s->caches[0].dtype,
                        {0},          s->n_tokens,
                        c->n_layer,   c->n_head_kv,
-                       c->head_dim};
+                       c->head_dim,  session_is_long(s)};
     memcpy(h.fingerprint, s->model->fingerprint, sizeof h.fingerprint);
     return h;
 }
@@ -77,6 +77,12 @@ static glass_status check_header(const struct glass_session *s, const struct hea
                         ? glass_dtype_name((glass_dtype)h->dtype)
                         : "of no known type",
                     glass_dtype_name((glass_dtype)want.dtype));
+    if (h->is_long != want.is_long)
+        return fail(GLASS_BAD_INPUT,
+                    "%s: it is of a context of %s %lld positions, where this model rotates "
+                    "keys otherwise than in this session's %lld",
+                    path, h->is_long ? "more than" : "at most",
+                    (long long)s->model->config.rope_short, (long long)s->n_ctx);
     if (h->n_tokens < 0 || h->n_tokens > s->n_ctx)
         return fail(
             GLASS_BAD_INPUT,

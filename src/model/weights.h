@@ -2,6 +2,7 @@
 #ifndef MODEL_WEIGHTS_H
 #define MODEL_WEIGHTS_H
 
+#include "math/compose.h"
 #include "math/matmul.h"
 #include "model/config.h"
 
@@ -19,12 +20,22 @@ struct linear {
     bool halves;
 };
 
+enum { ROPE_KINDS = 2 };
+
+/* Frequencies (n_rot/2), and the amplitude of cos and sin. */
+struct rope_table {
+    const float *freq[2]; /* of sessions of up to rope_short positions, of longer ones */
+    float amplitude;
+};
+
 struct layer {
     struct norm attn_norm, attn_after, ffn_norm, ffn_after; /* (n_embd) */
     struct norm q_norm, k_norm;
+    int rope;              /* which of the weights' ropes turns q and k; -1 = none */
     struct linear q, k, v; /* (n_head*head_dim | n_head_kv*head_dim, n_embd) */
     struct linear o;       /* (n_embd, n_head*head_dim) */
     struct linear gate, up, down;
+    struct xielu xielu;
 };
 
 struct weights {
@@ -33,7 +44,9 @@ struct weights {
     struct norm final_norm;
     struct linear head; /* (n_vocab, n_embd); the embedding when tied */
     bool tied;
-    float *inverse_freq;  /* (n_rot/2) */
+    struct rope_table ropes[ROPE_KINDS]; /* of all layers, of windowed ones */
+    int n_ropes;
+    bool two_lengths;     /* their two sets of frequencies differ */
     struct layer *layers; /* (n_layer) */
     float *vectors;       /* one block that holds every owned copy */
     size_t n_vectors;     /* its floats */
