@@ -139,7 +139,8 @@ static glass_status get_settings(const struct gguf *g, struct tok_source *s) {
     /* Some byte-level files say it and mean nothing. */
     s->rules.lead = add_space && s->spm ? TOK_LEAD_ALWAYS : TOK_LEAD_NEVER;
     s->rules.byte_fallback = s->spm;
-    return GLASS_OK;
+    if (!s->spm) return GLASS_OK;
+    return gguf_get_bool_or(g, KEY("remove_extra_whitespaces"), &s->rules.squeeze, false);
 }
 
 /* Rules that Glass keeps of a tokenizer.json say more than the keys of the specification:

@@ -254,6 +254,25 @@ static enum tok_scan scanner_of(const char *const *list, int n) {
     return TOK_SCAN_NONE;
 }
 
+/* Of names for the same patterns the one that most files carry. */
+const char *tok_pre_name_of(const char *const *list, int n, int drop_gaps,
+                            bool whole_words) {
+    static const char *const usual[] = {"gpt-2", "smollm",      "llama-bpe", "dbrx",
+                                        "qwen2", "deepseek-v3", "gpt-4o",    "tekken"};
+    for (int i = 0; i < n; i++)
+        if (scanner_of(&list[i], 1) != TOK_SCAN_NONE) drop_gaps &= ~(1 << i);
+    if (drop_gaps != 0) return NULL;
+    for (size_t k = 0; k < sizeof usual / sizeof *usual; k++) {
+        const struct tok_pre_name *name = tok_pre_find(usual[k], strlen(usual[k]));
+        if (name->whole_words == whole_words && same_patterns(name->patterns, list, n))
+            return name->name;
+    }
+    for (int k = 0; k < N_NAMES; k++)
+        if (names[k].whole_words == whole_words && same_patterns(names[k].patterns, list, n))
+            return names[k].name;
+    return NULL;
+}
+
 glass_status tok_pre_create(struct tok_pre **out, const char *name, const char *const *list,
                             int n, int drop_gaps, bool plain) {
     *out = NULL;

@@ -33,6 +33,11 @@ const struct tok_pre_name *tok_pre_find(const char *name, size_t n_bytes);
 /* All names, for messages: "bloom, command-r, …". */
 glass_status tok_pre_names(struct buf *out);
 
+/* The name that stands for these patterns, with words that are tokens merged or not; NULL if
+ * none does. */
+const char *tok_pre_name_of(const char *const *patterns, int n_patterns, int drop_gaps,
+                            bool whole_words);
+
 glass_status tok_pre_create_named(struct tok_pre **out, const struct tok_pre_name *name);
 /* From patterns alone; those of a known scanner get it unless `plain`. name is shown. Bit i
  * of drop_gaps: text that pattern i does not match is left out. */

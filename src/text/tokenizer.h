@@ -3,7 +3,7 @@
  *   tok_open.c tok_folder.c             which kind of file it is; what lies beside it
  *   tok_gguf.c tok_json.c tok_model.c   files      -> struct tok_source
  *   tok_rules.c                         what a tokenizer.json asks to be done to text
- *   tok_keys.h tok_to_json.h            tok_source -> GGUF keys, tokenizer.json
+ *   tok_to_gguf.h tok_to_json.h         tok_source -> GGUF keys, tokenizer.json
  *   tokenizer.c                         tok_source -> glass_tokenizer; encode
  *   tok_table.c                         pieces by text, merges by pair of ids
  *   tok_special.c                       control and user-defined tokens in a text
