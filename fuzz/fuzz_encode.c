@@ -103,7 +103,8 @@ static void oracle_spm(struct oracle *o, const char *text, size_t n) {
     static size_t begin[ORACLE_BYTES + 3];
     static int32_t ids[ORACLE_BYTES + 3];
     struct buf spelled = {0};
-    if (o->t->rules.lead != TOK_LEAD_NEVER) MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
+    if (o->t->rules.lead != TOK_LEAD_NEVER)
+        MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
     for (size_t i = 0; i < n; i++) {
         if (text[i] == ' ')
             MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);

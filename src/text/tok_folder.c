@@ -69,9 +69,11 @@ static glass_status read_pair(struct folder *f, struct tok_source *s, bool *foun
     f->data = (struct buf){0};
     glass_status status = read_file(f, "merges.txt", found);
     if (status == GLASS_OK && !*found)
-        status = fail(GLASS_BAD_INPUT, "%s: vocab.json without merges.txt beside it", f->path);
+        status =
+            fail(GLASS_BAD_INPUT, "%s: vocab.json without merges.txt beside it", f->path);
     if (status == GLASS_OK)
-        status = tok_read_vocab(s, vocab.data, vocab.len, f->data.data, f->data.len, f->path);
+        status =
+            tok_read_vocab(s, vocab.data, vocab.len, f->data.data, f->data.len, f->path);
     buf_free(&vocab);
     return status;
 }
@@ -90,9 +92,10 @@ static glass_status read_folder(struct folder *f, struct tok_source *s) {
     }
     TRY(read_pair(f, s, &found));
     if (found) return read_configs(f, s, true);
-    return fail(GLASS_BAD_INPUT,
-                "%s: no tokenizer.json, no tokenizer.model and no vocab.json with merges.txt",
-                f->path);
+    return fail(
+        GLASS_BAD_INPUT,
+        "%s: no tokenizer.json, no tokenizer.model and no vocab.json with merges.txt",
+        f->path);
 }
 
 static bool has_name(const char *path, const char *name) {
@@ -124,7 +127,8 @@ static glass_status read_one(struct folder *f, struct tok_source *s) {
 
 glass_status tok_read_path(struct tok_source *s, const char *path) {
     struct stat st;
-    struct folder f = {.path = path, .is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode)};
+    struct folder f = {.path = path,
+                       .is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode)};
     glass_status status = f.is_folder ? read_folder(&f, s) : read_one(&f, s);
     s->name = path;
     buf_free(&f.name);

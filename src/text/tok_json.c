@@ -54,8 +54,8 @@ static glass_status read_added_list(struct tok_source *s, const json_t *added) {
         const json_t *content = json_object_get(token, "content");
         const json_t *id = json_object_get(token, "id");
         if (!json_is_string(content) || !json_is_integer(id))
-            return fail(GLASS_BAD_INPUT, "%s: added_tokens[%zu]: no id or no content", s->name,
-                        i);
+            return fail(GLASS_BAD_INPUT, "%s: added_tokens[%zu]: no id or no content",
+                        s->name, i);
         TRY(put_piece(s, json_integer_value(id), json_string_value(content),
                       json_string_length(content)));
         bool special = tok_json_bool(token, "special", false);
@@ -128,7 +128,8 @@ static glass_status read_merges(struct tok_source *s, const json_t *merges) {
             TRY(put_merge(s, (int64_t)i, json_string_value(left), json_string_length(left),
                           json_string_value(right), json_string_length(right)));
         else
-            return fail(GLASS_BAD_INPUT, "%s: model.merges[%zu]: not two pieces", s->name, i);
+            return fail(GLASS_BAD_INPUT, "%s: model.merges[%zu]: not two pieces", s->name,
+                        i);
     }
     s->merge_text = s->merge_owner.data;
     s->n_merges = (int64_t)json_array_size(merges);
@@ -190,8 +191,8 @@ static glass_status read_merge_lines(struct tok_source *s, const char *text, siz
         const char *space = memchr(start, ' ', len);
         size_t n_left = space == NULL ? 0 : (size_t)(space - start);
         if (n_left == 0 || memchr(space + 1, ' ', len - n_left - 1) != NULL)
-            return fail(GLASS_BAD_INPUT, "%s: merges.txt: line %lld: not two pieces", s->name,
-                        (long long)line);
+            return fail(GLASS_BAD_INPUT, "%s: merges.txt: line %lld: not two pieces",
+                        s->name, (long long)line);
         if ((size_t)s->n_merges == room) {
             room = room == 0 ? 4096 : 2 * room;
             TRY(merges_reserve(s, room));

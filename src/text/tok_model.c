@@ -139,7 +139,8 @@ static glass_status read_normalizer(struct model *m, const struct reader *outer,
         TRY(read_field(&r, &f));
         if (f.number == 2 && f.wire == BYTES) charsmap = f.n_bytes > 0;
         if (f.wire != VARINT) continue;
-        if (f.number == 3) m->s->rules.lead = f.value != 0 ? TOK_LEAD_ALWAYS : TOK_LEAD_NEVER;
+        if (f.number == 3)
+            m->s->rules.lead = f.value != 0 ? TOK_LEAD_ALWAYS : TOK_LEAD_NEVER;
         if (f.number == 4) shrink = f.value != 0;
         if (f.number == 5) escape = f.value != 0;
     }

@@ -35,9 +35,8 @@ static bool stays(uint32_t c) {
         return false;
     if (property->decomp_seqindex == UINT16_MAX || property->decomp_type != 0) return true;
     utf8proc_int32_t parts[32];
-    utf8proc_ssize_t n =
-        utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32,
-                                UTF8PROC_STABLE | UTF8PROC_COMPOSE, NULL);
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, 32,
+                                                 UTF8PROC_STABLE | UTF8PROC_COMPOSE, NULL);
     if (n < 1 || n > 32) return false;
     n = utf8proc_normalize_utf32(parts, n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     return n == 1 && parts[0] == (utf8proc_int32_t)c;
@@ -69,7 +68,8 @@ struct copy {
 /* text[from..to) became what was appended since `at`: spans that begin or end inside are
  * placed so that they hold all that may come from them. */
 static void place(struct copy *c, size_t from, size_t to, size_t at, bool exact) {
-    for (; c->next_begin < c->n_plain && c->plain[c->next_begin].begin < to; c->next_begin++) {
+    for (; c->next_begin < c->n_plain && c->plain[c->next_begin].begin < to;
+         c->next_begin++) {
         size_t begin = c->plain[c->next_begin].begin;
         c->mapped[c->next_begin].begin = at + (exact ? begin - from : 0);
     }
@@ -98,7 +98,8 @@ static glass_status sort_marks(utf8proc_int32_t *marks, size_t n) {
         for (size_t i = 1; i < n; i++) {
             utf8proc_int32_t c = marks[i];
             size_t k = i;
-            for (; k > 0 && class_of(marks[k - 1]) > class_of(c); k--) marks[k] = marks[k - 1];
+            for (; k > 0 && class_of(marks[k - 1]) > class_of(c); k--)
+                marks[k] = marks[k - 1];
             marks[k] = c;
         }
         return GLASS_OK;
@@ -140,8 +141,8 @@ static glass_status compose(struct buf *out, const char *text, size_t n) {
             status = mem_resize(&chars, room, sizeof *chars);
             if (status != GLASS_OK) break;
         }
-        utf8proc_ssize_t more = utf8proc_decompose_char((utf8proc_int32_t)c, chars + n_chars,
-                                                        MOST, options, NULL);
+        utf8proc_ssize_t more = utf8proc_decompose_char(
+            (utf8proc_int32_t)c, chars + n_chars, MOST, options, NULL);
         if (more < 0 || more > MOST)
             status = fail(GLASS_BAD_INPUT, "U+%04X has no NFC", (unsigned)c);
         else
@@ -270,8 +271,8 @@ glass_status tok_normalize(const glass_tokenizer *t, struct buf *out, const char
     if (t->rules.squeeze) {
         TRY(squeeze(out, text, n));
     } else if (t->rules.early) {
-        if (t->rules.lead_early &&
-            (t->rules.lead == TOK_LEAD_ALWAYS || (t->rules.lead == TOK_LEAD_FIRST && first)))
+        if (t->rules.lead_early && (t->rules.lead == TOK_LEAD_ALWAYS ||
+                                    (t->rules.lead == TOK_LEAD_FIRST && first)))
             TRY(buf_append(out, mark, MARK_BYTES));
         TRY(copy_marked(&c));
     } else if (t->rules.nfc) {

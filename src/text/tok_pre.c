@@ -268,7 +268,8 @@ const char *tok_pre_name_of(const char *const *list, int n, int drop_gaps,
             return name->name;
     }
     for (int k = 0; k < N_NAMES; k++)
-        if (names[k].whole_words == whole_words && same_patterns(names[k].patterns, list, n))
+        if (names[k].whole_words == whole_words &&
+            same_patterns(names[k].patterns, list, n))
             return names[k].name;
     return NULL;
 }

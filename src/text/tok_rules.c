@@ -17,8 +17,8 @@ struct place {
 
 struct reading {
     struct tok_source *s;
-    bool byte_level, metaspace;  /* pre-tokenizers seen */
-    bool replaces, prepends;     /* normalisers seen */
+    bool byte_level, metaspace; /* pre-tokenizers seen */
+    bool replaces, prepends;    /* normalisers seen */
 };
 
 static const char mark[] = "\xe2\x96\x81"; /* U+2581 */
@@ -144,7 +144,8 @@ static glass_status read_normalizer(struct reading *r, const struct place *at,
 static glass_status add_pattern(struct reading *r, const struct place *at,
                                 const char *pattern, bool drop_gaps) {
     struct tok_source *s = r->s;
-    if (s->n_patterns == TOK_MAX_PATTERNS) return bad(r, at->path, "too many pre-tokenizers");
+    if (s->n_patterns == TOK_MAX_PATTERNS)
+        return bad(r, at->path, "too many pre-tokenizers");
     if (drop_gaps) s->drop_gaps |= 1 << s->n_patterns;
     TRY(mem_copy_text(&s->patterns[s->n_patterns], pattern, strlen(pattern)));
     s->n_patterns++;
@@ -173,7 +174,8 @@ static glass_status read_split(struct reading *r, const struct place *at,
     bool invert = tok_json_bool(pre, "invert", false);
     struct buf quoted = {0};
     TRY(keys(r, at->path, pre, "type pattern behavior invert"));
-    if (regex == NULL && plain == NULL) return bad(r, at->path, "a Split without a pattern");
+    if (regex == NULL && plain == NULL)
+        return bad(r, at->path, "a Split without a pattern");
     /* Where the normaliser replaced all spaces, a split at spaces does nothing (Gemma). */
     if (plain != NULL && strcmp(plain, " ") == 0 && r->replaces) return GLASS_OK;
     bool removes_gaps = strcmp(behavior, "Removed") == 0 && invert;
@@ -258,8 +260,8 @@ static glass_status read_pre(struct reading *r, const struct place *at, const js
 
 /* {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}: what a template's token stands for. */
 static int64_t template_id(const struct reading *r, const json_t *post, const char *text) {
-    const json_t *ids =
-        json_object_get(json_object_get(json_object_get(post, "special_tokens"), text), "ids");
+    const json_t *ids = json_object_get(
+        json_object_get(json_object_get(post, "special_tokens"), text), "ids");
     const json_t *id = json_array_get(ids, 0);
     if (json_array_size(ids) == 1 && json_is_integer(id)) {
         int64_t value = json_integer_value(id);
@@ -325,7 +327,8 @@ static glass_status read_post(struct reading *r, const struct place *at,
 /* ---- model and added_tokens */
 
 static glass_status read_model_flags(struct reading *r, const json_t *model) {
-    static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    static const char *const affixes[] = {"continuing_subword_prefix",
+                                          "end_of_word_suffix"};
     struct tok_source *s = r->s;
     const json_t *unk = json_object_get(model, "unk_token");
     TRY(keys(r, "model", model,
@@ -335,7 +338,8 @@ static glass_status read_model_flags(struct reading *r, const json_t *model) {
         if (tok_json_text(model, affixes[i])[0] != '\0')
             return unsupported(r, "model", affixes[i], tok_json_text(model, affixes[i]));
     if (json_number_value(json_object_get(model, "dropout")) != 0)
-        return bad(r, "model.dropout", "merges that are left out at random are not supported");
+        return bad(r, "model.dropout",
+                   "merges that are left out at random are not supported");
     s->rules.whole_words = tok_json_bool(model, "ignore_merges", false);
     s->rules.byte_fallback = tok_json_bool(model, "byte_fallback", false);
     s->rules.fuse_unknown = tok_json_bool(model, "fuse_unk", false);
@@ -363,10 +367,10 @@ static glass_status read_flags(struct reading *r, const json_t *added) {
         if (tok_json_bool(token, "single_word", false))
             return bad(r, path, "single_word is not supported");
         bool special = tok_json_bool(token, "special", false);
-        s->flags[value] = (uint8_t)(
-            (tok_json_bool(token, "lstrip", false) ? TOK_STRIP_LEFT : 0) |
-            (tok_json_bool(token, "rstrip", false) ? TOK_STRIP_RIGHT : 0) |
-            (tok_json_bool(token, "normalized", !special) ? TOK_NORMALIZED : 0));
+        s->flags[value] =
+            (uint8_t)((tok_json_bool(token, "lstrip", false) ? TOK_STRIP_LEFT : 0) |
+                      (tok_json_bool(token, "rstrip", false) ? TOK_STRIP_RIGHT : 0) |
+                      (tok_json_bool(token, "normalized", !special) ? TOK_NORMALIZED : 0));
     }
     return GLASS_OK;
 }
@@ -379,7 +383,8 @@ static glass_status settle(struct reading *r) {
     s->spm = !r->byte_level;
     if (r->byte_level) {
         if (r->replaces || r->prepends)
-            return bad(r, "normalizer", "spaces are not replaced in byte-level vocabularies");
+            return bad(r, "normalizer",
+                       "spaces are not replaced in byte-level vocabularies");
         s->has_patterns = true;
         rules->unknown_bytes = s->unk >= 0;
         return GLASS_OK;

@@ -36,9 +36,11 @@ static void note_start(struct tok_specials *s, const char *text, uint32_t len) {
 /* Two tokens may be one text once that is normalised: the first counts. */
 static void sort_items(const glass_tokenizer *t, struct tok_specials *s) {
     int64_t n = 0;
+    if (s->n == 0) return;
     qsort(s->items, (size_t)s->n, sizeof *s->items, by_bytes);
     for (int64_t i = 0; i < s->n; i++) {
-        const struct tok_special *before = n > 0 ? &s->items[n - 1] : NULL, *item = &s->items[i];
+        const struct tok_special *before = n > 0 ? &s->items[n - 1] : NULL,
+                                 *item = &s->items[i];
         if (before != NULL && before->len == item->len &&
             memcmp(before->text, item->text, item->len) == 0)
             continue;

@@ -11,7 +11,7 @@
 struct pair {
     float score;
     int32_t id;
-    uint32_t n_left;             /* bytes */
+    uint32_t n_left;              /* bytes */
     uint32_t left_len, right_len; /* characters */
 };
 
@@ -93,7 +93,8 @@ glass_status tok_spm_merges(struct tok_source *out, const struct tok_source *s) 
     struct tok_index x;
     struct pairs p = {0};
     if (s->scores == NULL)
-        return fail(GLASS_BAD_INPUT, "%s: a SentencePiece vocabulary without scores", s->name);
+        return fail(GLASS_BAD_INPUT, "%s: a SentencePiece vocabulary without scores",
+                    s->name);
     out->name = s->name;
     out->pieces = s->pieces;
     out->text = s->text;

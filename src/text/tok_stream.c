@@ -57,8 +57,8 @@ static glass_status append_token(const glass_tokenizer *t, struct buf *out, int3
     case TOK_CONTROL:
     case TOK_UNKNOWN:
         /* BOS that encoding puts first stands before the text's own start. */
-        *lead = t->rules.lead == TOK_LEAD_ALWAYS ||
-                (lead_before && t->add_bos && id == t->bos);
+        *lead =
+            t->rules.lead == TOK_LEAD_ALWAYS || (lead_before && t->add_bos && id == t->bos);
         return flags & GLASS_SHOW_SPECIAL ? buf_append(out, piece, n_bytes) : GLASS_OK;
     case TOK_USER:
         *lead = t->rules.lead == TOK_LEAD_ALWAYS;

@@ -24,11 +24,11 @@ static glass_status unknown_pre(const struct tok_source *s) {
     for (int i = 0; status == GLASS_OK && i < s->n_patterns; i++)
         status = buf_printf(&shown, "%s\"%.120s\"", i > 0 ? ", " : "", s->patterns[i]);
     if (status == GLASS_OK)
-        status = fail(GLASS_BAD_INPUT,
-                      "%s: no name of tokenizer.ggml.pre stands for its pre-tokenizer (%s%s); "
-                      "a GGUF file could not say it",
-                      s->name, shown.data,
-                      s->rules.whole_words ? ", ignore_merges" : "");
+        status =
+            fail(GLASS_BAD_INPUT,
+                 "%s: no name of tokenizer.ggml.pre stands for its pre-tokenizer (%s%s); "
+                 "a GGUF file could not say it",
+                 s->name, shown.data, s->rules.whole_words ? ", ignore_merges" : "");
     buf_free(&shown);
     return status;
 }
@@ -49,7 +49,8 @@ static glass_status put_tokens(struct gguf_writer *w, const struct tok_source *s
     glass_status status = mem_alloc(&fillers, (size_t)n_vocab, FILLER);
     for (int64_t id = 0; status == GLASS_OK && id < n_vocab; id++) {
         if (id < s->n_vocab && s->pieces[id].len > 0) {
-            tokens[id] = (struct gguf_string){s->text + s->pieces[id].at, s->pieces[id].len};
+            tokens[id] =
+                (struct gguf_string){s->text + s->pieces[id].at, s->pieces[id].len};
             continue;
         }
         char *filler = fillers + id * FILLER;
@@ -164,8 +165,8 @@ static glass_status put_merges(struct gguf_writer *w, const struct tok_source *s
 }
 
 static glass_status put_settings(struct gguf_writer *w, const struct tok_source *s) {
-    static const char *const names[] = {KEY("bos_token_id"), KEY("eos_token_id"),
-                                        KEY("eot_token_id"), KEY("eom_token_id"),
+    static const char *const names[] = {KEY("bos_token_id"),     KEY("eos_token_id"),
+                                        KEY("eot_token_id"),     KEY("eom_token_id"),
                                         KEY("unknown_token_id"), KEY("padding_token_id")};
     const int64_t ids[] = {s->bos, s->eos, s->eot, s->eom, s->unk, s->pad};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
@@ -185,12 +186,19 @@ glass_status tok_to_gguf(struct gguf_writer *w, const struct tok_source *s,
     const char *pre = tok_to_gguf_pre(s);
     int64_t n_vocab = options->n_vocab > 0 ? options->n_vocab : s->n_vocab;
     if (s->n_vocab > n_vocab)
-        return fail(GLASS_BAD_INPUT, "%s: %lld tokens, but the model has only %lld", s->name,
-                    (long long)s->n_vocab, (long long)n_vocab);
+        return fail(GLASS_BAD_INPUT, "%s: %lld tokens, but the model has only %lld",
+                    s->name, (long long)s->n_vocab, (long long)n_vocab);
     if (n_vocab > TOK_VOCAB_LIMIT)
-        return fail(GLASS_BAD_INPUT, "%s: a vocabulary of %lld tokens; at most %d are possible",
-                    s->name, (long long)n_vocab, TOK_VOCAB_LIMIT);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: a vocabulary of %lld tokens; at most %d are possible", s->name,
+                    (long long)n_vocab, TOK_VOCAB_LIMIT);
     if (pre == NULL && !options->any_pre) return unknown_pre(s);
+    if (!s->spm && s->rules.lead != TOK_LEAD_NEVER && !options->any_pre)
+        return fail(
+            GLASS_BAD_INPUT,
+            "%s: pre_tokenizer.add_prefix_space: a GGUF file of a byte-level vocabulary "
+            "cannot say it",
+            s->name);
     TRY(gguf_put_text(w, KEY("model"), s->spm ? "llama" : "gpt2"));
     if (pre != NULL) TRY(gguf_put_text(w, KEY("pre"), pre));
     TRY(put_tokens(w, s, n_vocab));

@@ -21,7 +21,7 @@ struct tok_to_gguf_options {
     bool any_pre;
 };
 
-/* GLASS_BAD_INPUT: no name for the patterns, more tokens than n_vocab, a merge of pieces with
+/* GLASS_BAD_INPUT: no name for the patterns, a space put in front of byte-level text, more tokens than n_vocab, a merge of pieces with
  * spaces (the format cannot say it), or a vocabulary that tok_build would refuse. */
 glass_status tok_to_gguf(struct gguf_writer *w, const struct tok_source *source,
                          const struct tok_to_gguf_options *options);

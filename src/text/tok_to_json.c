@@ -14,7 +14,8 @@
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,"            \
     "\"use_regex\":" regex "}"
 #define MARK "\xe2\x96\x81" /* U+2581 */
-#define REPLACE "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}"
+#define REPLACE                                                                            \
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}"
 
 struct json_writer {
     struct buf *out;
@@ -73,11 +74,12 @@ static glass_status put_flags(struct json_writer *w, int64_t id) {
     unsigned flags = w->s->flags == NULL ? 0 : w->s->flags[id];
     TRY(buf_text(w->out, "\"content\":"));
     TRY(put_piece(w, id));
-    return buf_printf(w->out,
-                      ",\"single_word\":false,\"lstrip\":%s,\"rstrip\":%s,\"normalized\":%s,"
-                      "\"special\":%s",
-                      truth(flags & TOK_STRIP_LEFT), truth(flags & TOK_STRIP_RIGHT),
-                      truth(flags & TOK_NORMALIZED), truth(type_of(w->s, id) != TOK_USER));
+    return buf_printf(
+        w->out,
+        ",\"single_word\":false,\"lstrip\":%s,\"rstrip\":%s,\"normalized\":%s,"
+        "\"special\":%s",
+        truth(flags & TOK_STRIP_LEFT), truth(flags & TOK_STRIP_RIGHT),
+        truth(flags & TOK_NORMALIZED), truth(type_of(w->s, id) != TOK_USER));
 }
 
 static glass_status put_added(struct json_writer *w) {
@@ -188,8 +190,8 @@ static glass_status put_template(struct json_writer *w) {
                 TRY(put_template_token(w, s->bos, true));
                 TRY(buf_text(w->out, ","));
             }
-            TRY(buf_printf(w->out, "{\"Sequence\":{\"id\":\"%c\",\"type_id\":%d}}", 'A' + part,
-                           part));
+            TRY(buf_printf(w->out, "{\"Sequence\":{\"id\":\"%c\",\"type_id\":%d}}",
+                           'A' + part, part));
             if (!adds_eos(s)) continue;
             TRY(buf_text(w->out, ","));
             TRY(put_template_token(w, s->eos, true));
@@ -220,7 +222,8 @@ static glass_status put_post(struct json_writer *w) {
 
 static glass_status put_spm_rules(struct json_writer *w) {
     static const char decoder[] =
-        "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":"
+        "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\","
+        "\"pattern\":"
         "{\"String\":\"" MARK "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},"
         "{\"type\":\"Fuse\"}";
     enum tok_lead lead = w->s->rules.lead;
@@ -235,13 +238,15 @@ static glass_status put_spm_rules(struct json_writer *w) {
     else if (lead == TOK_LEAD_NEVER)
         TRY(buf_text(w->out, "\"normalizer\":" REPLACE ",\n\"pre_tokenizer\":null,\n"));
     else
-        TRY(buf_text(w->out, "\"normalizer\":null,\n\"pre_tokenizer\":{\"type\":\"Metaspace\","
-                             "\"replacement\":\"" MARK "\",\"prepend_scheme\":\"first\","
-                             "\"split\":false},\n"));
+        TRY(buf_text(w->out,
+                     "\"normalizer\":null,\n\"pre_tokenizer\":{\"type\":\"Metaspace\","
+                     "\"replacement\":\"" MARK "\",\"prepend_scheme\":\"first\","
+                     "\"split\":false},\n"));
     TRY(put_post(w));
     TRY(buf_text(w->out, decoder));
     if (lead != TOK_LEAD_NEVER)
-        TRY(buf_text(w->out, ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}"));
+        TRY(buf_text(w->out,
+                     ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}"));
     return buf_text(w->out, "]},\n");
 }
 
@@ -294,7 +299,8 @@ static glass_status put_merges(struct buf *out, const struct tok_source *s) {
     struct gguf_string left, right;
     bool pairs = false;
     for (int64_t i = 0; i < s->n_merges && !pairs; i++)
-        pairs = tok_merge_parts(s, i, &left, &right) && (spaces_in(left) || spaces_in(right));
+        pairs =
+            tok_merge_parts(s, i, &left, &right) && (spaces_in(left) || spaces_in(right));
     TRY(buf_text(out, "\"merges\":["));
     for (int64_t i = 0; i < s->n_merges; i++) {
         if (!tok_merge_parts(s, i, &left, &right))
@@ -381,7 +387,8 @@ glass_status tok_to_json(struct buf *tokenizer, struct buf *config,
                          size_t n_template) {
     struct json_writer w = {tokenizer, s}, c = {config, s};
     TRY(check_pieces(s));
-    TRY(buf_text(tokenizer, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n"));
+    TRY(buf_text(tokenizer,
+                 "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n"));
     TRY(put_added(&w));
     TRY(put_rules(&w));
     TRY(put_model(&w));

@@ -198,8 +198,9 @@ static glass_status build_pre(glass_tokenizer *t, const struct tok_source *sourc
     if (source->has_patterns) {
         const char *patterns[TOK_MAX_PATTERNS];
         for (int i = 0; i < source->n_patterns; i++) patterns[i] = source->patterns[i];
-        return tok_pre_create(&t->pre, "tokenizer.json", patterns, source->n_patterns,
-                              source->drop_gaps, false);
+        glass_status status = tok_pre_create(&t->pre, "tokenizer.json", patterns,
+                                             source->n_patterns, source->drop_gaps, false);
+        return status == GLASS_BAD_INPUT ? fail_within(status, "%s", source->name) : status;
     }
     const struct tok_pre_name *name = tok_pre_find(source->pre, strlen(source->pre));
     if (name == NULL) {
@@ -412,7 +413,8 @@ static glass_status encode_plain(struct tok_work *w, const char *text, size_t n,
     if (t->spm) {
         w->lead_space = lead && !(t->rules.lead_once && begins_with_space(text, n));
         w->unknown = false;
-        int32_t whole = t->rules.whole_words ? tok_whole_text(w, text, n, w->lead_space) : -1;
+        int32_t whole =
+            t->rules.whole_words ? tok_whole_text(w, text, n, w->lead_space) : -1;
         if (whole >= 0) return put_id(w, whole);
         return encode_spm(w, text, n);
     }
@@ -467,17 +469,20 @@ static glass_status encode_part(struct tok_work *w, const char *text, size_t fro
         return encode_normal(w, text, from, end, first, s);
     struct buf normal = {0};
     glass_span *spans = NULL, *mapped = NULL;
-    int64_t n_spans = t->normal_specials.n > 0 ? s.n_plain : 0, n = 0;
+    int64_t n_spans = 0, n = 0;
+    while (t->normal_specials.n > 0 && n_spans < s.n_plain && s.plain[n_spans].begin < end)
+        n_spans++;
     glass_status status = mem_alloc(&spans, 2 * (size_t)n_spans, sizeof *spans);
     if (status == GLASS_OK) {
         mapped = spans + n_spans;
         for (int64_t i = 0; i < n_spans; i++) {
             glass_span span = s.plain[i];
-            if (span.end <= from || span.begin >= end) continue;
+            if (span.end <= from) continue;
             spans[n++] = (glass_span){span.begin > from ? span.begin - from : 0,
                                       (span.end < end ? span.end : end) - from};
         }
-        status = tok_normalize(t, &normal, text + from, end - from, first, spans, n, mapped);
+        status =
+            tok_normalize(t, &normal, text + from, end - from, first, spans, n, mapped);
     }
     s.plain = mapped;
     s.n_plain = n;

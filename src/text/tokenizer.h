@@ -111,10 +111,10 @@ struct tok_rules {
     bool squeeze;     /* runs of spaces become one, none at the ends (.model only) */
     bool split_words; /* spm: merges never lead into a space */
     bool whole_words; /* a word that is a token is that token, whatever the merges */
-    bool by_merges;   /* spm: merges are a list of pairs; else any pair that makes a piece */
+    bool by_merges; /* spm: merges are a list of pairs; else any pair that makes a piece */
     bool byte_fallback; /* spm: characters without a token become byte tokens */
-    bool fuse_unknown;  /* a run of bytes or characters without a token is one unknown one */
-    bool last_merge;    /* of two merges of one pair the last counts, else the first */
+    bool fuse_unknown; /* a run of bytes or characters without a token is one unknown one */
+    bool last_merge;   /* of two merges of one pair the last counts, else the first */
     /* bpe: a byte without a token becomes the unknown token; else it is left out. */
     bool unknown_bytes;
 };

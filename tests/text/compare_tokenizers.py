@@ -25,7 +25,7 @@ import unicodedata
 SHARED = os.environ.get("GLASS_SHARED", "../shared/data")
 TOOL = os.path.join(os.environ.get("GLASS_BUILD", "build"), "tests/tools/tokenize_texts")
 ADD_SPECIAL, PARSE_SPECIAL, NO_CHECK = 1, 2, 256
-BATCH = 4_000_000
+BATCH = 1_000_000
 
 
 # ---- texts: generators of pieces of some kilobytes, endless where they can be

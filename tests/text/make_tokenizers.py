@@ -183,8 +183,10 @@ MADE = {
     "llama3": llama3,
     "smollm2": smollm2,
     "tekken": lambda: llama3(sequence(split(TEKKEN), level(use_regex=False))),
-    "olmo2": lambda: llama3(sequence(split(CL100K, "Removed", True), level(use_regex=False)),
+    "olmo2": lambda: llama3(sequence(split(LLAMA3, "Removed", True), level(use_regex=False)),
                             False),
+    "cl100k": lambda: llama3(sequence(split(CL100K, "Removed", True), level(use_regex=False)),
+                             False),
     "prefix-space": lambda: llama3(level(add_prefix_space=True), False),
 }
 COPIED = {"gpt2": ["tokenizer.json"], "gpt-neox": ["tokenizer.json"],
