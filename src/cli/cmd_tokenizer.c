@@ -23,23 +23,11 @@ struct tok {
     struct buf out;
 };
 
-/* A model by name or path, or a folder with a tokenizer.json or tokenizer.model in it. */
+/* A model by name or path, or a folder with a vocabulary in it. */
 static glass_status open_tokenizer(struct tok *c, const char *name) {
-    static const char *const inside[] = {"tokenizer.json", "tokenizer.model"};
     struct stat st;
     char *path = NULL;
-    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
-        for (int i = 0; i < 2; i++) {
-            struct buf b = {0};
-            glass_status status = buf_printf(&b, "%s/%s", name, inside[i]);
-            bool there = status == GLASS_OK && access(b.data, R_OK) == 0;
-            if (there) status = glass_tokenizer_open(&c->t, b.data);
-            buf_free(&b);
-            if (there || status != GLASS_OK) return status;
-        }
-        return fail(GLASS_BAD_INPUT,
-                    "%s: neither tokenizer.json nor tokenizer.model is in it", name);
-    }
+    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) return glass_tokenizer_open(&c->t, name);
     TRY(store_resolve(&path, name));
     glass_status status = glass_tokenizer_open(&c->t, path);
     mem_free(path);
