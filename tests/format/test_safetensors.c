@@ -214,6 +214,7 @@ static void lengths_are_bounded(void **state) {
             "byte 0: a header of 100663350 bytes; safetensors allows 100000000");
     b.data[3] = 5;
     refused(b.data, b.len, "the header needs 83886134 bytes but the file ends");
+    refused("\0\0\0\0\0\0\0\0", 8, "byte 8: the header does not begin with '{'");
     memset(b.data, 0xff, 8);
     refused(b.data, b.len, "byte 0: a header of 18446744073709551615 bytes");
     buf_free(&b);

@@ -24,7 +24,7 @@ struct zip_maker {
 
 static inline void zip_put(struct zip_maker *z, uint64_t value, int n_bytes) {
     for (int i = 0; i < n_bytes; i++) {
-        glass_status status = buf_byte(&z->b, (char)(value >> (8 * i)));
+        glass_status status = buf_byte(&z->b, (char)(i < 8 ? value >> (8 * i) : 0));
         assert(status == GLASS_OK);
         (void)status;
     }
