@@ -172,8 +172,9 @@ static glass_status read_local(const struct zip *z, const struct directory *d,
     if ((archive_le16(q + 6) & FLAG_DESCRIPTOR) == 0) {
         uint64_t size = archive_le32(q + 22), packed = archive_le32(q + 18);
         uint64_t *const values[] = {&size, &packed};
-        if (!widen(q + LOCAL_BYTES + n_name, n_extra, values, 2) || size != e->n_bytes ||
-            packed != e->n_bytes || archive_le32(q + 14) != e->crc)
+        if (!widen(q + LOCAL_BYTES + n_name, n_extra, values, 2))
+            return refuse(z, e, "has a broken extra field in its local header");
+        if (size != e->n_bytes || packed != e->n_bytes || archive_le32(q + 14) != e->crc)
             return refuse(z, e, "has another size or CRC in its local header");
     }
     e->data = q + LOCAL_BYTES + n_name + n_extra;
