@@ -26,6 +26,27 @@ struct walk {
     void *scratch;
 };
 
+/* ---- the tape ---- */
+
+/* This layer's q, k, v and attention go where the tape wants them. */
+static void use_tape(const struct walk *k, int64_t layer) {
+    if (k->p->tape == NULL) return;
+    const struct tape_layer *t = &k->p->tape->layers[layer];
+    k->s->q = t->q;
+    k->s->k = t->k;
+    k->s->v = t->v;
+    k->s->attn = t->attn;
+}
+
+/* Columns [begin, end) of rows that are `width` wide. */
+static void keep(float *to, const float *from, int64_t n_rows, int64_t width, int64_t begin,
+                 int64_t end) {
+    if (to == NULL) return;
+    for (int64_t t = 0; t < n_rows; t++)
+        memcpy(to + t * width + begin, from + t * width + begin,
+               (size_t)(end - begin) * sizeof *to);
+}
+
 /* ---- rows ---- */
 
 /* The rows that this member treats in row-wise steps. */
@@ -33,6 +54,14 @@ static void my_rows(const struct walk *k, int64_t *begin, int64_t *end) {
     *begin = 0;
     *end = k->T;
     if (!k->few) team_share(k->me, k->T, 1, begin, end);
+}
+
+/* This member's rows of n_embd numbers, onto the tape. */
+static void keep_rows(const struct walk *k, float *to, const float *from) {
+    int64_t D = k->c->n_embd, begin, end;
+    if (k->p->tape == NULL) return;
+    my_rows(k, &begin, &end);
+    keep(to == NULL ? NULL : to + begin * D, from + begin * D, end - begin, D, 0, D);
 }
 
 /* Between a row-wise step and one that reads all rows. */
@@ -224,6 +253,13 @@ static void finish_row(const struct walk *k, const struct layer *l, int64_t t,
         clamp(key, n * hd, limit);
         clamp(v, n * hd, limit);
     }
+    if (k->p->tape != NULL) {
+        const struct tape_layer *tape = &k->p->tape->layers[l - k->p->weights->layers];
+        int64_t n_q = l->q.w.n, n_kv = l->k.w.n, first = begin * hd;
+        keep(tape->q_raw, k->s->q, 1, 0, t * n_q + first * group,
+             t * n_q + (first + n * hd) * group);
+        keep(tape->k_raw, k->s->k, 1, 0, t * n_kv + first, t * n_kv + first + n * hd);
+    }
     turn_heads(k, q, t, n * group, &l->q_norm, l->rope);
     if (c->temperature > 0) {
         float spans = 1.0F + (float)(k->s->positions[t] / c->rope_short);
@@ -321,6 +357,11 @@ static void hidden(const struct walk *k, const struct layer *l, const struct ope
     enum operand_format f = matmul_format(l->down.w.dtype);
     if (k->c->family.gated) product(k, s->gate, in, &l->gate, k->T, begin, end);
     product(k, s->up, in, &l->up, k->T, begin, end);
+    if (k->p->tape != NULL) {
+        const struct tape_layer *tape = &k->p->tape->layers[l - k->p->weights->layers];
+        keep(tape->gate, s->gate, k->T, F, begin, end);
+        keep(tape->up, s->up, k->T, F, begin, end);
+    }
     for (int64_t t = 0; t < k->T; t++) {
         float *up = s->up + t * F + begin;
         if (k->c->family.gated && k->c->family.activation == ACT_SILU) {
@@ -358,21 +399,29 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
 /* ---- the walk ---- */
 
 static void block(const struct walk *k, int64_t layer) {
+    static const struct tape_layer nothing = {0};
     const struct layer *l = &k->p->weights->layers[layer];
     const struct linear *const qkv[] = {&l->q, &l->k, &l->v}, *const mlp_in[] = {&l->up,
                                                                                  &l->gate};
+    const struct tape_layer *tape =
+        k->p->tape == NULL ? &nothing : &k->p->tape->layers[layer];
     int n_mlp_in = k->c->family.gated ? 2 : 1;
+    use_tape(k, layer);
+    keep_rows(k, tape->x_attn, k->r->x);
     struct operand in = input_rows(k, &l->attn_norm, qkv, 3);
     attention(k, l, layer, &in);
+    keep_rows(k, tape->attn_out, k->s->h);
     if (k->c->parallel_residual) {
         /* x + attn(norm1 x) + mlp(norm2 x): norm2 reads x before the attention joins it. */
         in = input_rows(k, &l->ffn_norm, mlp_in, n_mlp_in);
         join(k, &l->attn_after);
     } else {
         join(k, &l->attn_after);
+        keep_rows(k, tape->x_ffn, k->r->x);
         in = input_rows(k, &l->ffn_norm, mlp_in, n_mlp_in);
     }
     mlp(k, l, &in);
+    keep_rows(k, tape->ffn_out, k->s->h);
     join(k, &l->ffn_after);
 }
 
@@ -423,10 +472,11 @@ static void head(const struct walk *k) {
 
 static void walk_pass(void *context, const struct member *me) {
     const struct pass *p = context;
-    bool few = p->n_rows <= FEW_ROWS;
+    bool few = p->n_rows <= FEW_ROWS && p->tape == NULL;
+    struct workspace mine = *p->work; /* a tape changes where its pointers lead */
     struct walk k = {.p = p,
                      .c = p->config,
-                     .s = p->work,
+                     .s = &mine,
                      .m = math_kernels(),
                      .me = me,
                      .T = p->n_rows,
@@ -435,6 +485,7 @@ static void walk_pass(void *context, const struct member *me) {
                      .scratch = p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
     embed(&k);
     for (int64_t layer = 0; layer < k.c->n_layer; layer++) block(&k, layer);
+    if (p->tape != NULL) keep_rows(&k, p->tape->x, k.r->x);
     if (p->n_requests > 0) head(&k);
 }
 

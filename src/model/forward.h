@@ -3,6 +3,7 @@
 #define MODEL_FORWARD_H
 
 #include "math/attention.h"
+#include "model/tape.h"
 #include "model/workspace.h"
 
 /* Rows whose logits are wanted: rows first … first+n-1 go to out (n, n_vocab). */
@@ -20,6 +21,7 @@ struct pass {
     struct attn_cache *const *caches; /* (n_segments) -> (n_layer) caches of its session */
     const struct logit_request *requests; /* of different rows */
     int64_t n_requests;
+    const struct tape *tape; /* NULL, or where to leave what a backward pass needs */
 };
 
 /* Runs the pass on work->n_threads threads. Cannot fail: everything was checked and
