@@ -322,6 +322,14 @@ static uint32_t crc_of(const struct crc_tables *t, uint32_t crc, const uint8_t *
 
 uint32_t zip_crc(uint32_t crc, const uint8_t *bytes, size_t n_bytes) {
     struct crc_tables tables;
+    if (n_bytes < 1024) { /* less work than the tables */
+        crc = ~crc;
+        for (size_t i = 0; i < n_bytes; i++) {
+            crc ^= bytes[i];
+            for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+        }
+        return ~crc;
+    }
     make_tables(&tables);
     return crc_of(&tables, crc, bytes, n_bytes);
 }

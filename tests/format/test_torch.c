@@ -90,6 +90,11 @@ static void verify_finds_damage(void **state) {
     archive_close(a);
     buf_free(&b);
     assert_int_equal(zip_crc(0, (const uint8_t *)"123456789", 9), 0xcbf43926);
+    static uint8_t zeros[5000];
+    assert_int_equal(zip_crc(0, zeros, 5000),
+                     zip_crc(zip_crc(0, zeros, 1000), zeros, 4000));
+    assert_int_equal(zip_crc(zip_crc(0, zeros, 4000), zeros, 1000),
+                     zip_crc(0, zeros, 5000));
     assert_int_equal(
         zip_crc(zip_crc(0, (const uint8_t *)"1234", 4), (const uint8_t *)"56789", 5),
         0xcbf43926);
