@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 256, ROWS = 42 /* what kernels' tiles of rows divide */ };
+enum { BLOCK = 256, ROWS = 420 /* outputs that a member takes at a time, at most */ };
 
 void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
                   int64_t T) {
@@ -19,8 +19,8 @@ void product_back(const struct crew *c, float *dx, const float *dy, const struct
 
 void product_weights(const struct crew *c, float *dw, const float *dy, const float *x,
                      int64_t n, int64_t k, int64_t T) {
-    int64_t pieces = c->me->n * ((n + 419 * c->me->n) / (420 * c->me->n)), begin, end;
-    int64_t unit = ((n + pieces - 1) / pieces + ROWS - 1) / ROWS * ROWS;
+    int64_t members = c->me->n, rounds = (n + ROWS * members - 1) / (ROWS * members);
+    int64_t unit = (n + rounds * members - 1) / (rounds * members), begin, end;
     while (team_queue_next(c->me, n, unit, &begin, &end))
         c->m->gemm_tn_f32(dw + begin * k, k, dy + begin, (size_t)n * sizeof *dy, x,
                           (size_t)k * sizeof *x, end - begin, k, T, c->scratch);
