@@ -27,7 +27,8 @@ struct tok {
 static glass_status open_tokenizer(struct tok *c, const char *name) {
     struct stat st;
     char *path = NULL;
-    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) return glass_tokenizer_open(&c->t, name);
+    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+        return glass_tokenizer_open(&c->t, name);
     TRY(store_resolve(&path, name));
     glass_status status = glass_tokenizer_open(&c->t, path);
     mem_free(path);
