@@ -36,13 +36,13 @@ static glass_status unknown_pre(const struct tok_source *s) {
 /* ---- tokens and types */
 
 /* Spells the id of a token that only fills a gap. */
-static void name_filler(char out[24], int64_t id) {
-    snprintf(out, 24, "[PAD%lld]", (long long)id);
+static void name_filler(char out[32], int64_t id) {
+    snprintf(out, 32, "[PAD%lld]", (long long)id);
 }
 
 static glass_status put_tokens(struct gguf_writer *w, const struct tok_source *s,
                                int64_t n_vocab) {
-    enum { FILLER = 24 };
+    enum { FILLER = 32 };
     struct gguf_string *tokens;
     char *fillers = NULL;
     TRY(mem_alloc(&tokens, (size_t)n_vocab, sizeof *tokens));
@@ -171,8 +171,7 @@ static glass_status put_settings(struct gguf_writer *w, const struct tok_source 
     const int64_t ids[] = {s->bos, s->eos, s->eot, s->eom, s->unk, s->pad};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (ids[i] >= 0) TRY(gguf_put_int(w, names[i], GGUF_U32, ids[i]));
-    bool add_bos = s->add_bos < 0 ? s->spm && s->bos >= 0 : s->add_bos;
-    TRY(gguf_put_bool(w, KEY("add_bos_token"), add_bos));
+    TRY(gguf_put_bool(w, KEY("add_bos_token"), tok_source_adds_bos(s)));
     TRY(gguf_put_bool(w, KEY("add_eos_token"), s->add_eos > 0));
     if (s->spm)
         TRY(gguf_put_bool(w, KEY("add_space_prefix"), s->rules.lead != TOK_LEAD_NEVER));

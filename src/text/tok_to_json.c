@@ -157,7 +157,7 @@ static glass_status put_patterns(struct json_writer *w) {
 }
 
 static bool adds_bos(const struct tok_source *s) {
-    return s->bos >= 0 && (s->add_bos < 0 ? s->spm : s->add_bos);
+    return s->bos >= 0 && tok_source_adds_bos(s);
 }
 
 static bool adds_eos(const struct tok_source *s) {
@@ -261,12 +261,6 @@ static glass_status put_rules(struct json_writer *w) {
 
 /* ---- model */
 
-static bool has_whole_words(const struct tok_source *s) {
-    if (s->spm || s->has_patterns) return s->rules.whole_words;
-    const struct tok_pre_name *name = tok_pre_find(s->pre, strlen(s->pre));
-    return s->rules.whole_words || (name != NULL && name->whole_words);
-}
-
 /* Byte tokens are all there or none is meant. */
 static bool has_bytes(const struct tok_source *s) {
     if (!s->spm || !s->rules.byte_fallback) return false;
@@ -331,7 +325,7 @@ static glass_status put_model(struct json_writer *w) {
                    "\"fuse_unk\":%s,\"byte_fallback\":%s,\"ignore_merges\":%s,\n",
                    truth(kept ? s->rules.fuse_unknown : s->spm),
                    truth(kept ? s->rules.byte_fallback : has_bytes(s)),
-                   truth(has_whole_words(s))));
+                   truth(tok_source_whole_words(s))));
     TRY(put_vocabulary(w));
     if (s->spm && !s->rules.by_merges) {
         struct tok_source made = TOK_SOURCE_NONE;

@@ -194,6 +194,22 @@ static glass_status rank_scores(glass_tokenizer *t, const struct tok_source *sou
     return GLASS_OK;
 }
 
+static const struct tok_pre_name *pre_name(const struct tok_source *source) {
+    if (source->spm || source->has_patterns) return NULL;
+    return tok_pre_find(source->pre, strlen(source->pre));
+}
+
+bool tok_source_adds_bos(const struct tok_source *source) {
+    const struct tok_pre_name *name = pre_name(source);
+    if (source->add_bos >= 0) return source->add_bos;
+    return source->bos >= 0 && (source->spm || (name != NULL && name->add_bos));
+}
+
+bool tok_source_whole_words(const struct tok_source *source) {
+    const struct tok_pre_name *name = pre_name(source);
+    return source->rules.whole_words || (name != NULL && name->whole_words);
+}
+
 static glass_status build_pre(glass_tokenizer *t, const struct tok_source *source) {
     if (source->has_patterns) {
         const char *patterns[TOK_MAX_PATTERNS];
@@ -214,8 +230,6 @@ static glass_status build_pre(glass_tokenizer *t, const struct tok_source *sourc
         buf_free(&known);
         return status;
     }
-    t->rules.whole_words = t->rules.whole_words || name->whole_words;
-    if (source->add_bos < 0 && name->add_bos) t->add_bos = t->bos >= 0;
     return tok_pre_create_named(&t->pre, name);
 }
 
@@ -230,7 +244,8 @@ static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     t->bos = (int32_t)source->bos;
     t->eos = (int32_t)source->eos;
     t->unk = (int32_t)source->unk;
-    t->add_bos = source->add_bos < 0 ? t->spm && t->bos >= 0 : source->add_bos;
+    t->add_bos = tok_source_adds_bos(source);
+    t->rules.whole_words = tok_source_whole_words(source);
     t->add_eos = source->add_eos > 0;
     if ((t->add_bos && t->bos < 0) || (t->add_eos && t->eos < 0))
         return fail(GLASS_BAD_INPUT,

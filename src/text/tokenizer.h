@@ -200,6 +200,11 @@ struct tok_source {
 glass_status tok_build(glass_tokenizer **out, struct tok_source *source);
 void tok_source_clear(struct tok_source *source);
 
+/* Whether BOS is put in front: as the source says, else as its kind or its pre-tokenizer has
+ * it; and words that are tokens stay whole, as it or its pre-tokenizer says. */
+bool tok_source_adds_bos(const struct tok_source *source);
+bool tok_source_whole_words(const struct tok_source *source);
+
 /* Readers: what they leave in the source is cleared by the caller, also on failure. name is
  * for messages and must outlive the source. The pieces of a gguf stay where they are: it must
  * stay open as long as the source and what is built of it. */
