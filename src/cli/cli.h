@@ -4,6 +4,7 @@
 #define CLI_CLI_H
 
 #include "base/buf.h"
+#include "cli/adapters.h"
 #include "cli/opts.h"
 
 int cmd_chat(int argc, char **argv);
@@ -42,12 +43,13 @@ struct run_options {
     bool mlock, json, ignore_eos;
     glass_sampler_options sampler;
     int64_t top_k, penalty_last_n, mirostat, dry_allowed_length, dry_last_n;
-    struct opt_list stop, bias, breakers;
+    struct opt_list stop, bias, breakers, adapters;
 };
 /* The rows of those options, to be pasted into a table. */
 // clang-format off
 #define RUN_OPTIONS(r)                                                                       \
     {"Running", 0, OPT_HEADING, NULL, NULL, NULL},                                           \
+    ADAPTER_OPTION((r).adapters),                                                            \
     {"ctx", 'c', OPT_INT, &(r).n_ctx, "N", "context positions (default: the model's, at most 4096)"}, \
     {"predict", 'n', OPT_INT, &(r).n_predict, "N", "most tokens to answer (-1: until it ends)"}, \
     {"threads", 't', OPT_INT, &(r).n_threads, "N", "threads (default: all cores)"},         \
@@ -85,6 +87,7 @@ void run_options_init(struct run_options *r);
 /* A model at work: opened, with a session and a sampler. */
 struct engine {
     glass_model *model;
+    struct cli_adapters adapters;
     glass_session *session;
     glass_sampler *sampler;
     const glass_tokenizer *tokenizer;

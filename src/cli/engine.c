@@ -168,6 +168,9 @@ glass_status engine_open(struct engine *e, const char *name, struct run_options 
     e->tokenizer = glass_model_tokenizer(e->model);
     glass_model_get_info(e->model, &info);
     e->n_vocab = info.n_vocab;
+    TRY(cli_adapters_open(&e->adapters, e->model, &r->adapters));
+    options.adapters = e->adapters.uses;
+    options.n_adapters = e->adapters.n;
     TRY(glass_session_create(&e->session, e->model, &options));
     TRY(mem_alloc(&e->logits, (size_t)e->n_vocab, sizeof *e->logits));
     return make_sampler(e, r);
@@ -178,6 +181,7 @@ void engine_close(struct engine *e) {
     mem_free(e->bias);
     glass_sampler_free(e->sampler);
     glass_session_free(e->session);
+    cli_adapters_close(&e->adapters);
     glass_model_close(e->model);
     *e = (struct engine){0};
 }

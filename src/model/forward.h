@@ -3,6 +3,7 @@
 #define MODEL_FORWARD_H
 
 #include "math/attention.h"
+#include "model/adapt.h"
 #include "model/tape.h"
 #include "model/workspace.h"
 
@@ -21,6 +22,9 @@ struct pass {
     struct attn_cache *const *caches; /* (n_segments) -> (n_layer) caches of its session */
     const struct logit_request *requests; /* of different rows */
     int64_t n_requests;
+    /* NULL where no row has adapters; else of the rows of the pass, and of those of the
+     * requests, one request after the other. */
+    const struct adapt *adapt, *adapt_head;
     const struct tape *tape; /* NULL, or where to leave what a backward pass needs */
 };
 

@@ -325,6 +325,10 @@ const struct import_family *import_family_find(const char *model_type) {
     return NULL;
 }
 
+const struct import_family *import_family_at(int i) {
+    return i < (int)(sizeof families / sizeof *families) ? &families[i] : NULL;
+}
+
 const char *import_family_names(void) {
     return "llama, mistral, qwen2, qwen3, olmo, olmo2, gpt2, gpt_neo, gpt_neox";
 }

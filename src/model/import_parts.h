@@ -134,10 +134,19 @@ struct import_family {
 
 /* By model_type; NULL if there is none. */
 const struct import_family *import_family_find(const char *model_type);
+/* Row i; NULL past the last. */
+const struct import_family *import_family_at(int i);
 /* "llama, mistral, …". Static. */
 const char *import_family_names(void);
 
 /* ---- import_hf.c ---- */
+
+/* Whether a name of n bytes is "a" or "b" of "a|b", whose '#' is a number; *layer is then that
+ * number, else -1. */
+bool import_fits(const char *patterns, const char *name, size_t n, int64_t *layer);
+/* The first of "a|b" with the layer's number and the suffix. */
+void import_spell(char out[128], const char *prefix, const char *pattern, int64_t layer,
+                  const char *suffix);
 
 /* Takes the archive over, whatever happens. */
 glass_status import_hf(struct gguf_build *build, struct archive *archive,
