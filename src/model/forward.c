@@ -169,6 +169,16 @@ static struct operand input_rows(const struct walk *k, const struct norm *before
     return in;
 }
 
+/* Shows an observer what the layer's linears read: complete rows, until the next barrier. */
+static void observe(const struct walk *k, const struct layer *l, enum observed what,
+                    const float *x, int64_t width) {
+    const struct observer *o = k->p->observer;
+    int64_t layer = l - k->p->weights->layers, begin, end;
+    if (o == NULL) return;
+    team_share(k->me, width, 16, &begin, &end);
+    if (begin < end) o->rows(o->context, layer, what, x, k->T, width, begin, end);
+}
+
 /* y rows, outputs [begin, end) with the bias. */
 static void product(const struct walk *k, float *y, const struct operand *in,
                     const struct linear *l, int64_t n_rows, int64_t begin, int64_t end) {
@@ -325,6 +335,7 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
             s->segments[i].cache = &k->p->caches[i][layer];
+    observe(k, l, OBSERVED_ATTENTION, in->rows[OPERAND_F32], l->q.w.k);
     products(k, outputs, in, inputs, 3);
     if (k->few && c->family.qk_norm != QK_NORM_ROW)
         attend_by_heads(k, l, &shape);
@@ -335,6 +346,7 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     my_rows(k, &begin, &end);
     struct operand rows = operand_of(k, &o, 1, s->attn, l->q.w.n, begin, end);
     meet_rows(k);
+    observe(k, l, OBSERVED_OUTPUT, s->attn, o->w.k);
     products(k, &s->h, &rows, &o, 1);
 }
 
@@ -389,9 +401,11 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
     }
     int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
     int64_t unit = matmul_unit(F, step, k->me->n, k->few);
+    observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);
     while (team_queue_next(k->me, F, unit, &begin, &end))
         hidden(k, l, in, &inside, begin, end);
     team_barrier(k->me);
+    observe(k, l, OBSERVED_DOWN, s->up, F);
     const struct linear *const down = &l->down;
     products(k, &s->h, &inside, &down, 1);
 }

@@ -155,7 +155,8 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
                      .weights = &lead->model->weights,
                      .work = &lead->work,
                      .caches = lead->pass_caches,
-                     .requests = lead->requests};
+                     .requests = lead->requests,
+                     .observer = lead->observer};
     while (cursor->at < n_items && p.n_rows < lead->work.n_rows) {
         const glass_batch_item *item = &items[cursor->at];
         int64_t room = lead->work.n_rows - p.n_rows, left = item->n - cursor->done;

@@ -17,6 +17,7 @@ struct glass_session {
     struct workspace work;
     struct attn_cache **pass_caches; /* (n_batch) one per segment of a pass */
     struct logit_request *requests;  /* (n_batch) */
+    const struct observer *observer; /* of the passes that this session leads; or NULL */
 };
 
 /* Whether it takes the rope's frequencies for long sessions. */
