@@ -7,6 +7,7 @@
 #include "glass/eval.h"
 #include "glass/limits.h"
 #include "glass/model.h"
+#include "glass/quantize.h"
 #include "glass/sampler.h"
 #include "glass/session.h"
 #include "glass/status.h"

@@ -14,6 +14,7 @@ static const struct {
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"pull", cmd_pull, "get a model from a hub or an address"},
     {"list", cmd_list, "the models on this machine"},
+    {"quantize", cmd_quantize, "a model in fewer bits, and what that costs"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},

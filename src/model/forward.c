@@ -177,6 +177,16 @@ static void adapt_inputs(const struct walk *k, const struct operand *in,
         adapt_low(k->adapt, k->me, k->few, in, layers, n_layers, k->scratch);
 }
 
+/* Shows an observer what the layer's linears read: complete rows, until the next barrier. */
+static void observe(const struct walk *k, const struct layer *l, enum observed what,
+                    const float *x, int64_t width) {
+    const struct observer *o = k->p->observer;
+    int64_t layer = l - k->p->weights->layers, begin, end;
+    if (o == NULL) return;
+    team_share(k->me, width, 16, &begin, &end);
+    if (begin < end) o->rows(o->context, layer, what, x, k->T, width, begin, end);
+}
+
 /* y rows, outputs [begin, end) with the bias and adapters; the first is row `row` of those
  * that the adapters were told of. */
 static void product(const struct walk *k, float *y, const struct operand *in,
@@ -337,6 +347,7 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
             s->segments[i].cache = &k->p->caches[i][layer];
+    observe(k, l, OBSERVED_ATTENTION, in->rows[OPERAND_F32], l->q.w.k);
     products(k, outputs, in, inputs, 3);
     if (k->few && c->family.qk_norm != QK_NORM_ROW)
         attend_by_heads(k, l, &shape);
@@ -347,6 +358,7 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     my_rows(k, &begin, &end);
     struct operand rows = operand_of(k, &o, 1, s->attn, l->q.w.n, begin, end);
     meet_rows(k);
+    observe(k, l, OBSERVED_OUTPUT, s->attn, o->w.k);
     products(k, &s->h, &rows, &o, 1);
 }
 
@@ -403,9 +415,11 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
     int64_t unit = matmul_unit(F, step, k->me->n, k->few);
     const struct linear *const ins[] = {&l->up, &l->gate};
     adapt_inputs(k, in, ins, k->c->family.gated ? 2 : 1);
+    observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);
     while (team_queue_next(k->me, F, unit, &begin, &end))
         hidden(k, l, in, &inside, begin, end);
     team_barrier(k->me);
+    observe(k, l, OBSERVED_DOWN, s->up, F);
     const struct linear *const down = &l->down;
     products(k, &s->h, &inside, &down, 1);
 }

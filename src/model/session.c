@@ -188,7 +188,8 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
                      .weights = &lead->model->weights,
                      .work = &lead->work,
                      .caches = lead->pass_caches,
-                     .requests = lead->requests};
+                     .requests = lead->requests,
+                     .observer = lead->observer};
     struct adapt *rows = &lead->adapt.pass, *wanted = &lead->adapt.head;
     rows->n_rows = rows->n_runs = wanted->n_rows = wanted->n_runs = 0;
     while (cursor->at < n_items && p.n_rows < lead->work.n_rows) {
