@@ -60,7 +60,7 @@ typedef struct glass_quantize_tensor {
     int n_dims;
     int64_t shape[4]; /* outermost first */
     size_t n_bytes;   /* in the new file */
-    bool kept;        /* bytes as they were; the errors are zero */
+    bool kept;        /* its numbers are as they were; the errors are zero */
     bool important;   /* importance was used */
     bool fallback;    /* the mix's type does not divide the rows' width: the next best */
     double rmse;      /* root mean square of the differences / that of the weights */

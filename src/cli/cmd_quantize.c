@@ -9,9 +9,9 @@
 #define TEXT_LIMIT ((size_t)1 << 30)
 
 struct quantize {
-    const char *mix, *calibrate, *imatrix, *save_imatrix;
+    const char *mix, *calibrate, *imatrix, *save_imatrix, *eval;
     struct opt_list keep;
-    int64_t n_threads, n_pieces, n_ctx;
+    int64_t n_threads, n_pieces, n_ctx, n_windows;
     bool json, tty, pure, requantize, dry_run;
     char *path; /* the model's */
     const char *out;
@@ -20,6 +20,7 @@ struct quantize {
     char *patterns[64]; /* owned */
     struct buf tensors; /* JSON */
     glass_quantize_total total;
+    glass_divergence divergence; /* of the new file and the model, with --eval */
     double start;
 };
 
@@ -74,8 +75,8 @@ static glass_status get_importance(struct quantize *q) {
         return fail(GLASS_USAGE, "--calibrate collects what --imatrix reads: give one");
     if (q->save_imatrix != NULL && q->calibrate == NULL)
         return fail(GLASS_USAGE, "--save-imatrix saves what --calibrate TEXT collects");
-    if (q->n_ctx < 0 || q->n_pieces < 0)
-        return fail(GLASS_USAGE, "--ctx and --pieces: no negative numbers");
+    if (q->n_ctx < 0 || q->n_pieces < 0 || q->n_windows < 0)
+        return fail(GLASS_USAGE, "--ctx, --pieces and --windows: no negative numbers");
     if (q->imatrix != NULL) return glass_importance_open(&q->importance, q->imatrix);
     if (q->calibrate == NULL) return GLASS_OK;
     TRY(calibrate(q));
@@ -106,6 +107,67 @@ static glass_status read_rules(struct quantize *q) {
         if (status != GLASS_OK) return fail_within(status, "--keep %s", text);
     }
     return GLASS_OK;
+}
+
+/* ---- what it costs ---- */
+
+static bool on_window(void *context, const glass_eval_progress *p) {
+    const struct quantize *q = context;
+    char text[96];
+    snprintf(text, sizeof text, "comparing: %lld of %lld windows, KL %.5f",
+             (long long)p->done, (long long)p->n_windows, p->kl);
+    say(q, p->done < p->n_windows ? text : "");
+    return !cli_interrupted;
+}
+
+static glass_status compare(struct quantize *q) {
+    glass_eval_options o = {.max_windows = q->n_windows,
+                            .n_threads = (int)q->n_threads,
+                            .progress = on_window,
+                            .context = q};
+    glass_model *model = NULL, *base = NULL;
+    struct buf text = {0};
+    glass_status status;
+    TRY_FAIL(path_read_whole(&text, q->eval, TEXT_LIMIT));
+    /* As glass eval does: the newline that ends a file is no part of its text. */
+    if (text.len > 0 && text.data[text.len - 1] == '\n') text.len--;
+    TRY_FAIL(glass_model_open(&base, q->path, NULL));
+    TRY_FAIL(glass_model_open(&model, q->out, NULL));
+    TRY_FAIL(glass_eval_kl(&q->divergence, model, base, text.data ? text.data : "",
+                           text.len, &o));
+fail:
+    say(q, "");
+    glass_model_close(model);
+    glass_model_close(base);
+    buf_free(&text);
+    return status;
+}
+
+static void print_comparison(const glass_divergence *d) {
+    printf(
+        "perplexity %.4f -> %.4f (%+.2f%% ± %.2f%%), KL divergence %.5f ± %.5f, the same "
+        "first token %.2f%%\n",
+        d->base.perplexity, d->model.perplexity, 100 * (d->ratio - 1), 100 * d->ratio_error,
+        d->kl, d->kl_error, 100 * d->same_top);
+}
+
+static glass_status comparison_json(struct buf *b, const glass_divergence *d) {
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {{"perplexity", d->model.perplexity},
+                {"base_perplexity", d->base.perplexity},
+                {"ratio", d->ratio},
+                {"ratio_error", d->ratio_error},
+                {"kl", d->kl},
+                {"kl_error", d->kl_error},
+                {"same_top", d->same_top},
+                {"scored_tokens", (double)d->model.n_scored}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        TRY(buf_printf(b, "%s\"%s\":", i ? "," : ",\"eval\":{", rows[i].name));
+        TRY(buf_json_number(b, rows[i].value));
+    }
+    return buf_byte(b, '}');
 }
 
 /* ---- reports ---- */
@@ -185,6 +247,7 @@ static glass_status print_json(const struct quantize *q) {
     TRY_FAIL(buf_json_number(&b, t->bits_per_weight));
     TRY_FAIL(buf_text(&b, ",\"rmse\":"));
     TRY_FAIL(buf_json_number(&b, t->rmse));
+    if (q->eval != NULL) TRY_FAIL(comparison_json(&b, &q->divergence));
     TRY_FAIL(buf_printf(&b, ",\"tensors\":[%s]}", q->tensors.data ? q->tensors.data : ""));
     printf("%s\n", b.data);
 fail:
@@ -211,9 +274,13 @@ static glass_status quantise(struct quantize *q) {
     glass_status status = glass_quantize(q->out, q->path, &o, &q->total);
     say(q, "");
     TRY(status);
-    if (q->json) return print_json(q);
-    print_total(q);
-    return GLASS_OK;
+    if (!q->json) print_total(q);
+    fflush(stdout);
+    if (q->eval != NULL && !q->dry_run) {
+        TRY(compare(q));
+        if (!q->json) print_comparison(&q->divergence);
+    }
+    return q->json ? print_json(q) : GLASS_OK;
 }
 
 static glass_status run(struct quantize *q, const char *const *words, int n_words) {
@@ -224,6 +291,8 @@ static glass_status run(struct quantize *q, const char *const *words, int n_word
                     words[0]);
     q->out = n_words > 1 ? words[1] : "";
     q->tty = isatty(STDERR_FILENO);
+    if (q->eval != NULL && access(q->eval, R_OK) != 0)
+        return fail_errno("%s: cannot read", q->eval);
     cli_catch_interrupt();
     TRY(store_resolve(&q->path, words[0]));
     TRY(get_importance(q));
@@ -249,7 +318,8 @@ static const char about[] =
 static const char examples[] =
     "  glass quantize model-f16.gguf model-Q4_K_M.gguf\n"
     "  glass quantize SmolLM2-135M/ small.gguf --type Q4_0 --calibrate wiki.txt\n"
-    "  glass quantize model.gguf out.gguf --type Q3_K_M --imatrix model.imatrix.gguf\n"
+    "  glass quantize model.gguf out.gguf --type Q3_K_M --eval test.txt --windows 40\n"
+    "  glass quantize model.gguf out.gguf --type Q2_K --imatrix model.imatrix.gguf\n"
     "  glass quantize model.gguf out.gguf --keep output=Q8_0 --keep 'blk.0.*=F16'\n"
     "  glass quantize model.gguf --calibrate wiki.txt --save-imatrix im.gguf\n"
     "  glass quantize model.gguf --dry-run --type Q5_K_M\n";
@@ -267,6 +337,9 @@ int cmd_quantize(int argc, char **argv) {
         {"dry-run", 0, OPT_FLAG, &q.dry_run, NULL, "only say which types and sizes"},
         {"threads", 't', OPT_INT, &q.n_threads, "N", "threads (default: all cores)"},
         {"json", 'j', OPT_FLAG, &q.json, NULL, "one JSON object"},
+        {"eval", 0, OPT_TEXT, &q.eval, "TEXT",
+         "then compare with the model on a text: perplexity, KL divergence"},
+        {"windows", 0, OPT_INT, &q.n_windows, "N", "on at most N windows of 512 of it"},
         {"Importance", 0, OPT_HEADING, NULL, NULL, NULL},
         {"calibrate", 0, OPT_TEXT, &q.calibrate, "TEXT", "a text file to run first"},
         {"pieces", 0, OPT_INT, &q.n_pieces, "N", "at most N pieces of it (all)"},

@@ -107,11 +107,21 @@ static glass_status find_importance(const struct job *j, struct item *item) {
     return GLASS_OK;
 }
 
+static bool is_float(glass_dtype type) {
+    return type == GLASS_F32 || type == GLASS_F16 || type == GLASS_BF16;
+}
+
+/* Vectors keep their numbers. Half floats, which other programs do not add and multiply with,
+ * become F32. */
+static glass_dtype kept_type(const struct gguf_tensor *t) {
+    return t->n_dims == 1 && is_float(t->dtype) ? GLASS_F32 : t->dtype;
+}
+
 static glass_status plan_tensor(const struct job *j, struct item *item,
                                 const struct mix_model *mix) {
     const struct gguf_tensor *t = item->t;
     const glass_quantize_rule *rule = rule_of(j->o, t->name);
-    item->to = t->dtype;
+    item->to = kept_type(t);
     item->kept = true;
     if (!mix_takes(t) || (rule != NULL && rule->keep)) return GLASS_OK;
     glass_dtype wanted = rule != NULL ? rule->type : mix_choose(mix, t, j->o->pure);
@@ -133,7 +143,7 @@ static glass_status plan_tensor(const struct job *j, struct item *item,
 }
 
 static size_t new_bytes(const struct item *item) {
-    if (item->kept) return item->t->n_bytes;
+    if (item->to == item->t->dtype) return item->t->n_bytes;
     return (size_t)gguf_tensor_n_rows(item->t) *
            quant_row_bytes(item->to, width_of(item->t));
 }
@@ -450,12 +460,16 @@ static glass_status do_tensors(struct job *j) {
         struct quant_error error = {0};
         glass_quantize_tensor report;
         if (!j->o->dry_run) {
-            TRY(item->kept ? copy_tensor(j, item->t)
-                           : quantise_tensor(j, item, &error, n_threads));
+            /* Floats that are kept go the same way, which looks at every number. */
+            TRY(is_float(item->to) || !item->kept
+                    ? quantise_tensor(j, item, &error, n_threads)
+                    : copy_tensor(j, item->t));
             forget(j);
         }
-        j->squares += error.squares;
-        j->weights += error.weights;
+        if (!item->kept) {
+            j->squares += error.squares;
+            j->weights += error.weights;
+        }
         report_of(&report, item, &error);
         TRY(progress(j, &report));
     }

@@ -241,6 +241,27 @@ def bad_importance(h, model, im, old):
     equal(p.returncode, 4, "a missing one")
 
 
+def evaluation(h, model):
+    text, out = os.path.join(h.path, "eval.txt"), os.path.join(h.path, "eval.gguf")
+    with open(text, "w", encoding="utf-8") as f:
+        f.write(TEXT)
+    cost = []
+    for mix in ("Q8_0", "Q2_K"):
+        j = h.json("quantize", model, out, "--type", mix, "--eval", text, "--windows", "2", "--json")
+        e = j.get("eval", {})
+        own = h.json("eval", "kl", out, model, text, "--windows", "2", "--json")
+        equal((e.get("kl"), e.get("ratio"), e.get("scored_tokens")),
+              (own.get("kl"), own.get("ratio"), 510), f"--eval of {mix} is glass eval kl")
+        cost.append(e.get("kl"))
+    ok(0 < cost[0] < 1e-3 < cost[1], "fewer bits cost more", cost)
+    p = h.run("quantize", model, out, "--type", "Q8_0", "--eval", text)
+    ok(re.search(r"perplexity \d+\.\d+ -> \d+\.\d+ \([+-]0\.\d+% ± 0\.\d+%\), KL divergence 0\.000",
+                 p.out), "in words", p.out[-300:])
+    p = h.run("quantize", model, os.path.join(h.path, "no.gguf"), "--eval", "/none")
+    equal((p.returncode, os.path.exists(os.path.join(h.path, "no.gguf"))), (4, False),
+          "a text that is not there, before anything is done")
+
+
 def refusals(h, model):
     out = os.path.join(h.path, "refused.gguf")
 
@@ -268,6 +289,8 @@ def refusals(h, model):
         for mix in ("Q4_K_M", "Q8_0", "F16"):
             refused(3, ["blk.1.ffn_up.weight, row 3, column 17", word], f"{value} for {mix}",
                     spoilt, out, "--type", mix, "-t", "3")
+    spoilt = noise_model.write(spoilt, spoil={"blk.0.ffn_norm.weight": {5: math.nan}})
+    refused(3, ["blk.0.ffn_norm.weight, row 0, column 5"], "a NaN in what is kept", spoilt, out)
     large = noise_model.write(os.path.join(h.path, "large.gguf"),
                               spoil={"output.weight": {256 * 9 + 4: 1e9}})
     refused(3, ["output.weight, row 9", "1e+09", "Q6_K", "--keep output.weight"],
@@ -324,6 +347,7 @@ def main():
         same(h, model)
         im, old = importance(h, model)
         bad_importance(h, model, im, old)
+        evaluation(h, model)
         refusals(h, model)
         broken_off(h, model)
     kit.done()
