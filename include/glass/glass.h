@@ -13,5 +13,6 @@
 #include "glass/status.h"
 #include "glass/template.h"
 #include "glass/tokenizer.h"
+#include "glass/train.h"
 
 #endif

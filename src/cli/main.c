@@ -17,6 +17,7 @@ static const struct {
     {"quantize", cmd_quantize, "a model in fewer bits, and what that costs"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
+    {"train", cmd_train, "train a model from text, as a recipe says"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
