@@ -2,6 +2,7 @@
 #ifndef GLASS_GLASS_H
 #define GLASS_GLASS_H
 
+#include "glass/convert.h"
 #include "glass/dtype.h"
 #include "glass/eval.h"
 #include "glass/limits.h"

@@ -100,8 +100,7 @@ static glass_status build(struct gguf **out, const char *folder, const char *set
     TRY_FAIL(gguf_build_create(&b, folder));
     taken = true;
     TRY_FAIL(import(b, archive, config.data, config.len, path.data));
-    TRY_FAIL(import_put_name(gguf_build_values(b), folder));
-    TRY_FAIL(import_template(gguf_build_values(b), folder));
+    TRY_FAIL(import_card(gguf_build_values(b), folder));
     status = gguf_build_finish(out, b);
     b = NULL;
 fail:
@@ -197,9 +196,8 @@ static glass_status put_vocab(struct gguf_writer *values, const char *folder) {
     return status;
 }
 
-static glass_status open_llama2c(struct gguf **file, glass_tokenizer **tokenizer,
-                                 struct archive *archive, const char *path,
-                                 const char *folder) {
+static glass_status open_llama2c(struct gguf **file, char **vocab, struct archive *archive,
+                                 const char *path, const char *folder) {
     struct gguf_build *b;
     struct buf found = {0};
     bool is_there;
@@ -213,7 +211,7 @@ static glass_status open_llama2c(struct gguf **file, glass_tokenizer **tokenizer
     TRY_FAIL(look(&found, &is_there, folder, "tokenizer.model"));
     if (!is_there) TRY_FAIL(only_file(&found, folder, "", ".model"));
     if (found.len > 0)
-        TRY_FAIL(glass_tokenizer_open(tokenizer, found.data));
+        TRY_FAIL(mem_copy_text(vocab, found.data, found.len));
     else
         TRY_FAIL(put_vocab(gguf_build_values(b), folder));
     status = gguf_build_finish(file, b);
@@ -226,24 +224,25 @@ fail:
 
 /* ---- the tokenizer ---- */
 
-static glass_status open_tokenizer(glass_tokenizer **out, const char *folder) {
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model"};
+/* A folder with one of these has a vocabulary. */
+static glass_status find_vocab(char **vocab, const char *folder) {
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "vocab.json"};
     struct buf path = {0};
     bool found = false;
     glass_status status = GLASS_OK;
     for (size_t i = 0; status == GLASS_OK && !found && i < sizeof names / sizeof *names;
          i++)
         status = look(&path, &found, folder, names[i]);
-    if (status == GLASS_OK && found) status = glass_tokenizer_open(out, path.data);
     buf_free(&path);
-    return status;
+    if (status != GLASS_OK || !found) return status;
+    return mem_copy_text(vocab, folder, strlen(folder));
 }
 
 /* ---- what a path is ---- */
 
 /* weights is the file that was named, if one was; settings are preferred to be these. */
-static glass_status open_folder(struct gguf **file, glass_tokenizer **tokenizer,
-                                const char *folder, const char *weights, bool prefer_meta) {
+static glass_status open_folder(struct gguf **file, char **vocab, const char *folder,
+                                const char *weights, bool prefer_meta) {
     struct buf path = {0};
     bool hf = false, meta = false;
     glass_status status = look(&path, &hf, folder, "config.json");
@@ -266,7 +265,7 @@ static glass_status open_folder(struct gguf **file, glass_tokenizer **tokenizer,
                      "(Meta) nor one .gguf file is in this folder",
                      folder);
     }
-    if (status == GLASS_OK) status = open_tokenizer(tokenizer, folder);
+    if (status == GLASS_OK) status = find_vocab(vocab, folder);
     buf_free(&path);
     return status;
 }
@@ -297,8 +296,7 @@ static glass_status kind_of(enum kind *out, struct archive **archive, const char
     return GLASS_OK;
 }
 
-static glass_status open_file(struct gguf **file, glass_tokenizer **tokenizer,
-                              const char *path) {
+static glass_status open_file(struct gguf **file, char **vocab, const char *path) {
     struct buf folder = {0};
     struct archive *archive = NULL;
     const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
@@ -313,23 +311,38 @@ static glass_status open_file(struct gguf **file, glass_tokenizer **tokenizer,
     if (status != GLASS_OK)
         archive_close(archive);
     else if (kind == KIND_LLAMA2C)
-        status = open_llama2c(file, tokenizer, archive, path, folder.data);
+        status = open_llama2c(file, vocab, archive, path, folder.data);
     else
-        status = open_folder(
-            file, tokenizer, folder.data, kind == KIND_SETTINGS ? NULL : path,
-            strncmp(name, "consolidated.", 13) == 0 || strcmp(name, "params.json") == 0);
+        status = open_folder(file, vocab, folder.data, kind == KIND_SETTINGS ? NULL : path,
+                             strncmp(name, "consolidated.", 13) == 0 ||
+                                 strcmp(name, "params.json") == 0);
     buf_free(&folder);
+    return status;
+}
+
+glass_status import_find(struct gguf **file, char **vocab, const char *path) {
+    struct stat st;
+    *file = NULL;
+    *vocab = NULL;
+    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    glass_status status =
+        folder ? open_folder(file, vocab, path, NULL, false) : open_file(file, vocab, path);
+    if (status == GLASS_OK) return GLASS_OK;
+    gguf_close(*file);
+    mem_free(*vocab);
+    *file = NULL;
+    *vocab = NULL;
     return status;
 }
 
 glass_status import_open(struct gguf **file, glass_tokenizer **tokenizer,
                          const char *path) {
-    struct stat st;
-    *file = NULL;
+    char *vocab;
     *tokenizer = NULL;
-    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    glass_status status = folder ? open_folder(file, tokenizer, path, NULL, false)
-                                 : open_file(file, tokenizer, path);
+    TRY(import_find(file, &vocab, path));
+    if (vocab == NULL) return GLASS_OK;
+    glass_status status = glass_tokenizer_open(tokenizer, vocab);
+    mem_free(vocab);
     if (status == GLASS_OK) return GLASS_OK;
     gguf_close(*file);
     *file = NULL;

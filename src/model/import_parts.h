@@ -4,13 +4,15 @@
  *   import_hf.c        Hugging Face: config.json and named tensors, by the tables of
  *   import_hf_names.c  families: their tensors' and settings' names
  *   import_meta.c      Meta: params.json and shards; llama2.c, whose models are Meta's
- *   import_card.c      what a folder says besides
+ *   import_card.c      what a folder says besides, with
+ *   import_readme.c    the card in its README.md
  *   import_rope.c      rotary settings, in their old and new spellings
  *   import_json.c      typed questions to a config.json
  *   import_tensor.c    an archive's tensor as a canonical one */
 #ifndef MODEL_IMPORT_PARTS_H
 #define MODEL_IMPORT_PARTS_H
 
+#include "base/buf.h"
 #include "format/archive.h"
 #include "format/gguf_build.h"
 #include "model/import.h"
@@ -156,8 +158,17 @@ glass_status import_hf(struct gguf_build *build, struct archive *archive,
 
 /* ---- import_card.c ---- */
 
-glass_status import_template(struct gguf_writer *values, const char *folder);
-glass_status import_put_name(struct gguf_writer *values, const char *folder);
+/* What a folder says besides settings and weights: name, licence, sources, template. */
+glass_status import_card(struct gguf_writer *values, const char *folder);
+/* A file of the folder; absent gives an empty one. */
+glass_status import_read_file(struct buf *out, const char *folder, const char *name,
+                              size_t limit);
+
+/* ---- import_readme.c ---- */
+
+/* The card of README.md, and the licence of a file beside it; *named tells that it has the
+ * model's name. */
+glass_status import_readme(struct gguf_writer *values, const char *folder, bool *named);
 
 /* ---- import_rope.c ---- */
 
@@ -168,6 +179,10 @@ struct import_llama3 {
     double length; /* positions that the model was first trained for */
     int64_t n_rot;
 };
+/* factors[n_rot / 2]. */
+void import_llama3_factors(float *factors, const struct import_llama3 *r);
+/* A key of Glass's own: factor, low, high, length of the rule behind rope_freqs.weight. */
+#define IMPORT_LLAMA3_KEY "glass.rope.llama3"
 /* Llama 3's scaling, as a tensor of factors. */
 glass_status import_rope_llama3(struct import *im, const struct import_llama3 *r);
 

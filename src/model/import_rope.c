@@ -59,12 +59,8 @@ static glass_status read(const struct import *im, struct rope_settings *r) {
 
 /* Llama 3's rule (apply_scaling of its reference code): long waves turn `factor` times slower,
  * short ones as ever, between them a mixture. The factors divide the frequencies. */
-glass_status import_rope_llama3(struct import *im, const struct import_llama3 *r) {
-    int64_t n = r->n_rot / 2;
-    float *factors;
-    TRY(mem_alloc_aligned(&factors, (size_t)n, sizeof *factors));
-    TRY(gguf_build_own(im->build, factors, mem_free));
-    for (int64_t i = 0; i < n; i++) {
+void import_llama3_factors(float *factors, const struct import_llama3 *r) {
+    for (int64_t i = 0; i < r->n_rot / 2; i++) {
         float exponent = (float)(2 * i) / (float)r->n_rot;
         double wave = 2 * M_PI * (double)math_pow_f32((float)r->theta, exponent);
         double shortest = r->length / r->high, longest = r->length / r->low;
@@ -77,6 +73,17 @@ glass_status import_rope_llama3(struct import *im, const struct import_llama3 *r
             factors[i] = (float)(1 / ((1 - mix) / r->factor + mix));
         }
     }
+}
+
+/* The rule's numbers go along, for who writes a config.json of it. */
+glass_status import_rope_llama3(struct import *im, const struct import_llama3 *r) {
+    int64_t n = r->n_rot / 2;
+    const double numbers[] = {r->factor, r->low, r->high, r->length};
+    float *factors;
+    TRY(mem_alloc_aligned(&factors, (size_t)n, sizeof *factors));
+    TRY(gguf_build_own(im->build, factors, mem_free));
+    import_llama3_factors(factors, r);
+    TRY(gguf_put_array(im->values, IMPORT_LLAMA3_KEY, GGUF_F64, numbers, 4));
     struct gguf_tensor t = {.name = "rope_freqs.weight",
                             .dtype = GLASS_F32,
                             .n_dims = 1,
