@@ -130,14 +130,22 @@ static bool same_factors(const struct gguf_tensor *t, const struct import_llama3
     return same;
 }
 
-/* The rule's numbers: from the file if Glass wrote it, else those of Llama 3.1 and 3.2. */
+static float largest(const struct gguf_tensor *t) {
+    float x, most = 0;
+    for (int64_t i = 0; i < t->shape[0]; i++) {
+        memcpy(&x, t->data + 4 * i, sizeof x);
+        most = x > most ? x : most;
+    }
+    return most;
+}
+
+/* The rule's numbers: from the file if Glass wrote it, else those that all of Llama 3 has, with
+ * the length of text that fits. */
 static glass_status find_llama3(struct export *e, const struct gguf_tensor *t,
                                 struct import_llama3 *r) {
     const struct gguf_value *v = gguf_find(e->c->in, IMPORT_LLAMA3_KEY);
     *r = (struct import_llama3){.n_rot = e->config->n_rot, .low = 1, .high = 4};
-    r->theta = count_or(e, "rope.freq_base", 0) == 0
-                   ? 10000
-                   : gguf_item_float(find(e, "rope.freq_base"), 0);
+    r->theta = (double)e->config->rope.base;
     bool good = t->dtype == GLASS_F32 && t->n_dims == 1 && t->shape[0] == r->n_rot / 2;
     if (v != NULL && v->type == GGUF_ARRAY && v->n_items == 4) {
         r->factor = gguf_item_float(v, 0);
@@ -149,9 +157,9 @@ static glass_status find_llama3(struct export *e, const struct gguf_tensor *t,
             return GLASS_OK;
         good = false;
     }
-    for (int factor = 0; good && factor < 2; factor++) {
-        r->factor = factor == 0 ? 8 : 32;
-        r->length = 8192;
+    r->factor = good && t->data != NULL ? (double)largest(t) : 0;
+    for (int bits = 5; good && r->factor >= 1 && bits <= 24; bits++) {
+        r->length = (double)(1 << bits);
         if (same_factors(t, r)) return GLASS_OK;
     }
     return fail(GLASS_BAD_INPUT,

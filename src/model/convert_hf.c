@@ -86,23 +86,31 @@ static glass_status copy_tokenizer(const struct convert *c, const char *folder) 
     return GLASS_OK;
 }
 
+/* One end as a number, several as a list. */
 static glass_status write_generation(const struct convert *c, const char *folder) {
     const struct tok_source *s = &c->source;
-    const int64_t ends[] = {s->eos, s->eot, s->eom};
+    const int64_t all[] = {s->eos, s->eot, s->eom};
+    int64_t ends[3];
+    int n = 0;
+    for (int i = 0; i < 3; i++) {
+        bool again = all[i] < 0;
+        for (int j = 0; j < n; j++) again |= ends[j] == all[i];
+        if (!again) ends[n++] = all[i];
+    }
+    if (n == 0) return GLASS_OK;
     struct buf text = {0};
     glass_status status = buf_text(&text, "{\n");
     if (status == GLASS_OK && s->bos >= 0)
         status = buf_printf(&text, "  \"bos_token_id\": %lld,\n", (long long)s->bos);
-    if (status == GLASS_OK) status = buf_text(&text, "  \"eos_token_id\": [");
-    int n = 0;
-    for (int i = 0; status == GLASS_OK && i < 3; i++) {
-        bool again = ends[i] < 0;
-        for (int j = 0; j < i; j++) again |= ends[j] == ends[i];
-        if (!again)
-            status = buf_printf(&text, "%s%lld", n++ > 0 ? ", " : "", (long long)ends[i]);
-    }
-    if (status == GLASS_OK) status = buf_text(&text, "]\n}\n");
-    if (status == GLASS_OK && n > 0)
+    if (status == GLASS_OK) status = buf_text(&text, "  \"eos_token_id\": ");
+    for (int i = 0; status == GLASS_OK && i < n; i++)
+        status = buf_printf(&text, "%s%lld%s",
+                            i > 0   ? ", "
+                            : n > 1 ? "["
+                                    : "",
+                            (long long)ends[i], i == n - 1 && n > 1 ? "]" : "");
+    if (status == GLASS_OK) status = buf_text(&text, "\n}\n");
+    if (status == GLASS_OK)
         status = put_file(folder, "generation_config.json", text.data, text.len);
     buf_free(&text);
     return status;
@@ -128,6 +136,27 @@ static glass_status write_tokenizer(struct convert *c, const char *folder) {
     if (status == GLASS_OK) status = write_generation(c, folder);
     buf_free(&tokenizer);
     buf_free(&config);
+    return status;
+}
+
+/* ---- the card ---- */
+
+/* A folder's own, with its licence; else what the metadata says. */
+static glass_status write_card(const struct convert *c, const char *folder) {
+    static const char *const names[] = {"README.md", "LICENSE", "LICENSE.txt", "LICENSE.md",
+                                        "LICENCE"};
+    struct buf path = {0}, text = {0};
+    struct stat st;
+    glass_status status = GLASS_OK;
+    for (int i = 0; came_in_folder(c) && status == GLASS_OK && i < 5; i++)
+        status = copy_file(c->vocab, folder, names[i]);
+    if (status == GLASS_OK) status = buf_printf(&path, "%s/README.md", folder);
+    if (status == GLASS_OK && stat(path.data, &st) != 0) {
+        status = convert_readme(c, &text);
+        if (status == GLASS_OK) status = put_file(folder, "README.md", text.data, text.len);
+    }
+    buf_free(&path);
+    buf_free(&text);
     return status;
 }
 
@@ -198,18 +227,16 @@ fail:
 /* ---- the folder ---- */
 
 static glass_status fill_folder(struct convert *c, const char *folder) {
-    struct buf config = {0}, readme = {0};
+    struct buf config = {0};
     glass_status status = convert_config(c, &config);
     if (status == GLASS_OK) status = convert_reckon(c, folder);
     if (status == GLASS_OK) status = write_weights(c, folder);
     if (status == GLASS_OK) status = write_tokenizer(c, folder);
-    if (status == GLASS_OK) status = convert_readme(c, &readme);
-    if (status == GLASS_OK) status = put_file(folder, "README.md", readme.data, readme.len);
+    if (status == GLASS_OK) status = write_card(c, folder);
     if (status == GLASS_OK)
         status = put_file(folder, "config.json", config.data, config.len);
     if (status == GLASS_OK) status = check_made(c, folder);
     buf_free(&config);
-    buf_free(&readme);
     return status;
 }
 

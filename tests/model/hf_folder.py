@@ -284,3 +284,29 @@ def save_meta(path, shards, params):
 def meta(path, name, shards=1, **how):
     tensors, params = meta_state(name)
     save_meta(path, meta_shards(tensors, shards, params["n_kv_heads"], **how), params)
+
+
+def write_gguf(path, values, tensors, types):
+    """What read_gguf gave, with other values; types[name] is a tensor's type, F32 if absent."""
+    text = lambda s: struct.pack("<Q", len(s.encode())) + s.encode()
+
+    def scalar(v):
+        kind = 7 if isinstance(v, bool) else 4 if isinstance(v, int) else 6
+        return (8, text(v)) if isinstance(v, str) else (kind, struct.pack(SIZES[kind], v))
+
+    def value(v):
+        if not isinstance(v, list):
+            kind, data = scalar(v)
+            return struct.pack("<I", kind) + data
+        items = [scalar(x) for x in v]
+        return struct.pack("<IIQ", 9, items[0][0], len(v)) + b"".join(d for _, d in items)
+
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
+    head += b"".join(text(k) + value(v) for k, v in values.items())
+    body = b""
+    for name, (shape, data) in tensors.items():
+        head += text(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape[::-1])
+        head += struct.pack("<IQ", types.get(name, 0), len(body))
+        body += data + bytes(-len(data) % 32)
+    with open(path, "wb") as f:
+        f.write(head + bytes(-len(head) % 32) + body)
