@@ -15,7 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../cli"))
 import hf_folder as hf  # noqa: E402
-from kit import BUILD, GLASS, done, equal, has, ok  # noqa: E402
+from kit import BUILD, GLASS, done, equal, has, ok, skip  # noqa: E402
 
 LOGITS = os.path.join(BUILD, "tests/tools/logits")
 OWN = ("glass.", "general.type", "general.file_type")
@@ -88,6 +88,50 @@ def families(top):
         for path in (folder, back, theirs):
             shutil.rmtree(path)
         os.remove(again)
+
+
+def chains(top):
+    """Meta's form to a folder to a GGUF file: the same logits, whatever the shards."""
+    wanted = logits(os.path.join(hf.FAMILIES, "llama.gguf"), 40)
+    meta, folder, file = (os.path.join(top, n) for n in ("meta", "hf", "x.gguf"))
+    for n in (1, 2, 4):
+        for embedding in ("rows", "columns"):
+            hf.meta(meta, "llama", shards=n, embedding=embedding)
+            good(meta, folder, "--force")
+            good(folder, file, "--force")
+            for path, title in ((meta, "Meta's"), (folder, "the folder's"), (file, "the file's")):
+                ok(logits(path, 40) == wanted, f"{n} shards, embeddings by {embedding}: {title} "
+                   "logits")
+            good(meta, file, "--force")
+            ok(logits(file, 40) == wanted, "… and without the folder between")
+            shutil.rmtree(meta)
+    shutil.rmtree(folder)
+    os.remove(file)
+
+
+def stories(top):
+    """llama2.c's checkpoint with its tokenizer to both forms: text and logits stay."""
+    shared = os.path.join(os.environ.get("GLASS_SHARED", "../shared/data"),
+                          "models/stories260K")
+    if not os.path.isdir(shared):
+        skip("stories260K", "no shared data")
+        return
+    tell = lambda m: subprocess.run(
+        [GLASS, "complete", m, "-p", "Lily and Tom", "-n", "60", "--temp", "0"],
+        stdout=subprocess.PIPE, check=True).stdout
+    bare = os.path.join(top, "bare")
+    os.mkdir(bare)
+    for name in ("stories260K.bin", "tok512.bin"):
+        shutil.copy(os.path.join(shared, name), bare)
+    for source in (os.path.join(shared, "stories260K.bin"), os.path.join(bare, "stories260K.bin")):
+        folder, file = os.path.join(top, "s"), os.path.join(top, "s.gguf")
+        good(source, file, "--force")
+        good(file, folder, "--force")
+        wanted = tell(source)
+        ok(len(wanted) > 100 and tell(file) == wanted, "stories260K as GGUF: the same story")
+        equal(tell(folder), wanted, "… and as a folder")
+        ok(logits(file, 40) == logits(source, 40) == logits(folder, 40), "… the same logits")
+    shutil.rmtree(top)
 
 
 def widths(top):
@@ -359,7 +403,7 @@ def broken_off(top):
 
 
 with tempfile.TemporaryDirectory(prefix="glass-test-") as t:
-    for test in (families, widths, blocks, metadata, refusals, broken_off):
+    for test in (families, chains, stories, widths, blocks, metadata, refusals, broken_off):
         folder_ = os.path.join(t, test.__name__)
         os.mkdir(folder_)
         test(folder_)
