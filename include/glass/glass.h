@@ -3,6 +3,7 @@
 #define GLASS_GLASS_H
 
 #include "glass/adapter.h"
+#include "glass/convert.h"
 #include "glass/dtype.h"
 #include "glass/eval.h"
 #include "glass/limits.h"

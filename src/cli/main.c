@@ -13,6 +13,7 @@ static const struct {
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"pull", cmd_pull, "get a model from a hub or an address"},
+    {"convert", cmd_convert, "a model in another form: GGUF, or a Hugging Face folder"},
     {"list", cmd_list, "the models on this machine"},
     {"quantize", cmd_quantize, "a model in fewer bits, and what that costs"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
