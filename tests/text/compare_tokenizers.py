@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""compare_tokenizers.py [--mb N] [--seed S] FOLDER … - encodings of each FOLDER's tokenizer.json, here and by the
-tokenizers library, of N MB of mixed text: one TAP line a folder, with the first differences.
+"""compare_tokenizers.py [--mb N] [--seed S] [--seconds T] FOLDER … - encodings of each FOLDER's
+tokenizer.json, here and by the tokenizers library, of N MB of mixed text: one TAP line a folder,
+with the first differences.
 
 Run it with a Python that has the tokenizers library. The folders are a model's, or
 make_tokenizers.py's. The text: English and code from the shared data and this system, messages
@@ -25,7 +26,7 @@ import unicodedata
 SHARED = os.environ.get("GLASS_SHARED", "../shared/data")
 TOOL = os.path.join(os.environ.get("GLASS_BUILD", "build"), "tests/tools/tokenize_texts")
 ADD_SPECIAL, PARSE_SPECIAL, NO_CHECK = 1, 2, 256
-BATCH = 1_000_000
+BATCH = 2_000_000
 
 
 # ---- texts: generators of pieces of some kilobytes, endless where they can be
@@ -252,56 +253,72 @@ def comes_back(tokenizer):
     return all(c in tokenizer["model"]["vocab"] for c in chars)
 
 
-def compare(folder, n_bytes, seed):
-    import tokenizers
-    path = os.path.join(folder, "tokenizer.json")
-    with open(path, encoding="utf-8") as f:
-        described = json.load(f)
-    peer = tokenizers.Tokenizer.from_file(path)
-    names = [t["content"] for t in described["added_tokens"]][:40]
-    check = 0 if comes_back(described) else NO_CHECK
-    wrong, n_texts, n_tokens, size, start = [], 0, 0, 0, time.time()
-    for number, batch in enumerate(batches(mixed(random.Random(seed), n_bytes, names))):
-        special = number % 2 == 1
-        flags = PARSE_SPECIAL | check | (ADD_SPECIAL if special else 0)
+class Folder:
+    """One folder's tokenizer.json, and what was found with it so far."""
+
+    def __init__(self, path):
+        import tokenizers
+        self.path = path
+        self.name = os.path.basename(os.path.normpath(path))
+        file = os.path.join(path, "tokenizer.json")
+        with open(file, encoding="utf-8") as f:
+            described = json.load(f)
+        self.peer = tokenizers.Tokenizer.from_file(file)
+        self.specials = [t["content"] for t in described["added_tokens"]][:40]
+        self.check = 0 if comes_back(described) else NO_CHECK
+        self.wrong, self.n_texts, self.n_tokens, self.size = [], 0, 0, 0
+
+    def compare(self, batch, special):
+        flags = PARSE_SPECIAL | self.check | (ADD_SPECIAL if special else 0)
         texts = [t for t, _ in batch]
         # Decoding shows BOS, so that a text with one cannot be compared.
-        mine = ours(folder, [t.encode() for t in texts], flags | (NO_CHECK if special else 0))
-        theirs = peer.encode_batch(texts, add_special_tokens=special)
+        mine = ours(self.path, [t.encode() for t in texts], flags | (NO_CHECK if special else 0))
+        theirs = self.peer.encode_batch_fast(texts, add_special_tokens=special)
         for text, a, b in zip(texts, mine, theirs):
             if a != b.ids:
-                wrong.append(difference(text, a, b.ids))
-        ours(folder, [raw for _, raw in batch if raw is not None], PARSE_SPECIAL | check)
-        n_texts += len(texts)
-        n_tokens += sum(map(len, mine))
-        size += sum(len(t.encode()) for t in texts)
-        if len(mine) != len(texts) or len(wrong) > 1000:
-            wrong.append("stopped")
-            break
-    return wrong, (f"{n_texts} texts, {size / 1e6:.1f} MB, {n_tokens} tokens, "
-                   f"{time.time() - start:.0f} s")
+                self.wrong.append(difference(text, a, b.ids))
+        ours(self.path, [raw for _, raw in batch if raw is not None], PARSE_SPECIAL | self.check)
+        self.n_texts += len(texts)
+        self.n_tokens += sum(map(len, mine))
+        self.size += sum(len(t.encode()) for t in texts)
+        if len(mine) != len(texts):
+            self.wrong.append("texts are missing")
+
+    def verdict(self, number):
+        print(f"{'not ok' if self.wrong else 'ok'} {number} - {self.name}: {self.n_texts} texts, "
+              f"{self.size / 1e6:.1f} MB, {self.n_tokens} tokens")
+        for line in self.wrong[:8] + [f"{len(self.wrong)} differ"] * bool(self.wrong):
+            print("# " + line.replace("\n", "\n# "))
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mb", type=float, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after")
     parser.add_argument("folders", nargs="+")
     args = parser.parse_args()
     os.environ.setdefault("RAYON_NUM_THREADS", "1")
-    failed = 0
-    for number, folder in enumerate(args.folders, 1):
-        try:
-            wrong, what = compare(folder, int(args.mb * 1e6), args.seed)
-        except ValueError as error:
-            wrong, what = [str(error)], "an error"
-        failed += bool(wrong)
-        name = os.path.basename(os.path.normpath(folder))
-        print(f"{'not ok' if wrong else 'ok'} {number} - {name}: {what}")
-        for line in wrong[:8] + ([f"{len(wrong)} texts differ"] if wrong else []):
-            print("# " + line.replace("\n", "\n# "))
-        sys.stdout.flush()
-    print(f"1..{len(args.folders)}")
+    folders = [Folder(path) for path in args.folders]
+    names = list(dict.fromkeys(name for folder in folders for name in folder.specials))
+    start, size = time.time(), 0
+    for number, batch in enumerate(batches(mixed(random.Random(args.seed), int(args.mb * 1e6),
+                                                 names))):
+        for folder in folders:
+            try:
+                if len(folder.wrong) < 1000:
+                    folder.compare(batch, number % 2 == 1)
+            except ValueError as error:
+                folder.wrong.append(str(error))
+        size += sum(len(t) for t, _ in batch)
+        print(f"# {size / 1e6:.1f} million characters, {time.time() - start:.0f} s, differing: "
+              f"{[len(folder.wrong) for folder in folders]}", file=sys.stderr, flush=True)
+        if time.time() - start > args.seconds:
+            break
+    for number, folder in enumerate(folders, 1):
+        folder.verdict(number)
+    print(f"1..{len(folders)}")
+    failed = sum(bool(folder.wrong) for folder in folders)
     return failed > 0
 
 
