@@ -11,5 +11,6 @@
 #include "glass/status.h"
 #include "glass/template.h"
 #include "glass/tokenizer.h"
+#include "glass/tokenizer_train.h"
 
 #endif

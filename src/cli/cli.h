@@ -13,6 +13,7 @@ int cmd_list(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_tokenizer(int argc, char **argv);
+int cmd_tokenizer_train(int argc, char **argv); /* a part of the one above */
 int cmd_eval(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
