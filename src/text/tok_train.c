@@ -83,8 +83,13 @@ static glass_status find_pre(struct training *t) {
 /* Control tokens, then the bytes in the order of the characters that spell them. */
 static glass_status add_alphabet(struct training *t) {
     uint32_t id;
-    for (int64_t i = 0; i < t->o.n_special; i++)
-        TRY(train_token(&t->merger, &id, t->o.special[i], strlen(t->o.special[i]), 1));
+    for (int64_t i = 0; i < t->o.n_special; i++) {
+        const char *text = t->o.special[i];
+        size_t n = strlen(text), n_chars = 0;
+        for (size_t at = 0; at < n; at++) n_chars += ((unsigned char)text[at] & 0xc0) != 0x80;
+        /* Merges may make it, too: of one symbol a character. */
+        TRY(train_token(&t->merger, &id, text, n, (uint32_t)n_chars));
+    }
     for (uint32_t c = 0, n = 0; n < BYTES; c++) {
         int byte = tok_byte_of(c);
         if (byte < 0) continue;
