@@ -34,7 +34,7 @@ typedef struct glass_vocab_options {
 /* What came out. */
 typedef struct glass_vocab_report {
     int64_t n_vocab;     /* fewer than asked for where the texts have no more pairs */
-    int64_t n_merges;    /* may be more than new tokens: some are made in two ways */
+    int64_t n_merges;
     int64_t n_bytes;     /* of the texts */
     int64_t n_words;     /* of the texts, as the pre-tokenizer cuts them */
     int64_t n_different; /* different ones among them */

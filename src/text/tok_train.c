@@ -124,7 +124,6 @@ fail:
 static glass_status put_merges(struct tok_source *s, const struct train_merger *m) {
     TRY(mem_alloc(&s->merges, m->n_merges, sizeof *s->merges));
     for (size_t i = 0; i < m->n_merges; i++) {
-        if (m->merges[i].again) continue;
         struct tok_piece left = m->pieces[m->merges[i].left];
         struct tok_piece right = m->pieces[m->merges[i].right];
         if (s->merge_owner.len > UINT32_MAX - 2 * (size_t)TOK_PIECE_LIMIT)

@@ -90,22 +90,15 @@ glass_status train_count(struct train_words *words, const struct tok_pre *pre,
 struct train_pair {
     uint64_t key; /* left id << 32 | right id */
     int64_t count;
-    uint32_t entry;  /* the newest of its entries that wait, TRAIN_NONE if none does */
-    uint32_t merged; /* its place among the merges, TRAIN_NONE */
-};
-
-/* Places where a pair stood when they were noted. */
-struct train_entry {
-    size_t at; /* in lists */
+    size_t at; /* where it stood when it was noted: lists[at..at + n) */
     uint32_t n;
-    uint32_t next; /* the entry of the same pair before it */
 };
 
-/* An entry in the queue, under the count that its pair had when it came in. */
+/* A pair in the queue, under the count that it had when it came in. */
 struct train_queued {
     int64_t count;
     uint64_t key;
-    uint32_t entry, pair;
+    uint32_t pair;
 };
 
 /* The highest count first. Only those of the highest magnitude are in the heap. */
@@ -119,8 +112,7 @@ struct train_queue {
 /* What one merge does to the pairs of one neighbour. */
 struct train_change {
     int64_t delta;
-    size_t at; /* in lists, for the places noted */
-    uint32_t n, pair;
+    uint32_t n, pair; /* places noted; which pair it is */
     bool touched;
 };
 struct train_note {
@@ -129,7 +121,6 @@ struct train_note {
 
 struct train_merge {
     uint32_t left, right, id;
-    bool again; /* the same pair was merged later once more: that one counts */
 };
 
 struct train_merger {
@@ -149,9 +140,8 @@ struct train_merger {
     struct train_pair *pairs;
     uint32_t *pair_slots;
     size_t n_pairs, pairs_room, n_pair_slots, pair_slots_room;
-    struct train_entry *entries;
     uint32_t *lists;
-    size_t n_entries, entries_room, n_lists, lists_room;
+    size_t n_lists, lists_room;
     struct train_queue queue;
     /* One merge. */
     struct train_change *changes[4]; /* (most_tokens) each */
@@ -159,8 +149,6 @@ struct train_merger {
     uint32_t n_touched[4];
     struct train_note *notes;
     size_t n_notes, notes_room;
-    uint32_t *places; /* of entries that are put together */
-    size_t places_room;
     /* Result. */
     struct train_merge *merges;
     size_t n_merges, merges_room;

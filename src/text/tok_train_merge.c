@@ -5,14 +5,12 @@
  * two slots wherever its pair stands and changes the counts of the pairs beside, so all of
  * training takes time in proportion to the symbols of the different words.
  *
- * The order of merges is that of the tokenizers library's trainer, in what is peculiar to it,
- * too, where a token is made in two ways ("aa" + "a", "a" + "aa") and a pair with it comes to
- * stand in new places later: then the pair waits in the queue in several entries, each with
- * its own places and under the count of its own time; taking one merges the pair in all words
- * that this entry knows, and the pair keeps its count. */
+ * A token is made of one pair only. What happens inside a stretch of text that ends up as a
+ * token depends on that stretch alone, as long as nothing reaches across its ends, and nothing
+ * did; so the last merge is the same wherever the stretch stands. Hence no pair comes to stand
+ * anywhere once the merge that first made it is over, and one list of places for each is
+ * enough. */
 #include "text/tok_train.h"
-
-#include <stdlib.h>
 
 /* In symbols: ends of words, and slots inside a token; the last of a token holds INSIDE plus
  * how many it has. */
@@ -57,7 +55,6 @@ void train_merger_clear(struct train_merger *m) {
     mem_free(m->counts);
     mem_free(m->pairs);
     mem_free(m->pair_slots);
-    mem_free(m->entries);
     mem_free(m->lists);
     for (int level = 0; level < TRAIN_LEVELS; level++) mem_free(m->queue.items[level]);
     for (int side = 0; side < SIDES; side++) {
@@ -65,7 +62,6 @@ void train_merger_clear(struct train_merger *m) {
         mem_free(m->touched[side]);
     }
     mem_free(m->notes);
-    mem_free(m->places);
     mem_free(m->merges);
 }
 
@@ -146,7 +142,7 @@ static glass_status pair_at(struct train_merger *m, uint32_t *pair, uint64_t key
     TRY(grow_pair_slots(m));
     TRY(train_grow(m->meter, &m->pairs, &m->pairs_room, m->n_pairs + 1, sizeof *m->pairs));
     *pair = (uint32_t)m->n_pairs++;
-    m->pairs[*pair] = (struct train_pair){key, 0, TRAIN_NONE, TRAIN_NONE};
+    m->pairs[*pair] = (struct train_pair){.key = key};
     put_pair(m, key, *pair);
     return GLASS_OK;
 }
@@ -155,8 +151,7 @@ static glass_status pair_at(struct train_merger *m, uint32_t *pair, uint64_t key
 
 static bool goes_first(const struct train_queued *a, const struct train_queued *b) {
     if (a->count != b->count) return a->count > b->count;
-    if (a->key != b->key) return a->key < b->key;
-    return a->entry < b->entry;
+    return a->key < b->key;
 }
 
 static void sink(struct train_queued *heap, size_t n, size_t i) {
@@ -169,10 +164,10 @@ static void sink(struct train_queued *heap, size_t n, size_t i) {
     heap[i] = item;
 }
 
-static glass_status enqueue(struct train_merger *m, uint32_t entry, uint32_t pair) {
+static glass_status enqueue(struct train_merger *m, uint32_t pair) {
     struct train_queue *q = &m->queue;
-    struct train_queued item = {m->pairs[pair].count, m->pairs[pair].key, entry, pair};
-    int level = item.count == 0 ? 0 : 64 - __builtin_clzll((unsigned long long)item.count);
+    struct train_queued item = {m->pairs[pair].count, m->pairs[pair].key, pair};
+    int level = 64 - __builtin_clzll((unsigned long long)item.count);
     if (level > q->level) level = q->level;
     TRY(train_grow(m->meter, &q->items[level], &q->room[level], q->n[level] + 1,
                    sizeof **q->items));
@@ -199,45 +194,37 @@ static bool dequeue(struct train_queue *q, struct train_queued *first) {
     return true;
 }
 
-/* An entry for the pair with room for n places, which come after. */
-static glass_status add_entry(struct train_merger *m, uint32_t pair, uint32_t n) {
-    TRY(train_grow(m->meter, &m->entries, &m->entries_room, m->n_entries + 1,
-                   sizeof *m->entries));
+/* Room for n places of the pair, which come after. */
+static glass_status add_list(struct train_merger *m, uint32_t pair, uint32_t n) {
     TRY(train_grow(m->meter, &m->lists, &m->lists_room, m->n_lists + n, sizeof *m->lists));
-    uint32_t entry = (uint32_t)m->n_entries++;
-    m->entries[entry] = (struct train_entry){m->n_lists, n, m->pairs[pair].entry};
-    m->pairs[pair].entry = entry;
+    m->pairs[pair].at = m->n_lists;
+    m->pairs[pair].n = 0;
     m->n_lists += n;
-    return enqueue(m, entry, pair);
+    return enqueue(m, pair);
+}
+
+static void add_place(struct train_merger *m, uint32_t pair, size_t place) {
+    struct train_pair *p = &m->pairs[pair];
+    m->lists[p->at + p->n++] = (uint32_t)place;
 }
 
 /* All pairs of the words as they are, with their places. */
 static glass_status first_pairs(struct train_merger *m) {
-    uint32_t pair, *n_places = NULL;
-    size_t room = 0;
-    glass_status status = GLASS_OK;
+    uint32_t pair;
     m->queue.level = TRAIN_LEVELS - 1;
     for (size_t i = 1; i + 1 < m->n_symbols; i++) {
         if (m->symbols[i] == WORD_END || m->symbols[i + 1] == WORD_END) continue;
-        TRY_FAIL(pair_at(m, &pair, key_of(m->symbols[i], m->symbols[i + 1])));
-        TRY_FAIL(train_grow(m->meter, &n_places, &room, pair + 1, sizeof *n_places));
-        if (m->pairs[pair].count == 0) n_places[pair] = 0;
+        TRY(pair_at(m, &pair, key_of(m->symbols[i], m->symbols[i + 1])));
         m->pairs[pair].count += m->counts[m->word_of[i]];
-        n_places[pair]++;
+        m->pairs[pair].n++;
     }
-    for (uint32_t i = 0; i < m->n_pairs; i++) {
-        TRY_FAIL(add_entry(m, i, n_places[i]));
-        n_places[i] = 0;
-    }
+    for (uint32_t i = 0; i < m->n_pairs; i++) TRY(add_list(m, i, m->pairs[i].n));
     for (size_t i = 1; i + 1 < m->n_symbols; i++) {
         if (m->symbols[i] == WORD_END || m->symbols[i + 1] == WORD_END) continue;
-        TRY_FAIL(pair_at(m, &pair, key_of(m->symbols[i], m->symbols[i + 1])));
-        m->lists[m->entries[pair].at + n_places[pair]++] = (uint32_t)i;
+        TRY(pair_at(m, &pair, key_of(m->symbols[i], m->symbols[i + 1])));
+        add_place(m, pair, i);
     }
-fail:
-    atomic_fetch_sub(&m->meter->used, room * sizeof *n_places);
-    mem_free(n_places);
-    return status;
+    return GLASS_OK;
 }
 
 /* ---- one merge */
@@ -309,70 +296,17 @@ static glass_status apply_changes(struct train_merger *m, const struct train_mer
     for (int side = BEFORE_NEW; side < SIDES; side += AFTER_NEW - BEFORE_NEW) {
         for (uint32_t i = 0; i < m->n_touched[side]; i++) {
             struct train_change *c = &m->changes[side][m->touched[side][i]];
-            c->at = SIZE_MAX;
-            if (c->n == 0 || m->pairs[c->pair].count <= 0) continue;
-            c->at = m->n_lists;
-            TRY(add_entry(m, c->pair, c->n));
+            bool stands = c->n > 0 && m->pairs[c->pair].count > 0;
+            if (stands) TRY(add_list(m, c->pair, c->n));
+            if (!stands) c->pair = TRAIN_NONE;
         }
     }
     for (size_t i = 0; i < m->n_notes; i++) {
-        struct train_change *c = &m->changes[m->notes[i].side][m->notes[i].id];
-        if (c->at != SIZE_MAX) m->lists[c->at++] = m->notes[i].place;
+        const struct train_change *c = &m->changes[m->notes[i].side][m->notes[i].id];
+        if (c->pair != TRAIN_NONE) add_place(m, c->pair, m->notes[i].place);
     }
     for (int side = 0; side < SIDES; side++) m->n_touched[side] = 0;
     m->n_notes = 0;
-    return GLASS_OK;
-}
-
-static int ascending(const void *a, const void *b) {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static size_t sort_unique(uint32_t *list, size_t n) {
-    size_t kept = 0;
-    qsort(list, n, sizeof *list, ascending);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || list[i] != list[kept - 1]) list[kept++] = list[i];
-    return kept;
-}
-
-/* The pair waits in other entries, too: their places in this entry's words count as well.
- * m->places gets the words, then all places. */
-static glass_status join_several(struct train_merger *m, const struct train_merge *merge,
-                                 uint32_t entry, uint32_t others) {
-    struct train_entry own = m->entries[entry];
-    size_t most = 2 * (size_t)own.n;
-    for (uint32_t e = others; e != TRAIN_NONE; e = m->entries[e].next)
-        most += m->entries[e].n;
-    TRY(train_grow(m->meter, &m->places, &m->places_room, most, sizeof *m->places));
-    uint32_t *words = m->places, *places = m->places + own.n;
-    for (uint32_t i = 0; i < own.n; i++) words[i] = m->word_of[m->lists[own.at + i]];
-    size_t n_words = sort_unique(words, own.n), n = own.n;
-    memcpy(places, m->lists + own.at, n * sizeof *places);
-    for (uint32_t e = others; e != TRAIN_NONE; e = m->entries[e].next) {
-        const uint32_t *list = m->lists + m->entries[e].at;
-        for (uint32_t i = 0; i < m->entries[e].n; i++)
-            if (bsearch(&m->word_of[list[i]], words, n_words, sizeof *words, ascending))
-                places[n++] = list[i];
-    }
-    n = sort_unique(places, n);
-    TRY(train_grow(m->meter, &m->notes, &m->notes_room, 2 * n, sizeof *m->notes));
-    for (size_t i = 0; i < n; i++) join(m, merge, places[i]);
-    return GLASS_OK;
-}
-
-static glass_status join_all(struct train_merger *m, const struct train_merge *merge,
-                             uint32_t entry, uint32_t pair) {
-    uint32_t *link = &m->pairs[pair].entry;
-    while (*link != entry) link = &m->entries[*link].next;
-    *link = m->entries[entry].next;
-    uint32_t others = m->pairs[pair].entry;
-    if (others != TRAIN_NONE) return join_several(m, merge, entry, others);
-    struct train_entry own = m->entries[entry];
-    TRY(train_grow(m->meter, &m->notes, &m->notes_room, 2 * (size_t)own.n,
-                   sizeof *m->notes));
-    for (uint32_t i = 0; i < own.n; i++) join(m, merge, m->lists[own.at + i]);
     return GLASS_OK;
 }
 
@@ -393,17 +327,17 @@ static glass_status joined_token(struct train_merger *m, uint32_t *id, uint32_t 
 }
 
 static glass_status merge_first(struct train_merger *m, const struct train_queued *first) {
-    struct train_merge merge = {(uint32_t)(first->key >> 32), (uint32_t)first->key, 0,
-                                false};
+    struct train_merge merge = {.left = (uint32_t)(first->key >> 32),
+                                .right = (uint32_t)first->key};
+    struct train_pair pair = m->pairs[first->pair];
     TRY(joined_token(m, &merge.id, merge.left, merge.right));
     if (merge.id == TRAIN_NONE) return GLASS_OK;
     TRY(train_grow(m->meter, &m->merges, &m->merges_room, m->n_merges + 1,
                    sizeof *m->merges));
-    struct train_pair *pair = &m->pairs[first->pair];
-    if (pair->merged != TRAIN_NONE) m->merges[pair->merged].again = true;
-    pair->merged = (uint32_t)m->n_merges;
     m->merges[m->n_merges++] = merge;
-    TRY(join_all(m, &merge, first->entry, first->pair));
+    TRY(train_grow(m->meter, &m->notes, &m->notes_room, 2 * (size_t)pair.n,
+                   sizeof *m->notes));
+    for (uint32_t i = 0; i < pair.n; i++) join(m, &merge, m->lists[pair.at + i]);
     return apply_changes(m, &merge);
 }
 
@@ -423,11 +357,11 @@ glass_status train_run(struct train_merger *m, const glass_vocab_options *option
         int64_t count = m->pairs[first.pair].count;
         if (cancelled(m, options, step))
             return fail(GLASS_CANCELLED, "training was cancelled");
-        if (count != first.count) {
-            TRY(enqueue(m, first.entry, first.pair));
+        if (count < first.count) {
+            if (count > 0) TRY(enqueue(m, first.pair));
             continue;
         }
-        if (count < 1 || count < options->min_count) break;
+        if (count < options->min_count) break;
         TRY(merge_first(m, &first));
     }
     return GLASS_OK;

@@ -3,8 +3,7 @@
 them, for test_tok_train.c.
 
 [{"name", "text", "lines", "pre", "special", "min_count", "n_vocab", "pieces" (by id), "merges"}]. Made with
-version 0.23.3 of the library. "twice" are texts of few letters, where many tokens are made in two ways: there
-the trainer's order has its peculiarities."""
+version 0.23.3 of the library. "letters" are texts of few letters, with many equal counts and overlapping pairs."""
 import json
 import random
 import sys
@@ -55,7 +54,7 @@ def main():
     for i in range(6):
         letters = ["ab", "aab", "aab ", "ab", "abc", "aé"][i]
         text = "".join(r.choice(letters) for _ in range(1000))
-        cases.append(case(f"twice {i}", text, 256 + 120, min_count=1 + i % 2))
+        cases.append(case(f"letters {i}", text, 256 + 120, min_count=1 + i % 2))
     cases.append(case("special", "ab aab abab aabb abaab " * 3 + "ba", 280, special=["ab", "aab"]))
     json.dump(cases, sys.stdout, ensure_ascii=False, indent=None, separators=(",", ":"))
     print()
