@@ -15,5 +15,6 @@
 #include "glass/template.h"
 #include "glass/tokenizer.h"
 #include "glass/train.h"
+#include "glass/tokenizer_train.h"
 
 #endif
