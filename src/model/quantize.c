@@ -13,6 +13,7 @@
 #include "math/quant.h"
 #include "model/import.h"
 #include "model/quant_mix.h"
+#include "text/tok_to_gguf.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -38,7 +39,7 @@ struct job {
     const glass_quantize_options *o;
     const char *in, *out;
     struct gguf *file;
-    glass_tokenizer *tokenizer;
+    char *vocab; /* as import_find gives it */
     struct item *items;
     struct gguf_writer *writer;
     double done, all; /* weights */
@@ -227,6 +228,18 @@ static glass_status put_importance(const struct job *j) {
     return GLASS_OK;
 }
 
+/* The vocabulary of a model that does not have it among its keys. */
+static glass_status put_vocabulary(const struct job *j) {
+    const struct gguf_tensor *rows = gguf_tensor_find(j->file, "token_embd.weight");
+    struct tok_source source = TOK_SOURCE_NONE;
+    if (j->vocab == NULL) return GLASS_OK;
+    const struct tok_to_gguf_options o = {.n_vocab = rows == NULL ? 0 : rows->shape[0]};
+    glass_status status = tok_read_path(&source, j->vocab);
+    if (status == GLASS_OK) status = tok_to_gguf(j->writer, &source, &o);
+    tok_source_clear(&source);
+    return status;
+}
+
 static glass_status describe(struct job *j) {
     enum { QUANTIZATION_VERSION = 2 }; /* of the blocks: ggml's GGML_QNT_VERSION */
     const struct mix *mix;
@@ -238,6 +251,7 @@ static glass_status describe(struct job *j) {
                      QUANTIZATION_VERSION));
     TRY(gguf_put_int(j->writer, "general.file_type", GGUF_U32, mix_file_type(mix)));
     TRY(put_importance(j));
+    TRY(put_vocabulary(j));
     for (int64_t i = 0; i < j->total.n_tensors; i++) {
         const struct gguf_tensor *t = j->items[i].t;
         TRY(gguf_put_tensor(j->writer, t->name, j->items[i].to, t->n_dims, t->shape));
@@ -493,7 +507,7 @@ static glass_status check_paths(const struct job *j) {
 static glass_status run(struct job *j) {
     TRY(math_isa_status());
     TRY(check_paths(j));
-    TRY(import_open(&j->file, &j->tokenizer, j->in));
+    TRY(import_find(&j->file, &j->vocab, j->in));
     TRY(plan(j));
     if (j->o->dry_run) return do_tensors(j);
     TRY(gguf_writer_create(&j->writer, j->out));
@@ -511,7 +525,7 @@ glass_status glass_quantize(const char *out, const char *in,
     glass_status status = run(&j);
     gguf_writer_free(j.writer);
     mem_free(j.items);
-    glass_tokenizer_close(j.tokenizer);
+    mem_free(j.vocab);
     gguf_close(j.file);
     if (total != NULL) *total = status == GLASS_OK ? j.total : (glass_quantize_total){0};
     return status;
