@@ -4,6 +4,7 @@
 
 #include "glass/dtype.h"
 #include "glass/eval.h"
+#include "glass/infill.h"
 #include "glass/limits.h"
 #include "glass/model.h"
 #include "glass/sampler.h"

@@ -109,6 +109,8 @@ struct answer_options {
     int64_t n_predict; /* -1: until the model ends it or the context is full */
     const struct opt_list *stop;
     int logprobs; /* alternatives per token, -1 = none */
+    bool goes_on; /* the text goes on from the prompt's: its first space is real */
+    bool infill;  /* ends where a filled-in text ends, too */
     /* Called with text as it becomes certain (never part of a stop text). */
     glass_status (*text)(void *context, const char *text, size_t n_bytes);
     /* Called per token when logprobs >= 0; log-probabilities (n_vocab) are borrowed. */

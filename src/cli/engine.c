@@ -271,7 +271,8 @@ static glass_status answer_loop(struct engine *e, const struct answer_options *o
             return GLASS_OK;
         }
         TRY(glass_sampler_next(e->sampler, &id, e->logits, e->n_vocab));
-        if (glass_tokenizer_is_end(e->tokenizer, id)) {
+        if (o->infill ? glass_infill_is_end(e->tokenizer, id)
+                      : glass_tokenizer_is_end(e->tokenizer, id)) {
             *end = END_MODEL;
             return GLASS_OK;
         }
@@ -306,7 +307,7 @@ glass_status engine_answer(struct engine *e, const struct answer_options *o,
     float *logprobs = NULL;
     bool ignored;
     double start = cli_now();
-    TRY(glass_token_stream_create(&stream, e->tokenizer, 0));
+    TRY(glass_token_stream_create(&stream, e->tokenizer, o->goes_on ? GLASS_CONTINUE : 0));
     glass_status status = GLASS_OK;
     if (o->logprobs >= 0)
         status = mem_alloc(&logprobs, (size_t)e->n_vocab, sizeof *logprobs);

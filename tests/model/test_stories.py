@@ -149,7 +149,7 @@ def complete(model, prompt, n):
 
 def main():
     names = ["logits of 64 positions are llama2.c's", "a prompt goes on as in llama2.c",
-             "its own story goes on as in llama2.c"]
+             "its own story goes on as in llama2.c", "a next word keeps its space"]
     print(f"1..{len(names)}")
     if not os.path.isdir(SHARED):
         for i, name in enumerate(names):
@@ -166,7 +166,8 @@ def main():
         # What llama2.c writes without a prompt, continued from its first words.
         first, story = "Once upon a time", reference["greedy_text"].rstrip("\n")
         results = [(distance <= 1e-5, f"relative L2 {distance:.2g}")]
-        for begin, want in ((prompt, whole), (first, story)):
+        word = story[:story.index(" ", len(first) + 2)]
+        for begin, want in ((prompt, whole), (first, story), (word, story)):
             got = complete(model, begin, 400)[:len(want)]
             results.append((got == want and len(want) > 100, repr(got)))
     for i, (name, (good, told)) in enumerate(zip(names, results)):
