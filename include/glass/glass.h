@@ -9,6 +9,7 @@
 #include "glass/model.h"
 #include "glass/sampler.h"
 #include "glass/session.h"
+#include "glass/speculative.h"
 #include "glass/status.h"
 #include "glass/template.h"
 #include "glass/tokenizer.h"

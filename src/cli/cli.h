@@ -39,6 +39,8 @@ void cli_catch_interrupt(void);
 struct run_options {
     int64_t n_ctx, n_threads, n_batch, n_predict, seed;
     const char *cache_type;
+    const char *draft; /* a model that proposes */
+    int64_t n_draft, lookup;
     bool mlock, json, ignore_eos;
     glass_sampler_options sampler;
     int64_t top_k, penalty_last_n, mirostat, dry_allowed_length, dry_last_n;
@@ -46,6 +48,11 @@ struct run_options {
 };
 /* The rows of those options, to be pasted into a table. */
 // clang-format off
+#define SPECULATION_OPTIONS(r)                                                               \
+    {"The same answer in fewer passes", 0, OPT_HEADING, NULL, NULL, NULL},                   \
+    {"draft", 0, OPT_TEXT, &(r).draft, "MODEL", "a fast model of the same vocabulary proposes tokens"}, \
+    {"lookup", 0, OPT_MAYBE, &(r).lookup, "[N]", "what followed the last N (2) tokens before is proposed"}, \
+    {"draft-n", 0, OPT_INT, &(r).n_draft, "N", "most tokens proposed at once (16)"}
 #define RUN_OPTIONS(r)                                                                       \
     {"Running", 0, OPT_HEADING, NULL, NULL, NULL},                                           \
     {"ctx", 'c', OPT_INT, &(r).n_ctx, "N", "context positions (default: the model's, at most 4096)"}, \
@@ -56,6 +63,7 @@ struct run_options {
     {"mlock", 0, OPT_FLAG, &(r).mlock, NULL, "pin the weights in memory"},                   \
     {"ignore-eos", 0, OPT_FLAG, &(r).ignore_eos, NULL, "never let the model end the answer"}, \
     {"stop", 0, OPT_LIST, &(r).stop, "TEXT", "stop before this text (repeatable)"},          \
+    SPECULATION_OPTIONS(r),                                                                  \
     {"Sampling", 0, OPT_HEADING, NULL, NULL, NULL},                                          \
     {"temp", 0, OPT_FLOAT, &(r).sampler.temperature, "F", "temperature, 0 = greedy (0.8)"},  \
     {"top-k", 0, OPT_INT, &(r).top_k, "N", "keep the N likeliest (40, 0 = all)"},            \
@@ -88,12 +96,15 @@ struct engine {
     glass_session *session;
     glass_sampler *sampler;
     const glass_tokenizer *tokenizer;
-    float *logits; /* (n_vocab) of the last position */
+    glass_model *draft;
+    glass_speculator *speculator; /* NULL: every token is a pass */
+    float *logits;                /* (n_vocab) after the prompt */
     int64_t n_vocab;
     glass_logit_bias *bias; /* owned */
     /* Of the last engine_feed and engine_answer. */
     int64_t n_prompt, n_cached, n_answer;
     double prompt_s, answer_s;
+    glass_speculative_stats speculation;
 };
 
 /* Finds the model by name or path, loads it (progress on a terminal) and makes the rest. */
@@ -120,6 +131,12 @@ struct answer_options {
 enum answer_end { END_MODEL, END_STOP, END_LENGTH, END_CONTEXT, END_INTERRUPT };
 glass_status engine_answer(struct engine *e, const struct answer_options *o,
                            enum answer_end *end);
+/* What --draft and --lookup ask for; *out is NULL if they are not given. *draft is the
+ * caller's to close, after the speculator. */
+glass_status cli_speculator(glass_speculator **out, glass_model **draft,
+                            glass_session *session, const struct run_options *r);
+/* ,"passes":…,"proposed":…,"accepted":… of the last answer; nothing without a speculator. */
+glass_status engine_speculation_json(const struct engine *e, struct buf *out);
 const char *answer_end_name(enum answer_end end);
 
 #endif

@@ -153,6 +153,7 @@ static glass_status print_json(struct complete *c, enum answer_end end) {
                             (long long)c->engine.n_answer,
                             (unsigned long long)c->run.sampler.seed, c->engine.prompt_s,
                             c->engine.answer_s);
+    if (status == GLASS_OK) status = engine_speculation_json(&c->engine, &b);
     if (status == GLASS_OK && c->infill)
         status = buf_printf(&b, ",\"prefix_cut\":%lld,\"suffix_cut\":%lld",
                             (long long)c->prefix_cut, (long long)c->suffix_cut);
