@@ -131,10 +131,6 @@ struct answer_options {
 enum answer_end { END_MODEL, END_STOP, END_LENGTH, END_CONTEXT, END_INTERRUPT };
 glass_status engine_answer(struct engine *e, const struct answer_options *o,
                            enum answer_end *end);
-/* What --draft and --lookup ask for; *out is NULL if they are not given. *draft is the
- * caller's to close, after the speculator. */
-glass_status cli_speculator(glass_speculator **out, glass_model **draft,
-                            glass_session *session, const struct run_options *r);
 /* ,"passes":…,"proposed":…,"accepted":… of the last answer; nothing without a speculator. */
 glass_status engine_speculation_json(const struct engine *e, struct buf *out);
 const char *answer_end_name(enum answer_end end);

@@ -158,19 +158,16 @@ glass_status cli_open_model(glass_model **out, const char *name, bool mlock) {
     return fail(GLASS_BAD_INPUT, "%s: the file carries no tokenizer", name);
 }
 
-glass_status cli_speculator(glass_speculator **out, glass_model **draft,
-                            glass_session *session, const struct run_options *r) {
+static glass_status make_speculator(struct engine *e, const struct run_options *r) {
     glass_speculative_options o = {.n_draft = r->n_draft,
                                    .lookup = r->lookup < 0 ? 2 : r->lookup};
-    *out = NULL;
-    *draft = NULL;
     if (r->draft == NULL && r->lookup == 0) {
         if (r->n_draft == 0) return GLASS_OK;
         return fail(GLASS_USAGE, "--draft-n is for --draft and --lookup");
     }
-    if (r->draft != NULL) TRY(cli_open_model(draft, r->draft, r->mlock));
-    o.draft = *draft;
-    return glass_speculator_create(out, session, &o);
+    if (r->draft != NULL) TRY(cli_open_model(&e->draft, r->draft, r->mlock));
+    o.draft = e->draft;
+    return glass_speculator_create(&e->speculator, e->session, &o);
 }
 
 glass_status engine_open(struct engine *e, const char *name, struct run_options *r) {
@@ -184,7 +181,7 @@ glass_status engine_open(struct engine *e, const char *name, struct run_options 
     glass_model_get_info(e->model, &info);
     e->n_vocab = info.n_vocab;
     TRY(glass_session_create(&e->session, e->model, &options));
-    TRY(cli_speculator(&e->speculator, &e->draft, e->session, r));
+    TRY(make_speculator(e, r));
     TRY(mem_alloc(&e->logits, (size_t)e->n_vocab, sizeof *e->logits));
     return make_sampler(e, r);
 }

@@ -28,8 +28,7 @@ struct spec_rate {
     double held, tried;
 };
 
-/* A duration in seconds; 0 = not known. `hope` is 1 when it was just measured and falls
- * towards 0. */
+/* A duration in seconds, 0 = not known. `hope` is 1 when it was just measured, and falls. */
 struct spec_time {
     double s, hope;
 };
@@ -38,10 +37,14 @@ struct spec_time {
  * it fades when it is not renewed, so that what once looked bad is tried again. */
 struct spec_plan {
     struct spec_rate rates[SPEC_SOURCES][SPEC_BINS];
-    struct spec_rate draft_rate;          /* of all the draft's tokens */
+    /* Of all the draft's tokens; one that was not worth a check did not hold. */
+    struct spec_rate draft_rate;
     struct spec_time pass[SPEC_MOST + 2]; /* [m]: of m rows */
-    struct spec_time draft;               /* a token of the draft */
-    double draft_share;                   /* of a pass, as long as it was not measured */
+    double draft_s;                       /* a token of the draft, 0 = not known */
+    double draft_share; /* of a pass's time, as long as it was not measured */
+    /* A draft that does not pay is left alone for `rest` passes, then tried for `trial`, then
+     * left alone for longer: reading what it missed costs something every time. */
+    int64_t rest, next_rest, trial;
 };
 
 /* The bin of a token that the draft gives this probability; of one that continues a run of
@@ -55,11 +58,14 @@ double spec_cost(const struct spec_plan *plan, int64_t m);
 /* The number of p's first tokens that make a pass give most tokens a second; *speed is that. */
 int64_t spec_best(const struct spec_plan *plan, const struct spec_proposal *p,
                   double *speed);
-/* The number of tokens, up to most, to ask of the draft; *speed as above. */
+/* The number of tokens, up to most, that pay if the draft is asked for them; *speed as above. */
 int64_t spec_draft_length(const struct spec_plan *plan, int64_t most, double *speed);
+/* The same with rests and trials: what to do now. */
+int64_t spec_draft_now(struct spec_plan *plan, int64_t most, double *speed);
 /* Whether one more token of the draft pays if `reach` is how likely all so far hold. */
 bool spec_draft_more(const struct spec_plan *plan, double reach);
 void spec_note_token(struct spec_plan *plan, enum spec_source source, int bin, bool held);
+void spec_note_dropped(struct spec_plan *plan);
 void spec_note_pass(struct spec_plan *plan, int64_t m, double seconds);
 void spec_note_draft(struct spec_plan *plan, int64_t n, double seconds);
 

@@ -9,8 +9,14 @@
 #define FIRST_ROW_COST   0.05
 #define FIRST_DRAFT_COST 0.2
 #define NEW_SHARE        0.25
+/* A draft is asked if that should make it this much faster: reading along is not in the
+ * plan. If it does not, it rests, in passes; then it is tried. */
+#define DRAFT_GAIN 1.1
+enum { FIRST_REST = 16, LONGEST_REST = 512, TRIAL_PASSES = 3, TRIAL_TOKENS = 2 };
 /* What is known fades by this with each pass or token. */
 #define FADE 0.995
+/* No pass is hoped to take less than this share of what it took. */
+#define LEAST_HOPE 0.5
 /* A chance counts as if it had been tried this often before. */
 #define PRIOR_WEIGHT 2.0
 
@@ -55,8 +61,7 @@ double spec_cost(const struct spec_plan *plan, int64_t m) {
 }
 
 static double draft_cost(const struct spec_plan *plan) {
-    const struct spec_time *draft = &plan->draft;
-    return draft->s > 0 ? draft->s * draft->hope : plan->draft_share * spec_cost(plan, 1);
+    return plan->draft_s > 0 ? plan->draft_s : plan->draft_share * spec_cost(plan, 1);
 }
 
 int64_t spec_best(const struct spec_plan *plan, const struct spec_proposal *p,
@@ -90,6 +95,30 @@ int64_t spec_draft_length(const struct spec_plan *plan, int64_t most, double *sp
     return best;
 }
 
+int64_t spec_draft_now(struct spec_plan *plan, int64_t most, double *speed) {
+    *speed = 0;
+    if (plan->rest > 0) {
+        plan->rest--;
+        return 0;
+    }
+    int64_t n = spec_draft_length(plan, most, speed);
+    if (n > 0 && *speed * spec_cost(plan, 1) > DRAFT_GAIN) {
+        if (plan->trial == 0) plan->next_rest = 0;
+        plan->trial -= plan->trial > 0;
+        return n;
+    }
+    if (plan->trial > 0) {
+        plan->trial--;
+        return n > 0 ? n : most < TRIAL_TOKENS ? most : TRIAL_TOKENS;
+    }
+    plan->next_rest = plan->next_rest == 0             ? FIRST_REST
+                      : plan->next_rest < LONGEST_REST ? 2 * plan->next_rest
+                                                       : LONGEST_REST;
+    plan->rest = plan->next_rest;
+    plan->trial = TRIAL_PASSES;
+    return 0;
+}
+
 bool spec_draft_more(const struct spec_plan *plan, double reach) {
     return reach * chance(plan->draft_rate, 0.7) * spec_cost(plan, 1) > draft_cost(plan);
 }
@@ -109,30 +138,33 @@ void spec_note_token(struct spec_plan *plan, enum spec_source source, int bin, b
     if (source == SPEC_DRAFT) note(&plan->draft_rate, held);
 }
 
+void spec_note_dropped(struct spec_plan *plan) {
+    note(&plan->draft_rate, false);
+}
+
 /* One pass that waited for another program must not count for long; `usual` is what was
  * expected. */
-static void measured(struct spec_time *time, double seconds, double usual) {
+static double blend(double known, double seconds, double usual) {
     if (seconds > 2 * usual) seconds = 2 * usual;
-    time->s = time->s == 0 ? seconds : time->s + NEW_SHARE * (seconds - time->s);
-    time->hope = 1;
+    return known == 0 ? seconds : known + NEW_SHARE * (seconds - known);
 }
 
 void spec_note_pass(struct spec_plan *plan, int64_t m, double seconds) {
+    struct spec_time *pass = &plan->pass[m];
     bool first = true;
-    for (int64_t i = 1; i <= SPEC_MOST + 1; i++) {
-        first = first && plan->pass[i].s == 0;
-        plan->pass[i].hope *= FADE;
-    }
-    plan->draft.hope *= FADE;
+    for (int64_t i = 1; i <= SPEC_MOST + 1; i++) first = first && plan->pass[i].s == 0;
+    double usual = first ? seconds : pass->s > 0 ? pass->s : spec_cost(plan, m);
+    for (int64_t i = 1; i <= SPEC_MOST + 1; i++)
+        if (plan->pass[i].hope > LEAST_HOPE) plan->pass[i].hope *= FADE;
     for (int source = 0; source < SPEC_SOURCES; source++)
         for (int bin = 0; bin < SPEC_BINS; bin++) fade(&plan->rates[source][bin]);
     fade(&plan->draft_rate);
-    struct spec_time *pass = &plan->pass[m];
-    measured(pass, seconds, first ? seconds : pass->s > 0 ? pass->s : spec_cost(plan, m));
+    *pass = (struct spec_time){blend(pass->s, seconds, usual), 1};
 }
 
 void spec_note_draft(struct spec_plan *plan, int64_t n, double seconds) {
-    if (n > 0)
-        measured(&plan->draft, seconds / (double)n,
-                 plan->draft.s > 0 ? plan->draft.s : seconds);
+    if (n == 0) return;
+    seconds /= (double)n;
+    double usual = plan->draft_s > 0 ? plan->draft_s : seconds;
+    plan->draft_s = blend(plan->draft_s, seconds, usual);
 }

@@ -131,11 +131,13 @@ static void propose(struct glass_speculator *s, const glass_sampler *sampler,
     if (!s->fixed) lookup->n = spec_best(&s->plan, lookup, &lookup_speed);
     if (s->has_draft && s->fixed && lookup->n == 0) ask_draft(s, sampler, tokens, n, most);
     if (s->has_draft && !s->fixed) {
-        int64_t wanted = spec_draft_length(&s->plan, most, &draft_speed);
-        if (wanted > 0 && draft_speed > lookup_speed) {
+        int64_t wanted = spec_draft_now(&s->plan, most, &draft_speed);
+        if (wanted > 0 && (lookup->n == 0 || draft_speed > lookup_speed)) {
             ask_draft(s, sampler, tokens, n, wanted);
+            int64_t n_made = draft->n;
             draft->n = spec_best(&s->plan, draft, &draft_speed);
             if (draft_speed < lookup_speed) draft->n = 0;
+            if (draft->n < n_made) spec_note_dropped(&s->plan);
         }
     }
     s->checked = draft->n > 0 ? *draft : *lookup;

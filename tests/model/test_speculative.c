@@ -329,24 +329,56 @@ static void drafts_must_pay(void **state) {
     struct spec_plan plan = {.draft_share = 0.1};
     double speed;
     assert_true(spec_draft_length(&plan, 16, &speed) > 1); /* worth a try */
+    plan.draft_share = 1;
+    assert_int_equal(spec_draft_length(&plan, 16, &speed), 0);
     measure_costs(&plan, 1, 0.02);
     for (int i = 0; i < 300; i++) spec_note_token(&plan, SPEC_DRAFT, 7, true);
     for (int i = 0; i < 30; i++) spec_note_draft(&plan, 4, 0.4);
     assert_true(spec_draft_length(&plan, 16, &speed) > 8);
     assert_true(spec_draft_more(&plan, 0.9));
     assert_false(spec_draft_more(&plan, 0.05));
-    /* Slower than a pass, when all was just measured. */
-    for (int i = 0; i < 60; i++) spec_note_draft(&plan, 4, 4 * 1.5);
-    spec_note_pass(&plan, 1, 1), spec_note_pass(&plan, 2, 1.02);
+    for (int i = 0; i < 60; i++)
+        spec_note_draft(&plan, 4, 4 * 1.5); /* slower than a pass */
     assert_int_equal(spec_draft_length(&plan, 16, &speed), 0);
-    /* After a while without it, it is tried again. */
+}
+
+/* Passes from now to the next for which the draft is asked. */
+static int64_t passes_without(struct spec_plan *plan) {
+    double speed;
     int64_t passes = 0;
-    for (; spec_draft_length(&plan, 16, &speed) == 0 && passes < 2000; passes++)
+    while (spec_draft_now(plan, 16, &speed) == 0) {
+        spec_note_pass(plan, 1, 1);
+        passes++;
+    }
+    return passes;
+}
+
+/* One that does not pay is tried again, ever more rarely; one that pays is asked always. */
+static void drafts_rest(void **state) {
+    (void)state;
+    struct spec_plan plan = {.draft_share = 2};
+    double speed;
+    measure_costs(&plan, 1, 0.02);
+    int64_t before = 0;
+    for (int trial = 0; trial < 5; trial++) {
+        int64_t rest = passes_without(&plan);
+        assert_true(rest > (trial == 0 ? 10 : 3 * before / 2));
+        before = rest;
+        for (int i = 1; i < 3; i++) assert_int_equal(passes_without(&plan), 0);
+        spec_note_draft(&plan, 4, 4 * 2.0);
+        spec_note_pass(&plan, 3, 1.04);
+    }
+    plan.rest = 0;
+    for (int i = 0; i < 100; i++) {
+        spec_note_token(&plan, SPEC_DRAFT, 7, true);
+        spec_note_draft(&plan, 1, 0.1);
         spec_note_pass(&plan, 1, 1);
-    assert_true(passes > 10 && passes < 400);
-    /* One measurement ends the trial. */
-    spec_note_draft(&plan, 4, 4 * 1.5);
-    assert_int_equal(spec_draft_length(&plan, 16, &speed), 0);
+    }
+    for (int i = 0; i < 10; i++) assert_true(spec_draft_now(&plan, 16, &speed) > 4);
+    assert_true(speed > 3);
+    /* What is made and not worth a check counts as a miss. */
+    for (int i = 0; i < 1000; i++) spec_note_dropped(&plan);
+    assert_true(spec_draft_length(&plan, 16, &speed) <= 1);
 }
 
 /* One pass that another program held up does not count for long. */
@@ -503,6 +535,7 @@ int main(void) {
         cmocka_unit_test(plans_pay),
         cmocka_unit_test(plans_see_over_steps),
         cmocka_unit_test(drafts_must_pay),
+        cmocka_unit_test(drafts_rest),
         cmocka_unit_test(outliers_pass),
         cmocka_unit_test(sessions_change_hands),
         cmocka_unit_test(what_is_refused),
