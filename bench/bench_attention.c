@@ -114,7 +114,7 @@ struct bench {
 static void work(void *context, const struct member *me) {
     struct bench *b = context;
     int64_t nq = b->n_head * b->head_dim, nkv = b->n_head_kv * b->head_dim;
-    struct attn_shape shape = {b->n_head, 0.125f, 0};
+    struct attn_shape shape = {b->n_head, 0.125f, 0, 0};
     for (int64_t layer = 0; layer < b->n_layers; layer++) {
         struct attn_segment segment = {&b->caches[layer], b->pos, 0, b->n};
         if (b->store) attn_store(me, &segment, 1, b->k, nkv, b->v, nkv);

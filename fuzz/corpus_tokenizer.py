@@ -1,5 +1,6 @@
 """corpus_tokenizer.py FOLDER - small vocabularies for fuzz_tokenizer: GGUF (byte-level BPE with
-several pre-tokenizers, SentencePiece), tokenizer.json in its variants, SentencePiece models."""
+several pre-tokenizers, SentencePiece), tokenizer.json in its variants, SentencePiece models,
+vocab.json with merges.txt."""
 import json
 import os
 import struct
@@ -147,8 +148,50 @@ def jsons():
         {"SpecialToken": {"id": "<|x|>", "type_id": 0}}, {"Sequence": {"id": "A"}}]}
     yield "post", tokenizer_json(LEVEL, few=True, post_processor={
         "type": "Sequence", "processors": [post, {"type": "ByteLevel"}]})
+    yield "gaps", tokenizer_json(sequence(split(r"\w+", behavior="Removed", invert=True), PLAIN),
+                                 few=True, model={"unk_token": "a", "fuse_unk": True})
     config = {"add_bos_token": True, "bos_token": "<|x|>", "eos_token": {"content": "[U]"}}
     yield "config", tokenizer_json(LEVEL, few=True) + b"\0" + json.dumps(config).encode()
+
+
+MARK = "▁"
+REPLACE = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+PREPEND = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": MARK}, REPLACE]}
+
+
+def metaspace(scheme, cut):
+    return {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": cut}
+
+
+def marked_json(normalizer, pre, with_bytes=True, flags=None, **model):
+    pieces = [p for p, _, _ in spm_pieces(with_bytes)] + ["<|n|>", "e\u0301"]
+    added = [{"id": pieces.index(p), "content": p, "special": p != "[U]", **(flags or {})}
+             for p in ("<unk>", "<s>", "</s>", "[U]", "<|n|>")]
+    merges = [[a, b] for c in pieces for a, b in ((c[:i], c[i:]) for i in range(1, len(c)))
+              if a in pieces and b in pieces and not c.startswith("<")]
+    return json.dumps({"added_tokens": added, "normalizer": normalizer, "pre_tokenizer": pre,
+                       "model": {"type": "BPE", "unk_token": "<unk>", "byte_fallback": with_bytes,
+                                 "fuse_unk": True, **model, "merges": merges,
+                                 "vocab": {p: i for i, p in enumerate(pieces)}}},
+                      ensure_ascii=False).encode()
+
+
+def marked():
+    yield "prepend", marked_json(PREPEND, None)
+    yield "first", marked_json(None, metaspace("first", False), ignore_merges=True)
+    yield "split", marked_json(None, metaspace("always", True), flags={"normalized": True})
+    yield "replace", marked_json(REPLACE, split(" ", "String", "MergedWithPrevious"),
+                                 flags={"lstrip": True, "rstrip": True})
+    yield "normalized", marked_json({"type": "Sequence", "normalizers": [{"type": "NFC"}, *PREPEND[
+        "normalizers"]]}, None, flags={"normalized": True})
+    yield "few", marked_json(PREPEND, None, with_bytes=False)
+
+
+def pair():
+    tokens, merges = bpe()
+    lines = "#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges)
+    vocab = json.dumps({t: i for i, t in enumerate(tokens)})
+    return b"\1" + vocab.encode() + b"\0" + lines.encode() + b"\0" + b'{"<|x|>": %d}' % len(tokens)
 
 
 def seeds():
@@ -161,6 +204,9 @@ def seeds():
     yield "model-few", sp_model(False, True)
     for name, data in jsons():
         yield "json-" + name, data
+    for name, data in marked():
+        yield "marked-" + name, data
+    yield "pair", pair()
 
 
 def main(folder):

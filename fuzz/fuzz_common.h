@@ -229,31 +229,35 @@ static inline glass_tokenizer *fuzz_tokenizer(const char *pre, bool add_space) {
     fuzz_add(v, "<|a|>", 5, TOK_CONTROL);
     fuzz_add(v, "<|a|b|>", 7, TOK_CONTROL);
     fuzz_add(v, FUZZ_USER, strlen(FUZZ_USER), TOK_USER);
-    struct tok_source s = {.name = "fuzz",
-                           .spm = spm,
-                           .text = v->text.data,
-                           .n_vocab = v->n,
-                           .scores = v->scores,
-                           .merge_text = v->merge_text.data,
-                           .merges = v->merges,
-                           .n_merges = v->n_merges,
-                           .pre = pre,
-                           .bos = spm ? 1 : -1,
-                           .eos = spm ? 2 : -1,
-                           .eot = -1,
-                           .eom = -1,
-                           .unk = spm ? 0 : -1,
-                           .add_bos = -1,
-                           .add_eos = -1,
-                           .add_space = add_space};
+    struct tok_source s = TOK_SOURCE_NONE;
+    s.name = "fuzz";
+    s.spm = spm;
+    s.text_owner = v->text;
+    s.text = v->text.data;
+    s.n_vocab = v->n;
+    s.merge_owner = v->merge_text;
+    s.merge_text = v->merge_text.data;
+    s.n_merges = v->n_merges;
+    if (spm) {
+        s.bos = 1;
+        s.eos = 2;
+        s.unk = 0;
+        s.rules.byte_fallback = true;
+        s.rules.lead = add_space ? TOK_LEAD_ALWAYS : TOK_LEAD_NEVER;
+    } else {
+        snprintf(s.pre, sizeof s.pre, "%s", pre);
+    }
     MUST(mem_alloc(&s.pieces, (size_t)v->n, sizeof *s.pieces) == GLASS_OK);
     MUST(mem_alloc(&s.types, (size_t)v->n, 1) == GLASS_OK);
+    MUST(mem_alloc(&s.scores, (size_t)v->n, sizeof *s.scores) == GLASS_OK);
+    MUST(mem_alloc(&s.merges, (size_t)v->n_merges, sizeof *s.merges) == GLASS_OK);
     memcpy(s.pieces, v->pieces, (size_t)v->n * sizeof *s.pieces);
     memcpy(s.types, v->types, (size_t)v->n);
+    memcpy(s.scores, v->scores, (size_t)v->n * sizeof *s.scores);
+    memcpy(s.merges, v->merges, (size_t)v->n_merges * sizeof *s.merges);
     glass_tokenizer *t;
     MUST(tok_build(&t, &s) == GLASS_OK);
-    t->owned_text = v->text.data;
-    buf_free(&v->merge_text);
+    tok_source_clear(&s);
     free(v);
     return t;
 }

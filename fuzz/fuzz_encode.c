@@ -25,7 +25,7 @@ static void open_one(size_t k) {
     const struct tok_pre_name *row = tok_pre_find(pres[k], strlen(pres[k]));
     int n = 0;
     while (row->patterns[n] != NULL) n++;
-    MUST(tok_pre_create(&plain_pres[k], pres[k], row->patterns, n, true) == GLASS_OK);
+    MUST(tok_pre_create(&plain_pres[k], pres[k], row->patterns, n, 0, true) == GLASS_OK);
 }
 
 /* ---- the definition: the best pair of the whole word, the leftmost of equals, until there
@@ -90,7 +90,7 @@ static glass_status oracle_word(void *context, const char *word, size_t n) {
     }
     begin[n] = n;
     int32_t whole =
-        o->t->whole_words ? tok_table_find(o->t, spelled.data, spelled.len) : -1;
+        o->t->rules.whole_words ? tok_table_find(o->t, spelled.data, spelled.len) : -1;
     if (whole >= 0 && o->t->types[whole] == TOK_NORMAL)
         o->ids[o->n++] = whole;
     else
@@ -103,7 +103,8 @@ static void oracle_spm(struct oracle *o, const char *text, size_t n) {
     static size_t begin[ORACLE_BYTES + 3];
     static int32_t ids[ORACLE_BYTES + 3];
     struct buf spelled = {0};
-    if (o->t->add_space) MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
+    if (o->t->rules.lead != TOK_LEAD_NEVER)
+        MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);
     for (size_t i = 0; i < n; i++) {
         if (text[i] == ' ')
             MUST(buf_text(&spelled, "\xe2\x96\x81") == GLASS_OK);

@@ -48,6 +48,14 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "f32 f16 q8_0" -- "$cur")
         return
         ;;
+    --to)
+        mapfile -t COMPREPLY < <(compgen -W "gguf safetensors" -- "$cur")
+        return
+        ;;
+    --type)
+        mapfile -t COMPREPLY < <(compgen -W "auto f32 f16 bf16" -- "$cur")
+        return
+        ;;
     --mirostat)
         mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
         return

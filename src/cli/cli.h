@@ -4,6 +4,7 @@
 #define CLI_CLI_H
 
 #include "base/buf.h"
+#include "cli/adapters.h"
 #include "cli/opts.h"
 
 int cmd_chat(int argc, char **argv);
@@ -13,7 +14,11 @@ int cmd_list(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_tokenizer(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_tokenizer_train(int argc, char **argv); /* a part of the one above */
 int cmd_eval(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
+int cmd_train(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C. */
@@ -44,7 +49,7 @@ struct run_options {
     bool mlock, json, ignore_eos;
     glass_sampler_options sampler;
     int64_t top_k, penalty_last_n, mirostat, dry_allowed_length, dry_last_n;
-    struct opt_list stop, bias, breakers;
+    struct opt_list stop, bias, breakers, adapters;
 };
 /* The rows of those options, to be pasted into a table. */
 // clang-format off
@@ -55,6 +60,7 @@ struct run_options {
     {"draft-n", 0, OPT_INT, &(r).n_draft, "N", "most tokens proposed at once (16)"}
 #define RUN_OPTIONS(r)                                                                       \
     {"Running", 0, OPT_HEADING, NULL, NULL, NULL},                                           \
+    ADAPTER_OPTION((r).adapters),                                                            \
     {"ctx", 'c', OPT_INT, &(r).n_ctx, "N", "context positions (default: the model's, at most 4096)"}, \
     {"predict", 'n', OPT_INT, &(r).n_predict, "N", "most tokens to answer (-1: until it ends)"}, \
     {"threads", 't', OPT_INT, &(r).n_threads, "N", "threads (default: all cores)"},         \
@@ -93,6 +99,7 @@ void run_options_init(struct run_options *r);
 /* A model at work: opened, with a session and a sampler. */
 struct engine {
     glass_model *model;
+    struct cli_adapters adapters;
     glass_session *session;
     glass_sampler *sampler;
     const glass_tokenizer *tokenizer;

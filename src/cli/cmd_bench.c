@@ -14,6 +14,7 @@ struct bench {
     int64_t n_prompt, n_answer, rounds;
     const char *file;
     glass_model *model;
+    struct cli_adapters adapters;
     glass_session *session;
     int32_t *ids;
     bool tty;
@@ -76,6 +77,9 @@ static glass_status measure(struct bench *b, const char *path) {
     TRY(cli_cache_type(&o.cache_type, b->run.cache_type));
     TRY(glass_model_open(&b->model, path, NULL));
     glass_model_get_info(b->model, &info);
+    TRY(cli_adapters_open(&b->adapters, b->model, &b->run.adapters));
+    o.adapters = b->adapters.uses;
+    o.n_adapters = b->adapters.n;
     o.n_ctx = b->n_prompt > b->n_answer ? b->n_prompt : b->n_answer;
     TRY(glass_session_create(&b->session, b->model, &o));
     TRY(mem_alloc(&b->ids, (size_t)(b->n_prompt + b->n_answer), sizeof *b->ids));
@@ -169,6 +173,7 @@ int cmd_bench(int argc, char **argv) {
         {"batch", 'b', OPT_INT, &b.run.n_batch, "N",
          "most prompt tokens in one pass (512)"},
         {"cache-type", 0, OPT_TEXT, &b.run.cache_type, "TYPE", "f32, f16, q8_0"},
+        ADAPTER_OPTION(b.run.adapters),
         {"json", 'j', OPT_FLAG, &b.run.json, NULL, "one JSON object"},
         SPECULATION_OPTIONS(b.run),
         {"file", 'f', OPT_TEXT, &b.file, "FILE",
@@ -211,6 +216,7 @@ int cmd_bench(int argc, char **argv) {
     if (status == GLASS_OK) status = measure(&b, path);
     if (status == GLASS_OK) report(&b);
     glass_session_free(b.session);
+    cli_adapters_close(&b.adapters);
     glass_model_close(b.model);
     mem_free(b.ids);
     mem_free(path);

@@ -1,4 +1,5 @@
-/* cmd_tokenizer.c - glass tokenizer: encode, decode, and what a tokenizer is. */
+/* cmd_tokenizer.c - glass tokenizer: encode, decode, and what a tokenizer is. Training one is in
+ * cmd_tokenizer_train.c. */
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -23,23 +24,12 @@ struct tok {
     struct buf out;
 };
 
-/* A model by name or path, or a folder with a tokenizer.json or tokenizer.model in it. */
+/* A model by name or path, or a folder with a vocabulary in it. */
 static glass_status open_tokenizer(struct tok *c, const char *name) {
-    static const char *const inside[] = {"tokenizer.json", "tokenizer.model"};
     struct stat st;
     char *path = NULL;
-    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
-        for (int i = 0; i < 2; i++) {
-            struct buf b = {0};
-            glass_status status = buf_printf(&b, "%s/%s", name, inside[i]);
-            bool there = status == GLASS_OK && access(b.data, R_OK) == 0;
-            if (there) status = glass_tokenizer_open(&c->t, b.data);
-            buf_free(&b);
-            if (there || status != GLASS_OK) return status;
-        }
-        return fail(GLASS_BAD_INPUT,
-                    "%s: neither tokenizer.json nor tokenizer.model is in it", name);
-    }
+    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+        return glass_tokenizer_open(&c->t, name);
     TRY(store_resolve(&path, name));
     glass_status status = glass_tokenizer_open(&c->t, path);
     mem_free(path);
@@ -469,21 +459,23 @@ int cmd_tokenizer(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } parts[] = {{"encode", encode_main}, {"decode", decode_main}, {"show", show_main}};
+    } parts[] = {{"encode", encode_main}, {"decode", decode_main}, {"show", show_main}, {"train", cmd_tokenizer_train}};
     static const char usage[] =
         "usage: glass tokenizer encode MODEL [-p TEXT | -f FILE]   text to tokens\n"
         "       glass tokenizer decode MODEL [-p IDS | -f FILE]    tokens to text\n"
-        "       glass tokenizer show MODEL                         what a tokenizer is\n\n"
+        "       glass tokenizer show MODEL                         what a tokenizer is\n"
+        "       glass tokenizer train OUT.json TEXT...              a new one from text\n\n"
         "glass tokenizer encode --help and so on tell more.\n\n"
         "examples:\n"
         "  glass tokenizer encode smollm2 -p \"Hello, world\"\n"
         "  glass tokenizer decode smollm2 -p \"19556 28 905\"\n"
-        "  glass tokenizer show tokenizer.json --json\n";
+        "  glass tokenizer show tokenizer.json --json\n"
+        "  glass tokenizer train tok.json corpus.txt --vocab 8000\n";
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(usage, stdout);
         return 0;
     }
-    for (int i = 0; argc >= 2 && i < 3; i++)
+    for (int i = 0; argc >= 2 && i < 4; i++)
         if (strcmp(argv[1], parts[i].name) == 0) return parts[i].run(argc - 1, argv + 1);
     if (argc >= 2) fprintf(stderr, "glass: tokenizer cannot \"%s\"\n", argv[1]);
     fputs(usage, stderr);

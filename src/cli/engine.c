@@ -180,6 +180,9 @@ glass_status engine_open(struct engine *e, const char *name, struct run_options 
     e->tokenizer = glass_model_tokenizer(e->model);
     glass_model_get_info(e->model, &info);
     e->n_vocab = info.n_vocab;
+    TRY(cli_adapters_open(&e->adapters, e->model, &r->adapters));
+    options.adapters = e->adapters.uses;
+    options.n_adapters = e->adapters.n;
     TRY(glass_session_create(&e->session, e->model, &options));
     TRY(make_speculator(e, r));
     TRY(mem_alloc(&e->logits, (size_t)e->n_vocab, sizeof *e->logits));
@@ -193,6 +196,7 @@ void engine_close(struct engine *e) {
     glass_speculator_free(e->speculator);
     glass_session_free(e->session);
     glass_model_close(e->draft);
+    cli_adapters_close(&e->adapters);
     glass_model_close(e->model);
     *e = (struct engine){0};
 }

@@ -90,7 +90,7 @@ static glass_status escape(struct json_scan *s, struct buf *out) {
 
 glass_status json_scan_string(struct json_scan *s, struct buf *out, const char *what) {
     buf_clear(out);
-    TRY(buf_reserve(out, 0));
+    TRY(buf_append(out, "", 0)); /* an empty string ends with NUL, too */
     if (!json_scan_take(s, '"')) return unexpected(s, what);
     while (s->pos < s->size) {
         char c = s->data[s->pos];

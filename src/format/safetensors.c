@@ -297,7 +297,7 @@ glass_status archive_read_safetensors(struct archive *a) {
     struct header h = {
         .a = a, .scan = {(const char *)r.data, r.pos, 8, r.name}, .first = a->n_tensors};
     glass_status status = GLASS_OK;
-    if (r.data[8] != '{')
+    if (n == 0 || r.data[8] != '{')
         TRY_FAIL(fail(GLASS_BAD_INPUT, "%s: byte 8: the header does not begin with '{'",
                       r.name));
     TRY_FAIL(read_header(&h));

@@ -357,7 +357,7 @@ static glass_status place(struct torch_file *f, const struct pickle_node *call,
     if (l->id.type->bytes == 0) numel /= (int64_t)l->element_bytes;
     TRY(find_bytes(f, l->saved, &l->id, l->id.type->bytes == 0 ? 1 : l->element_bytes,
                    &data));
-    if (!measure(t, l, &n, &last) || (n > 0 && last >= numel) || l->offset > numel)
+    if (!measure(t, l, &n, &last) || (n > 0 && last >= numel))
         return torch_bad(f, call, "a tensor that reaches beyond its storage");
     if (!mem_mul(&t->n_bytes, (size_t)n, l->element_bytes))
         return torch_bad(f, call, "a tensor whose bytes cannot be counted");

@@ -172,8 +172,9 @@ static glass_status read_local(const struct zip *z, const struct directory *d,
     if ((archive_le16(q + 6) & FLAG_DESCRIPTOR) == 0) {
         uint64_t size = archive_le32(q + 22), packed = archive_le32(q + 18);
         uint64_t *const values[] = {&size, &packed};
-        if (!widen(q + LOCAL_BYTES + n_name, n_extra, values, 2) || size != e->n_bytes ||
-            packed != e->n_bytes || archive_le32(q + 14) != e->crc)
+        if (!widen(q + LOCAL_BYTES + n_name, n_extra, values, 2))
+            return refuse(z, e, "has a broken extra field in its local header");
+        if (size != e->n_bytes || packed != e->n_bytes || archive_le32(q + 14) != e->crc)
             return refuse(z, e, "has another size or CRC in its local header");
     }
     e->data = q + LOCAL_BYTES + n_name + n_extra;
@@ -321,6 +322,14 @@ static uint32_t crc_of(const struct crc_tables *t, uint32_t crc, const uint8_t *
 
 uint32_t zip_crc(uint32_t crc, const uint8_t *bytes, size_t n_bytes) {
     struct crc_tables tables;
+    if (n_bytes < 1024) { /* less work than the tables */
+        crc = ~crc;
+        for (size_t i = 0; i < n_bytes; i++) {
+            crc ^= bytes[i];
+            for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+        }
+        return ~crc;
+    }
     make_tables(&tables);
     return crc_of(&tables, crc, bytes, n_bytes);
 }

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "math/compose.h"
 #include "math/half.h"
 #include "math/kernels.h"
 
@@ -429,6 +430,8 @@ static void values_of_block(const struct run *run, const struct rows *rows, cons
 static float exponents_of_row(const struct run *run, const struct rows *rows, float *s,
                               int64_t r) {
     int64_t begin = rows->begin[r] - rows->base, end = rows->end[r] - rows->base;
+    if (run->shape->cap > 0)
+        math_softcap_f32(s + begin, s + begin, end - begin, run->shape->cap);
     float max = run->kernels->max_f32(s + begin, end - begin);
     return run->kernels->softmax_exp_f32(s, s, max, begin, end);
 }

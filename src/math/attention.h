@@ -1,6 +1,7 @@
 /* attention.h - the key/value cache of one layer and attention over it, for a team.
  *
- * Order (arithmetic.md, "Attention"): s_j = dot(q, k_j) * scale; m = max over visible keys;
+ * Order (arithmetic.md, "Attention"): s_j = dot(q, k_j) * scale, capped (compose.h) where
+ * the shape says so; m = max over visible keys;
  * p_j = exp(s_j - m); z = sum16(p) by absolute key index; o = (product over visible keys
  * ascending, blocks at absolute multiples of 256) / z. The product is the sum of the blocks'
  * chains, ascending from the first block with a visible key (not from +0); each chain starts
@@ -49,6 +50,7 @@ struct attn_shape {
     int64_t n_head; /* query heads; n_head % n_head_kv == 0 */
     float scale;
     int64_t window; /* 0: all keys up to the query; else keys in (p - window, p] */
+    float cap;      /* scores become cap * tanh(score / cap); 0: they do not */
 };
 
 /* All members: stores rows of k and v (each row n_head_kv * head_dim floats, strides in

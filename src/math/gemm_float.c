@@ -20,6 +20,8 @@ struct job {
 
 /* A block and a line, so that rows next to each other are in different sets. */
 enum { COPY_ROW = GEMM_FLOAT_K * (int)sizeof(float) + 64 };
+/* Activation rows of one go where weights are stored (k, n). */
+enum { ROWS_ACROSS = 2 * GEMM_FLOAT_M };
 
 _Static_assert((GEMM_FLOAT_N * (GEMM_FLOAT_K + GEMM_FLOAT_ROWS)) * sizeof(float) +
                        (size_t)GEMM_FLOAT_M * COPY_ROW <=
@@ -50,17 +52,20 @@ static void panel_rows(const struct job *j, const float *panel, struct activatio
     for (int64_t t = 0; t < n_tiles; t++) {
         int64_t rows = m / n_tiles + (t < m % n_tiles);
         float *sum = sums + row * width;
-        j->f->tile(sum, width, x.a, x.row, panel, k, rows, k0 > 0,
+        size_t a_row = j->f->a_across ? (size_t)rows * sizeof(float) : x.row;
+        j->f->tile(sum, width, x.a, a_row, panel, k, rows, k0 > 0,
                    t == 0 ? next : &nothing);
         for (int64_t i = 0; i < rows && k0 + k == j->k; i++)
             memcpy(j->c + (row + i) * j->c_stride + n0, sum + i * width,
                    (size_t)n * sizeof(float));
         row += rows;
-        x.a += (size_t)rows * x.row;
+        x.a += (size_t)(j->f->a_across ? k * (int64_t)sizeof(float) : (int64_t)x.row) *
+               (size_t)rows;
     }
 }
 
 static const char *weights_at(const struct job *j, int64_t n0, int64_t k0) {
+    if (j->f->w_across) return j->w + (size_t)k0 * j->w_row + (size_t)(n0 * j->f->w_bytes);
     return j->w + (size_t)n0 * j->w_row + (size_t)(k0 * j->f->w_bytes);
 }
 
@@ -68,6 +73,8 @@ static const char *weights_at(const struct job *j, int64_t n0, int64_t k0) {
 static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_t l,
                                          int64_t k0) {
     int64_t n_tile = j->f->n_tile, from = n0 + l + n_tile;
+    /* Those that are stored (k, n) are read in order: hardware sees that coming. */
+    if (j->f->w_across) return (struct gemm_float_next){0};
     if (from == n0 + GEMM_FLOAT_N || from >= j->n) { /* the last one of this block */
         k0 += GEMM_FLOAT_K;
         if (k0 < j->k) {
@@ -89,8 +96,33 @@ static bool rows_collide(size_t a_row, int64_t m) {
     return a_row % 4096 == 0 && m > 1;
 }
 
+/* Tile by tile, as panel_rows cuts them: (k, rows) of each, so that a tile fills few lines. */
+static void copy_across(const struct job *j, int64_t m0, int64_t m, int64_t k0, int64_t k) {
+    int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile, row = m0;
+    float *to = (float *)(void *)j->copy;
+    for (int64_t t = 0; t < n_tiles; t++) {
+        int64_t rows = m / n_tiles + (t < m % n_tiles);
+        const char *from = j->a + (size_t)k0 * j->a_row + (size_t)row * sizeof(float);
+        for (int64_t l = 0; l < k; l++, from += j->a_row, to += rows) {
+            if (rows < 8) {
+                for (int64_t i = 0; i < rows; i++)
+                    memcpy(to + i, from + i * (int64_t)sizeof *to, sizeof *to);
+            } else { /* two halves that overlap; a tile has at most 16 rows */
+                memcpy(to, from, 8 * sizeof *to);
+                memcpy(to + rows - 8, from + (rows - 8) * (int64_t)sizeof *to,
+                       8 * sizeof *to);
+            }
+        }
+        row += rows;
+    }
+}
+
 static struct activations activations_at(const struct job *j, int64_t m0, int64_t m,
                                          int64_t k0, int64_t k) {
+    if (j->f->a_across) {
+        copy_across(j, m0, m, k0, k);
+        return (struct activations){j->copy, 0};
+    }
     struct activations x = {j->a + (size_t)m0 * j->a_row + (size_t)k0 * sizeof(float),
                             j->a_row};
     if (j->copy == NULL) return x;
@@ -135,19 +167,22 @@ void gemm_float_run(const struct gemm_float *f, float *c, int64_t c_stride, cons
     float *sums = (float *)scratch + GEMM_FLOAT_N * GEMM_FLOAT_K;
     char *copy = (char *)(sums + GEMM_FLOAT_N * GEMM_FLOAT_ROWS);
     struct job j = {f, c, c_stride, a, w, a_row, w_row, m, n, k, scratch, sums, NULL};
-    if (rows_collide(a_row, m)) j.copy = copy;
+    if (f->a_across || rows_collide(a_row, m)) j.copy = copy;
     if (k == 0) {
         for (int64_t i = 0; i < m; i++) memset(c + i * c_stride, 0, (size_t)n * sizeof *c);
     } else if (m <= f->m_stream && n >= f->n_tile) {
         stream(&j, scratch);
     } else {
-        for (; m > 0; m -= GEMM_FLOAT_ROWS) {
-            j.m = smaller(GEMM_FLOAT_ROWS, m);
+        /* Weights that are stored (k, n) are packed at next to no cost, so that sums may stay
+         * in the second-level cache. */
+        int64_t rows = f->w_across ? ROWS_ACROSS : GEMM_FLOAT_ROWS;
+        for (; m > 0; m -= rows) {
+            j.m = smaller(rows, m);
             for (int64_t n0 = 0; n0 < n; n0 += GEMM_FLOAT_N)
                 for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K)
                     block(&j, n0, smaller(GEMM_FLOAT_N, n - n0), k0);
-            j.a += GEMM_FLOAT_ROWS * a_row;
-            j.c += GEMM_FLOAT_ROWS * c_stride;
+            j.a += (size_t)rows * (f->a_across ? sizeof(float) : a_row);
+            j.c += rows * c_stride;
         }
     }
 }

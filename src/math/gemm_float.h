@@ -22,8 +22,8 @@ enum {
     GEMM_FLOAT_ROWS = 2048, /* activation rows of one go: their sums wait in scratch */
 };
 
-/* panel (k, n_tile) = the transpose of n <= n_tile rows of w from a column on, widened;
- * columns past n are anything. */
+/* panel (k, n_tile) = the transpose of n <= n_tile rows of w from a column on, widened; or, of
+ * weights that are stored (k, n), n of their columns. Columns past n are anything. */
 typedef void gemm_float_pack(float *panel, const void *w, size_t w_row, int64_t n,
                              int64_t k);
 
@@ -35,8 +35,8 @@ struct gemm_float_next {
     int64_t n_rows, n_lines;
 };
 
-/* c (rows, n_tile) = or += chains of a (rows, k) and panel (k, n_tile); 1 <= rows <=
- * m_tile. c and a in the strides of gemm.h. */
+/* c (rows, n_tile) = or += chains of a (rows, k), or (k, rows) where activations are stored
+ * so, and panel (k, n_tile); 1 <= rows <= m_tile. c and a in the strides of gemm.h. */
 typedef void gemm_float_tile(float *c, int64_t c_stride, const void *a, size_t a_row,
                              const float *panel, int64_t k, int64_t rows, bool add,
                              const struct gemm_float_next *next);
@@ -48,6 +48,8 @@ struct gemm_float {
     gemm_kernel *stream; /* may not use its scratch: the activations may be there */
     gemm_float_pack *pack;
     gemm_float_tile *tile;
+    bool w_across; /* weights are stored (k, n), */
+    bool a_across; /* and activations (k, m); nothing is streamed then */
 };
 
 /* The product, for any m, n, k; scratch as gemm.h says. */

@@ -9,6 +9,8 @@
  *   list_float.def  products with F32, F16 and BF16 weights
  *   list_q32.def    quantised weights in blocks of 32: activation rounding, products, widening
  *   list_qk.def     the same in blocks of 256
+ *   list_train.def  the backward pass and the optimisers
+ *   list_quant.def  weights to blocks
  *
  * The table is filled once, before the first use, and is constant afterwards. */
 #ifndef MATH_KERNELS_H
@@ -16,6 +18,8 @@
 
 #include "math/attn_layout.h"
 #include "math/gemm.h"
+#include "math/train_rows.h"
+#include "math/quant.h"
 
 struct math_kernels {
 #define KERNEL(name, result, parameters) result(*name) parameters;

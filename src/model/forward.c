@@ -7,6 +7,8 @@
  * nothing: each step treats rows alone, and the order inside a row is arithmetic.md's. */
 #include "model/forward.h"
 
+#include "math/compose.h"
+#include "math/functions.h"
 #include "math/kernels.h"
 
 #include <string.h>
@@ -19,10 +21,32 @@ struct walk {
     const struct math_kernels *m;
     const struct member *me;
     int64_t T;
-    bool few;                /* this member works on all rows, in memory of its own */
-    const struct rows_in *r; /* its own, or the team's */
+    bool few;                  /* this member works on all rows, in memory of its own */
+    const struct rows_in *r;   /* its own, or the team's */
+    const struct adapt *adapt; /* of the rows that products read, or NULL */
     void *scratch;
 };
+
+/* ---- the tape ---- */
+
+/* This layer's q, k, v and attention go where the tape wants them. */
+static void use_tape(const struct walk *k, int64_t layer) {
+    if (k->p->tape == NULL) return;
+    const struct tape_layer *t = &k->p->tape->layers[layer];
+    k->s->q = t->q;
+    k->s->k = t->k;
+    k->s->v = t->v;
+    k->s->attn = t->attn;
+}
+
+/* Columns [begin, end) of rows that are `width` wide. */
+static void keep(float *to, const float *from, int64_t n_rows, int64_t width, int64_t begin,
+                 int64_t end) {
+    if (to == NULL) return;
+    for (int64_t t = 0; t < n_rows; t++)
+        memcpy(to + t * width + begin, from + t * width + begin,
+               (size_t)(end - begin) * sizeof *to);
+}
 
 /* ---- rows ---- */
 
@@ -33,29 +57,52 @@ static void my_rows(const struct walk *k, int64_t *begin, int64_t *end) {
     if (!k->few) team_share(k->me, k->T, 1, begin, end);
 }
 
+/* This member's rows of n_embd numbers, onto the tape. */
+static void keep_rows(const struct walk *k, float *to, const float *from) {
+    int64_t D = k->c->n_embd, begin, end;
+    if (k->p->tape == NULL) return;
+    my_rows(k, &begin, &end);
+    keep(to == NULL ? NULL : to + begin * D, from + begin * D, end - begin, D, 0, D);
+}
+
 /* Between a row-wise step and one that reads all rows. */
 static void meet_rows(const struct walk *k) {
     if (!k->few) team_barrier(k->me);
 }
 
+/* cos and sin of row t's angles, for each kind of layer. */
+static void angles(const struct walk *k, int64_t t) {
+    const struct weights *w = k->p->weights;
+    int64_t half = k->c->n_rot / 2;
+    for (int64_t i = 0; i < w->n_ropes; i++) {
+        const float *freq = w->ropes[i].freq[k->s->is_long[t]];
+        float amplitude = w->ropes[i].amplitude;
+        float *cosines = k->r->cosines + (t * w->n_ropes + i) * half;
+        float *sines = k->r->sines + (t * w->n_ropes + i) * half;
+        for (int64_t j = 0; j < half; j++) sines[j] = (float)k->s->positions[t] * freq[j];
+        k->m->cos_f32(cosines, sines, half);
+        k->m->sin_f32(sines, sines, half);
+        if (amplitude == 1) continue;
+        k->m->scale_f32(cosines, cosines, amplitude, half);
+        k->m->scale_f32(sines, sines, amplitude, half);
+    }
+}
+
 /* x = embedding[id] (+ positions[p]); the rotary angles of every row. */
 static void embed(const struct walk *k) {
     const struct weights *w = k->p->weights;
-    int64_t D = k->c->n_embd, half = k->c->n_rot / 2, begin, end;
+    int64_t D = k->c->n_embd, begin, end;
     my_rows(k, &begin, &end);
     for (int64_t t = begin; t < end; t++) {
         float *x = k->r->x + t * D; /* (D) */
         matmul_row(x, &w->embedding, k->s->ids[t]);
+        if (k->c->embed_scale != 1) k->m->scale_f32(x, x, k->c->embed_scale, D);
         if (w->positions.data != NULL) {
             float *position = k->r->normed + t * D;
             matmul_row(position, &w->positions, k->s->positions[t]);
             k->m->add_f32(x, x, position, D);
         }
-        float *cosines = k->r->cosines + t * half, *sines = k->r->sines + t * half;
-        for (int64_t i = 0; i < half; i++)
-            sines[i] = (float)k->s->positions[t] * w->inverse_freq[i];
-        k->m->cos_f32(cosines, sines, half);
-        k->m->sin_f32(sines, sines, half);
+        angles(k, t);
     }
 }
 
@@ -68,7 +115,7 @@ static void norm_row(const struct walk *k, float *y, const float *x,
     }
 }
 
-/* x += h (normed first where the family says so), this member's rows. */
+/* x += h (normed or scaled first where the model says so), this member's rows. */
 static void join(const struct walk *k, const struct norm *after) {
     int64_t D = k->c->n_embd, begin, end;
     my_rows(k, &begin, &end);
@@ -77,6 +124,10 @@ static void join(const struct walk *k, const struct norm *after) {
         const float *h = k->s->h + t * D;
         if (k->c->family.norm_after) {
             norm_row(k, normed, h, after, D);
+            h = normed;
+        }
+        if (k->c->residual_scale != 1) {
+            k->m->scale_f32(normed, h, k->c->residual_scale, D);
             h = normed;
         }
         k->m->add_f32(x, x, h, D);
@@ -119,21 +170,42 @@ static struct operand input_rows(const struct walk *k, const struct norm *before
     return in;
 }
 
-/* y rows, outputs [begin, end) with the bias. */
+/* What the adapters of these layers make of the rows, before products add it. */
+static void adapt_inputs(const struct walk *k, const struct operand *in,
+                         const struct linear *const *layers, int n_layers) {
+    if (k->adapt != NULL)
+        adapt_low(k->adapt, k->me, k->few, in, layers, n_layers, k->scratch);
+}
+
+/* Shows an observer what the layer's linears read: complete rows, until the next barrier. */
+static void observe(const struct walk *k, const struct layer *l, enum observed what,
+                    const float *x, int64_t width) {
+    const struct observer *o = k->p->observer;
+    int64_t layer = l - k->p->weights->layers, begin, end;
+    if (o == NULL) return;
+    team_share(k->me, width, 16, &begin, &end);
+    if (begin < end) o->rows(o->context, layer, what, x, k->T, width, begin, end);
+}
+
+/* y rows, outputs [begin, end) with the bias and adapters; the first is row `row` of those
+ * that the adapters were told of. */
 static void product(const struct walk *k, float *y, const struct operand *in,
-                    const struct linear *l, int64_t n_rows, int64_t begin, int64_t end) {
+                    const struct linear *l, int64_t row, int64_t n_rows, int64_t begin,
+                    int64_t end) {
     matmul_range(y, l->w.n, in, &l->w, n_rows, begin, end, k->scratch);
-    if (l->b == NULL) return;
-    for (int64_t t = 0; t < n_rows; t++) {
-        float *row = y + t * l->w.n + begin;
-        k->m->add_f32(row, row, l->b + begin, end - begin);
+    for (int64_t t = 0; l->b != NULL && t < n_rows; t++) {
+        float *out = y + t * l->w.n + begin;
+        k->m->add_f32(out, out, l->b + begin, end - begin);
     }
+    if (k->adapt != NULL)
+        adapt_add(k->adapt, k->me, y, l, row, n_rows, begin, end, k->scratch);
 }
 
 /* Layers that read the same rows, as one line of outputs. Ends with a barrier. */
 static void products(const struct walk *k, float *const *y, const struct operand *in,
                      const struct linear *const *layers, int n_layers) {
     int64_t total = 0, begin, end;
+    adapt_inputs(k, in, layers, n_layers);
     for (int i = 0; i < n_layers; i++) total += layers[i]->w.n;
     int64_t unit = matmul_unit(total, 32, k->me->n, k->few);
     while (team_queue_next(k->me, total, unit, &begin, &end)) {
@@ -142,7 +214,7 @@ static void products(const struct walk *k, float *const *y, const struct operand
             int64_t n = layers[i]->w.n;
             int64_t from = begin > first ? begin - first : 0;
             int64_t to = end - first < n ? end - first : n;
-            if (from < to) product(k, y[i], in, layers[i], k->T, from, to);
+            if (from < to) product(k, y[i], in, layers[i], 0, k->T, from, to);
             first += n;
         }
     }
@@ -171,17 +243,17 @@ static void join_halves(const struct walk *k, float *x, int64_t n_heads) {
     }
 }
 
-/* Clamp, norms and rotation of n_heads heads of row t, from `x` on. */
-static void finish_heads(const struct walk *k, float *x, int64_t t, int64_t n_heads,
-                         const struct norm *norm, bool rotate) {
+/* Norms and rotation of n_heads heads of row t's q or k, from `x` on; rope: layer's. */
+static void turn_heads(const struct walk *k, float *x, int64_t t, int64_t n_heads,
+                       const struct norm *norm, int rope) {
     const struct config *c = k->c;
-    int64_t hd = c->head_dim, half = c->n_rot / 2;
-    if (c->clamp_qkv > 0) clamp(x, n_heads * hd, c->clamp_qkv);
-    if (!rotate) return;
+    int64_t hd = c->head_dim;
     if (c->family.qk_norm == QK_NORM_ROW) norm_row(k, x, x, norm, n_heads * hd);
     if (c->family.qk_norm == QK_NORM_HEAD)
         for (int64_t i = 0; i < n_heads; i++) norm_row(k, x + i * hd, x + i * hd, norm, hd);
-    const float *cosines = k->r->cosines + t * half, *sines = k->r->sines + t * half;
+    if (rope < 0) return;
+    int64_t at = (t * k->p->weights->n_ropes + rope) * (c->n_rot / 2);
+    const float *cosines = k->r->cosines + at, *sines = k->r->sines + at;
     if (c->family.rope == ROPE_HALF)
         k->m->rope_half_f32(x, cosines, sines, n_heads, hd, c->n_rot);
     if (c->family.rope == ROPE_PAIRS)
@@ -193,14 +265,30 @@ static void finish_row(const struct walk *k, const struct layer *l, int64_t t,
                        int64_t begin, int64_t end) {
     const struct config *c = k->c;
     int64_t hd = c->head_dim, group = c->n_head / c->n_head_kv, n = end - begin;
-    float *q = k->s->q + t * l->q.w.n + begin * group * hd;
+    float limit = c->clamp_qkv, *q = k->s->q + t * l->q.w.n + begin * group * hd;
     float *key = k->s->k + t * l->k.w.n + begin * hd,
           *v = k->s->v + t * l->v.w.n + begin * hd;
     if (l->q.halves) join_halves(k, q, n * group);
     if (l->k.halves) join_halves(k, key, n);
-    finish_heads(k, q, t, n * group, &l->q_norm, true);
-    finish_heads(k, key, t, n, &l->k_norm, true);
-    finish_heads(k, v, t, n, NULL, false);
+    if (limit > 0) {
+        clamp(q, n * group * hd, limit);
+        clamp(key, n * hd, limit);
+        clamp(v, n * hd, limit);
+    }
+    if (k->p->tape != NULL) {
+        const struct tape_layer *tape = &k->p->tape->layers[l - k->p->weights->layers];
+        int64_t n_q = l->q.w.n, n_kv = l->k.w.n, first = begin * hd;
+        keep(tape->q_raw, k->s->q, 1, 0, t * n_q + first * group,
+             t * n_q + (first + n * hd) * group);
+        keep(tape->k_raw, k->s->k, 1, 0, t * n_kv + first, t * n_kv + first + n * hd);
+    }
+    turn_heads(k, q, t, n * group, &l->q_norm, l->rope);
+    if (c->temperature > 0) {
+        float spans = 1.0F + (float)(k->s->positions[t] / c->rope_short);
+        float factor = 1.0F + c->temperature * math_log_f32(spans);
+        k->m->scale_f32(q, q, factor, n * group * hd);
+    }
+    turn_heads(k, key, t, n, &l->k_norm, l->rope);
 }
 
 /* Contexts up to which a member attends to the heads that it stored without meeting others:
@@ -251,12 +339,15 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     struct workspace *s = k->s;
     float *const outputs[] = {s->q, s->k, s->v};
     const struct linear *const inputs[] = {&l->q, &l->k, &l->v}, *const o = &l->o;
-    struct attn_shape shape = {c->n_head, c->attn_scale,
-                               c->windowed[layer] ? c->window : 0};
+    struct attn_shape shape = {.n_head = c->n_head,
+                               .scale = c->attn_scale,
+                               .window = c->windowed[layer] ? c->window : 0,
+                               .cap = c->attn_cap};
     /* Read by members only after the barrier that ends the products. */
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
             s->segments[i].cache = &k->p->caches[i][layer];
+    observe(k, l, OBSERVED_ATTENTION, in->rows[OPERAND_F32], l->q.w.k);
     products(k, outputs, in, inputs, 3);
     if (k->few && c->family.qk_norm != QK_NORM_ROW)
         attend_by_heads(k, l, &shape);
@@ -267,16 +358,18 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     my_rows(k, &begin, &end);
     struct operand rows = operand_of(k, &o, 1, s->attn, l->q.w.n, begin, end);
     meet_rows(k);
+    observe(k, l, OBSERVED_OUTPUT, s->attn, o->w.k);
     products(k, &s->h, &rows, &o, 1);
 }
 
 /* ---- MLP ---- */
 
-static void activate(const struct walk *k, float *x, int64_t n) {
+static void activate(const struct walk *k, const struct layer *l, float *x, int64_t n) {
     switch (k->c->family.activation) {
     case ACT_SILU: k->m->silu_f32(x, x, n); break;
     case ACT_GELU_TANH: k->m->gelu_tanh_f32(x, x, n); break;
     case ACT_GELU_ERF: k->m->gelu_erf_f32(x, x, n); break;
+    case ACT_XIELU: math_xielu_f32(x, x, n, &l->xielu); break;
     }
 }
 
@@ -286,18 +379,23 @@ static void hidden(const struct walk *k, const struct layer *l, const struct ope
     struct workspace *s = k->s;
     int64_t F = k->c->n_ff, n = end - begin;
     enum operand_format f = matmul_format(l->down.w.dtype);
-    if (k->c->family.gated) product(k, s->gate, in, &l->gate, k->T, begin, end);
-    product(k, s->up, in, &l->up, k->T, begin, end);
+    if (k->c->family.gated) product(k, s->gate, in, &l->gate, 0, k->T, begin, end);
+    product(k, s->up, in, &l->up, 0, k->T, begin, end);
+    if (k->p->tape != NULL) {
+        const struct tape_layer *tape = &k->p->tape->layers[l - k->p->weights->layers];
+        keep(tape->gate, s->gate, k->T, F, begin, end);
+        keep(tape->up, s->up, k->T, F, begin, end);
+    }
     for (int64_t t = 0; t < k->T; t++) {
         float *up = s->up + t * F + begin;
         if (k->c->family.gated && k->c->family.activation == ACT_SILU) {
             k->m->silu_mul_f32(up, s->gate + t * F + begin, up, n);
         } else if (k->c->family.gated) {
             float *gate = s->gate + t * F + begin;
-            activate(k, gate, n);
+            activate(k, l, gate, n);
             k->m->mul_f32(up, gate, up, n);
         } else {
-            activate(k, up, n);
+            activate(k, l, up, n);
         }
     }
     operand_round(s->rounded_up[f], out->row_bytes[f], f, s->up, F, k->T, begin, end);
@@ -315,9 +413,13 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
     }
     int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
     int64_t unit = matmul_unit(F, step, k->me->n, k->few);
+    const struct linear *const ins[] = {&l->up, &l->gate};
+    adapt_inputs(k, in, ins, k->c->family.gated ? 2 : 1);
+    observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);
     while (team_queue_next(k->me, F, unit, &begin, &end))
         hidden(k, l, in, &inside, begin, end);
     team_barrier(k->me);
+    observe(k, l, OBSERVED_DOWN, s->up, F);
     const struct linear *const down = &l->down;
     products(k, &s->h, &inside, &down, 1);
 }
@@ -325,28 +427,50 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
 /* ---- the walk ---- */
 
 static void block(const struct walk *k, int64_t layer) {
+    static const struct tape_layer nothing = {0};
     const struct layer *l = &k->p->weights->layers[layer];
     const struct linear *const qkv[] = {&l->q, &l->k, &l->v}, *const mlp_in[] = {&l->up,
                                                                                  &l->gate};
+    const struct tape_layer *tape =
+        k->p->tape == NULL ? &nothing : &k->p->tape->layers[layer];
     int n_mlp_in = k->c->family.gated ? 2 : 1;
+    use_tape(k, layer);
+    keep_rows(k, tape->x_attn, k->r->x);
     struct operand in = input_rows(k, &l->attn_norm, qkv, 3);
     attention(k, l, layer, &in);
+    keep_rows(k, tape->attn_out, k->s->h);
     if (k->c->parallel_residual) {
         /* x + attn(norm1 x) + mlp(norm2 x): norm2 reads x before the attention joins it. */
         in = input_rows(k, &l->ffn_norm, mlp_in, n_mlp_in);
         join(k, &l->attn_after);
     } else {
         join(k, &l->attn_after);
+        keep_rows(k, tape->x_ffn, k->r->x);
         in = input_rows(k, &l->ffn_norm, mlp_in, n_mlp_in);
     }
     mlp(k, l, &in);
+    keep_rows(k, tape->ffn_out, k->s->h);
     join(k, &l->ffn_after);
+}
+
+/* Logits [begin, end) of a request, from the products to what the model means. */
+static void finish_logits(const struct walk *k, const struct logit_request *request,
+                          int64_t begin, int64_t end) {
+    const struct config *c = k->c;
+    if (c->logit_divisor == 1 && c->logit_cap == 0) return;
+    for (int64_t t = 0; t < request->n; t++) {
+        float *x = request->out + t * c->n_vocab + begin;
+        if (c->logit_divisor != 1) k->m->divide_f32(x, x, c->logit_divisor, end - begin);
+        if (c->logit_cap > 0) math_softcap_f32(x, x, end - begin, c->logit_cap);
+    }
 }
 
 /* Final norm and head of the rows that were asked for, whose normed rows lie one after the
  * other. A range of the head's rows serves all requests before the next one is read. */
-static void head(const struct walk *k) {
-    const struct pass *p = k->p;
+static void head(const struct walk *pass_walk) {
+    const struct pass *p = pass_walk->p;
+    struct walk of_requests = *pass_walk, *const k = &of_requests;
+    k->adapt = p->adapt_head;
     const struct linear *const l = &p->weights->head;
     int64_t D = k->c->n_embd, V = k->c->n_vocab, n = 0, begin, end;
     for (int64_t i = 0; i < p->n_requests; i++) n += p->requests[i].n;
@@ -363,10 +487,12 @@ static void head(const struct walk *k) {
     struct operand in = operand_of(k, &l, 1, k->r->normed, D, begin, end);
     meet_rows(k);
     int64_t unit = matmul_unit(V, 32, k->me->n, n <= FEW_ROWS);
+    adapt_inputs(k, &in, &l, 1);
     while (team_queue_next(k->me, V, unit, &begin, &end)) {
         struct operand rows = in;
-        for (int64_t i = 0; i < p->n_requests; i++) {
-            product(k, p->requests[i].out, &rows, l, p->requests[i].n, begin, end);
+        for (int64_t i = 0, first = 0; i < p->n_requests; first += p->requests[i++].n) {
+            product(k, p->requests[i].out, &rows, l, first, p->requests[i].n, begin, end);
+            finish_logits(k, &p->requests[i], begin, end);
             for (int f = 0; f < OPERAND_FORMATS; f++)
                 if (rows.rows[f] != NULL)
                     rows.rows[f] = (const char *)rows.rows[f] +
@@ -377,18 +503,21 @@ static void head(const struct walk *k) {
 
 static void walk_pass(void *context, const struct member *me) {
     const struct pass *p = context;
-    bool few = p->n_rows <= FEW_ROWS;
+    bool few = p->n_rows <= FEW_ROWS && p->tape == NULL;
+    struct workspace mine = *p->work; /* a tape changes where its pointers lead */
     struct walk k = {.p = p,
                      .c = p->config,
-                     .s = p->work,
+                     .s = &mine,
                      .m = math_kernels(),
                      .me = me,
                      .T = p->n_rows,
                      .few = few,
                      .r = few ? &p->work->own[me->i] : &p->work->shared,
+                     .adapt = p->adapt,
                      .scratch = p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
     embed(&k);
     for (int64_t layer = 0; layer < k.c->n_layer; layer++) block(&k, layer);
+    if (p->tape != NULL) keep_rows(&k, p->tape->x, k.r->x);
     if (p->n_requests > 0) head(&k);
 }
 

@@ -111,9 +111,7 @@ static glass_status read_settings(struct import *im) {
 
 static const char *const suffixes[IMPORT_SUFFIXES] = {".weight", ".bias"};
 
-/* Whether a name of n bytes is "a" or "b" of "a|b", whose '#' is a number; *layer is then that
- * number, else -1. */
-static bool fits(const char *patterns, const char *name, size_t n, int64_t *layer) {
+bool import_fits(const char *patterns, const char *name, size_t n, int64_t *layer) {
     const char *end = name + n, *at = name, *p = patterns;
     *layer = -1;
     for (; *p && *p != '|'; p++) {
@@ -129,11 +127,10 @@ static bool fits(const char *patterns, const char *name, size_t n, int64_t *laye
     }
     if (at == end && (*p == '\0' || *p == '|')) return true;
     p = strchr(p, '|');
-    return p != NULL && fits(p + 1, name, n, layer);
+    return p != NULL && import_fits(p + 1, name, n, layer);
 }
 
-/* The first of "a|b" with the layer's number and the suffix. */
-static void spell(char out[128], const char *prefix, const char *pattern, int64_t layer,
+void import_spell(char out[128], const char *prefix, const char *pattern, int64_t layer,
                   const char *suffix) {
     int n = (int)strcspn(pattern, "|"), to_hash = (int)strcspn(pattern, "#|");
     if (to_hash == n)
@@ -148,7 +145,7 @@ static const struct archive_tensor *embedding(const struct import *im) {
     const struct import_name *row = im->family->names;
     char name[128];
     while (strcmp(row->ours, "token_embd") != 0) row++;
-    spell(name, im->family->prefix, row->theirs, 0, ".weight");
+    import_spell(name, im->family->prefix, row->theirs, 0, ".weight");
     const struct archive_tensor *t = archive_find(im->archive, name, -1);
     if (t != NULL) return t;
     return archive_find(im->archive, name + strlen(im->family->prefix), -1);
@@ -202,7 +199,7 @@ static glass_status claim(struct import *im, const struct import_name *row, int6
                     archive_path(im->archive), t->name);
     *done = 1;
     if (im->tied && strcmp(row->ours, "output") == 0) return check_tied(im, t);
-    spell(name, "", row->ours, layer, suffixes[suffix]);
+    import_spell(name, "", row->ours, layer, suffixes[suffix]);
     return import_tensor(im, name, row->how, t);
 }
 
@@ -214,12 +211,12 @@ static glass_status one_tensor(struct import *im, const struct archive_tensor *t
     if (strncmp(name, f->prefix, n_prefix) == 0) name += n_prefix;
     size_t n = strlen(name);
     for (const char *const *i = f->ignored; *i != NULL; i++)
-        if (fits(*i, name, n, &layer)) return GLASS_OK;
+        if (import_fits(*i, name, n, &layer)) return GLASS_OK;
     for (int s = 0; s < IMPORT_SUFFIXES; s++) {
         size_t n_suffix = strlen(suffixes[s]);
         if (n <= n_suffix || strcmp(name + n - n_suffix, suffixes[s]) != 0) continue;
         for (const struct import_name *row = f->names; row->theirs != NULL; row++)
-            if (fits(row->theirs, name, n - n_suffix, &layer))
+            if (import_fits(row->theirs, name, n - n_suffix, &layer))
                 return claim(im, row, layer, s, t);
     }
     return no_place(im, t);
@@ -233,7 +230,7 @@ static glass_status check_complete(const struct import *im) {
         for (int64_t layer = 0; layer < n; layer++)
             for (int s = 0; s < (has_bias(im, row) ? 2 : 1); s++) {
                 if (*claimed(im, row, layer, s)) continue;
-                spell(name, im->family->prefix, row->theirs, layer, suffixes[s]);
+                import_spell(name, im->family->prefix, row->theirs, layer, suffixes[s]);
                 return fail(GLASS_BAD_INPUT, "%s: tensor %s is missing, which %s asks for",
                             archive_path(im->archive), name, im->config_path);
             }

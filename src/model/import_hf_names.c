@@ -285,6 +285,11 @@ static glass_status gptneo_more(struct import *im) {
     return put_windows(im, window, pattern);
 }
 
+/* OLMo 1's layer norms have a fixed epsilon. */
+static glass_status olmo_more(struct import *im) {
+    return import_put_number(im, LAYER_EPS, 1e-5);
+}
+
 /* ---- families ---- */
 
 static const struct import_family families[] = {
@@ -303,7 +308,7 @@ static const struct import_family families[] = {
      .more = qwen_more},
     {.model_type = "olmo", .arch = "olmo", .prefix = "model.", .names = olmo_names,
      .ignored = llama_ignored, .keys = olmo_keys, .musts = llama_musts,
-     .rope = true, .rope_part = 1},
+     .rope = true, .rope_part = 1, .more = olmo_more},
     {.model_type = "olmo2", .arch = "olmo2", .prefix = "model.", .names = olmo2_names,
      .ignored = llama_ignored, .keys = olmo2_keys, .musts = llama_musts,
      .rope = true, .rope_part = 1},
@@ -323,6 +328,10 @@ const struct import_family *import_family_find(const char *model_type) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(families[i].model_type, model_type) == 0) return &families[i];
     return NULL;
+}
+
+const struct import_family *import_family_at(int i) {
+    return i < (int)(sizeof families / sizeof *families) ? &families[i] : NULL;
 }
 
 const char *import_family_names(void) {

@@ -59,40 +59,53 @@ static glass_status read(const struct import *im, struct rope_settings *r) {
 
 /* Llama 3's rule (apply_scaling of its reference code): long waves turn `factor` times slower,
  * short ones as ever, between them a mixture. The factors divide the frequencies. */
-static glass_status llama3(struct import *im, const struct rope_settings *r) {
-    double factor, low, high;
-    int64_t length, n = r->n_rot / 2;
-    float *factors;
-    TRY(import_number(im, r->object, "factor", &factor, NAN));
-    TRY(import_number(im, r->object, "low_freq_factor", &low, NAN));
-    TRY(import_number(im, r->object, "high_freq_factor", &high, NAN));
-    TRY(import_count(im, r->object, "original_max_position_embeddings", &length, 1,
-                     IMPORT_COUNT, -1));
-    if (!(factor >= 1 && low > 0 && high > low))
-        return import_bad(im, "rope_scaling", r->object,
-                          "factor of at least 1 and low_freq_factor < high_freq_factor are "
-                          "possible");
-    TRY(mem_alloc_aligned(&factors, (size_t)n, sizeof *factors));
-    TRY(gguf_build_own(im->build, factors, mem_free));
-    for (int64_t i = 0; i < n; i++) {
+void import_llama3_factors(float *factors, const struct import_llama3 *r) {
+    for (int64_t i = 0; i < r->n_rot / 2; i++) {
         float exponent = (float)(2 * i) / (float)r->n_rot;
         double wave = 2 * M_PI * (double)math_pow_f32((float)r->theta, exponent);
-        double shortest = (double)length / high, longest = (double)length / low;
+        double shortest = r->length / r->high, longest = r->length / r->low;
         if (wave < shortest) {
             factors[i] = 1;
         } else if (wave > longest) {
-            factors[i] = (float)factor;
+            factors[i] = (float)r->factor;
         } else {
-            double mix = ((double)length / wave - low) / (high - low);
-            factors[i] = (float)(1 / ((1 - mix) / factor + mix));
+            double mix = (r->length / wave - r->low) / (r->high - r->low);
+            factors[i] = (float)(1 / ((1 - mix) / r->factor + mix));
         }
     }
+}
+
+/* The rule's numbers go along, for who writes a config.json of it. */
+glass_status import_rope_llama3(struct import *im, const struct import_llama3 *r) {
+    int64_t n = r->n_rot / 2;
+    const double numbers[] = {r->factor, r->low, r->high, r->length};
+    float *factors;
+    TRY(mem_alloc_aligned(&factors, (size_t)n, sizeof *factors));
+    TRY(gguf_build_own(im->build, factors, mem_free));
+    import_llama3_factors(factors, r);
+    TRY(gguf_put_array(im->values, IMPORT_LLAMA3_KEY, GGUF_F64, numbers, 4));
     struct gguf_tensor t = {.name = "rope_freqs.weight",
                             .dtype = GLASS_F32,
                             .n_dims = 1,
                             .shape = {n},
                             .data = (const uint8_t *)factors};
     return gguf_build_tensor(im->build, &t);
+}
+
+static glass_status llama3(struct import *im, const struct rope_settings *r) {
+    struct import_llama3 l = {.theta = r->theta, .n_rot = r->n_rot};
+    int64_t length;
+    TRY(import_number(im, r->object, "factor", &l.factor, NAN));
+    TRY(import_number(im, r->object, "low_freq_factor", &l.low, NAN));
+    TRY(import_number(im, r->object, "high_freq_factor", &l.high, NAN));
+    TRY(import_count(im, r->object, "original_max_position_embeddings", &length, 1,
+                     IMPORT_COUNT, -1));
+    l.length = (double)length;
+    if (!(l.factor >= 1 && l.low > 0 && l.high > l.low))
+        return import_bad(im, "rope_scaling", r->object,
+                          "factor of at least 1 and low_freq_factor < high_freq_factor are "
+                          "possible");
+    return import_rope_llama3(im, &l);
 }
 
 glass_status import_rope(struct import *im) {

@@ -17,8 +17,13 @@ struct glass_session {
     struct workspace work;
     struct attn_cache **pass_caches; /* (n_batch) one per segment of a pass */
     struct logit_request *requests;  /* (n_batch) */
+    struct adapt_set *adapters;      /* NULL without any */
+    struct adapt_memory adapt;       /* of the passes that this session leads */
+    const struct observer *observer; /* of the passes that this session leads; or NULL */
 };
 
+/* Whether it takes the rope's frequencies for long sessions. */
+bool session_is_long(const struct glass_session *s);
 /* All bytes that such a session takes. */
 size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch,
                      int n_threads, glass_dtype cache_type);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/team.h"
 #include "format/gguf_view.h"
-#include "math/functions.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -173,27 +172,75 @@ static glass_status norm(struct binder *b, struct norm *out, const char *name,
     return vector(b, &out->b, OPTIONAL, text, layer, n);
 }
 
-static struct weight rows_of(const struct weight *w, int64_t first, int64_t n) {
-    struct weight part = *w;
-    part.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
-    part.n = n;
+static struct linear rows_of(const struct linear *all, int64_t first, int64_t n) {
+    struct linear part = *all;
+    part.w.data = (const uint8_t *)all->w.data + (size_t)first * all->w.row_bytes;
+    part.w.n = n;
+    if (all->b != NULL) part.b = all->b + first;
     return part;
 }
 
-/* One tensor whose rows are q, then k, then v. */
-static glass_status fused_qkv(struct binder *b, struct layer *l, int64_t i) {
+/* q, k and v: one tensor whose rows are q, then k, then v, or three. */
+static glass_status bind_qkv(struct binder *b, struct layer *l, int64_t i) {
     const struct config *c = b->c;
     int64_t n_q = c->n_head * c->head_dim, n_kv = c->n_head_kv * c->head_dim;
+    const struct gguf_tensor *fused;
     struct linear all;
-    TRY(linear(b, &all, "attn_qkv", i, n_q + 2 * n_kv, c->n_embd));
-    l->q.w = rows_of(&all.w, 0, n_q);
-    l->k.w = rows_of(&all.w, n_q, n_kv);
-    l->v.w = rows_of(&all.w, n_q + n_kv, n_kv);
-    if (all.b != NULL) {
-        l->q.b = all.b;
-        l->k.b = all.b + n_q;
-        l->v.b = all.b + n_q + n_kv;
+    TRY(find(b, &fused, OPTIONAL, "attn_qkv.weight", i));
+    if (fused == NULL && !c->family.fused_qkv) {
+        TRY(linear(b, &l->q, "attn_q", i, n_q, c->n_embd));
+        TRY(linear(b, &l->k, "attn_k", i, n_kv, c->n_embd));
+        return linear(b, &l->v, "attn_v", i, n_kv, c->n_embd);
     }
+    TRY(linear(b, &all, "attn_qkv", i, n_q + 2 * n_kv, c->n_embd));
+    l->q = rows_of(&all, 0, n_q);
+    l->k = rows_of(&all, n_q, n_kv);
+    l->v = rows_of(&all, n_q + n_kv, n_kv);
+    return GLASS_OK;
+}
+
+/* gate, where the family has one, and up: one tensor of the gate's rows, then up's, or two. */
+static glass_status bind_gate_up(struct binder *b, struct layer *l, int64_t i) {
+    const struct config *c = b->c;
+    struct linear all;
+    if (!c->family.fused_gate) {
+        if (c->family.gated) TRY(linear(b, &l->gate, "ffn_gate", i, c->n_ff, c->n_embd));
+        return linear(b, &l->up, "ffn_up", i, c->n_ff, c->n_embd);
+    }
+    TRY(linear(b, &all, "ffn_up", i, 2 * c->n_ff, c->n_embd));
+    l->gate = rows_of(&all, 0, c->n_ff);
+    l->up = rows_of(&all, c->n_ff, c->n_ff);
+    return GLASS_OK;
+}
+
+/* Layer i's number under a key: an array's item, or the one number of all layers. */
+static glass_status layer_number(const struct binder *b, const char *name, int64_t i,
+                                 float *out, double least, double most) {
+    const struct gguf_value *v = gguf_find(b->g, name);
+    if (v == NULL)
+        return fail(GLASS_BAD_INPUT, "%s: \"%s\" is missing", gguf_path(b->g), name);
+    bool is_array = v->type == GGUF_ARRAY;
+    if (v->item_type != GGUF_F32 || (is_array && v->n_items != (uint64_t)b->c->n_layer))
+        return fail(GLASS_BAD_INPUT,
+                    "%s: \"%s\" is neither a number nor an array of %lld (F32)",
+                    gguf_path(b->g), name, (long long)b->c->n_layer);
+    double value = gguf_item_float(v, is_array ? (uint64_t)i : 0);
+    if (!(value >= least && value <= most))
+        return fail(GLASS_BAD_INPUT, "%s: \"%s\" of layer %lld is %g; %g to %g is possible",
+                    gguf_path(b->g), name, (long long)i, value, least, most);
+    *out = (float)value;
+    return GLASS_OK;
+}
+
+/* The file has the numbers as they are trained: softplus makes them positive. */
+static glass_status bind_xielu(const struct binder *b, struct layer *l, int64_t i) {
+    float right, left;
+    TRY(layer_number(b, "xielu.alpha_p", i, &right, -1e4, 1e4));
+    TRY(layer_number(b, "xielu.alpha_n", i, &left, -1e4, 1e4));
+    TRY(layer_number(b, "xielu.beta", i, &l->xielu.beta, -1e4, 1e4));
+    TRY(layer_number(b, "xielu.eps", i, &l->xielu.eps, -1, 0));
+    l->xielu.right = math_softplus_f32(right);
+    l->xielu.left = l->xielu.beta + math_softplus_f32(left);
     return GLASS_OK;
 }
 
@@ -203,47 +250,65 @@ static glass_status bind_layer(struct binder *b, struct layer *l, int64_t i) {
     int64_t n_q = c->n_head * c->head_dim, n_kv = c->n_head_kv * c->head_dim;
     if (f->norm_before) {
         TRY(norm(b, &l->attn_norm, "attn_norm", i, c->n_embd));
-        TRY(norm(b, &l->ffn_norm, "ffn_norm", i, c->n_embd));
+        if (f->one_norm)
+            l->ffn_norm = l->attn_norm;
+        else
+            TRY(norm(b, &l->ffn_norm, "ffn_norm", i, c->n_embd));
     }
     if (f->norm_after) {
         TRY(norm(b, &l->attn_after, "post_attention_norm", i, c->n_embd));
         TRY(norm(b, &l->ffn_after, "post_ffw_norm", i, c->n_embd));
     }
-    if (f->fused_qkv) {
-        TRY(fused_qkv(b, l, i));
-    } else {
-        TRY(linear(b, &l->q, "attn_q", i, n_q, c->n_embd));
-        TRY(linear(b, &l->k, "attn_k", i, n_kv, c->n_embd));
-        TRY(linear(b, &l->v, "attn_v", i, n_kv, c->n_embd));
-    }
+    TRY(bind_qkv(b, l, i));
+    l->rope = c->n_rot == 0 || !c->rotated[i] ? -1 : c->has_local && c->windowed[i] ? 1 : 0;
     if (f->qk_norm != QK_NORM_NONE) {
         bool row = f->qk_norm == QK_NORM_ROW;
         TRY(norm(b, &l->q_norm, "attn_q_norm", i, row ? n_q : c->head_dim));
         TRY(norm(b, &l->k_norm, "attn_k_norm", i, row ? n_kv : c->head_dim));
     }
     TRY(linear(b, &l->o, "attn_output", i, c->n_embd, n_q));
-    if (f->gated) TRY(linear(b, &l->gate, "ffn_gate", i, c->n_ff, c->n_embd));
-    TRY(linear(b, &l->up, "ffn_up", i, c->n_ff, c->n_embd));
+    TRY(bind_gate_up(b, l, i));
+    if (f->activation == ACT_XIELU) TRY(bind_xielu(b, l, i));
     return linear(b, &l->down, "ffn_down", i, c->n_embd, c->n_ff);
 }
 
-/* freq_i = 1 / base^(2i/n_rot), each step rounded to binary32, divided by the position scale
- * and by the file's own factors (Llama 3's long-context ones). */
+/* One kind of layer's frequencies, divided by `factors` where they are not NULL. */
+static void frequencies(struct binder *b, const float **out, const struct rope *rope,
+                        const float *factors) {
+    if (b->vectors != NULL) {
+        float *freq = b->vectors + b->used;
+        rope_frequencies(freq, rope, b->c->n_rot, factors);
+        *out = freq;
+    }
+    b->used += (size_t)b->c->n_rot / 2;
+}
+
+/* The file's own factors (Llama 3's, or two sets for short and long sessions) hold for the
+ * layers that the file's scaling holds for. */
 static glass_status bind_rope(struct binder *b, struct weights *w) {
     const struct config *c = b->c;
-    float *factors;
+    float *factors, *factors_long;
     if (c->n_rot == 0) return GLASS_OK;
     int64_t n = c->n_rot / 2;
     TRY(vector(b, &factors, OPTIONAL, "rope_freqs.weight", -1, n));
-    if (b->vectors != NULL) {
-        w->inverse_freq = b->vectors + b->used;
-        for (int64_t i = 0; i < n; i++) {
-            float exponent = (float)(2 * i) / (float)c->n_rot;
-            float freq = 1.0F / math_pow_f32(c->rope_base, exponent) / c->rope_scale;
-            w->inverse_freq[i] = factors == NULL ? freq : freq / factors[i];
-        }
+    factors_long = factors;
+    const struct gguf_tensor *two_sets;
+    TRY(find(b, &two_sets, OPTIONAL, "rope_factors_long.weight", -1));
+    if (two_sets != NULL) {
+        TRY(vector(b, &factors, REQUIRED, "rope_factors_short.weight", -1, n));
+        TRY(vector(b, &factors_long, REQUIRED, "rope_factors_long.weight", -1, n));
     }
-    b->used += (size_t)n;
+    w->two_lengths = two_sets != NULL;
+    w->n_ropes = c->has_local ? 2 : 1;
+    for (int i = 0; i < w->n_ropes; i++) {
+        const struct rope *rope = i == 0 ? &c->rope : &c->rope_local;
+        bool plain = i == 1 && c->family.local_plain;
+        struct rope_table *table = &w->ropes[i];
+        table->amplitude = rope->amplitude;
+        frequencies(b, &table->freq[0], rope, plain ? NULL : factors);
+        table->freq[1] = table->freq[0];
+        if (two_sets != NULL && !plain) frequencies(b, &table->freq[1], rope, factors_long);
+    }
     return GLASS_OK;
 }
 
@@ -262,6 +327,26 @@ static glass_status bind_all(struct binder *b, struct weights *w) {
     TRY(bind_rope(b, w));
     for (int64_t i = 0; i < c->n_layer; i++) TRY(bind_layer(b, &w->layers[i], i));
     return GLASS_OK;
+}
+
+static struct linear *linear_of(struct layer *l, int kind) {
+    struct linear *const all[LINEARS] = {
+        [LINEAR_Q] = &l->q,       [LINEAR_K] = &l->k,       [LINEAR_V] = &l->v,
+        [LINEAR_O] = &l->o,       [LINEAR_GATE] = &l->gate, [LINEAR_UP] = &l->up,
+        [LINEAR_DOWN] = &l->down,
+    };
+    return all[kind];
+}
+
+const struct linear *weights_linear(const struct weights *w, int64_t n_layer, int64_t id) {
+    if (id == n_layer * LINEARS) return &w->head;
+    return linear_of(&w->layers[id / LINEARS], (int)(id % LINEARS));
+}
+
+static void number_linears(struct weights *w, int64_t n_layer) {
+    w->head.id = n_layer * LINEARS;
+    for (int64_t i = 0; i < w->head.id; i++)
+        linear_of(&w->layers[i / LINEARS], (int)(i % LINEARS))->id = i;
 }
 
 glass_status weights_bind(struct weights *out, struct config *config,
@@ -289,6 +374,7 @@ glass_status weights_bind(struct weights *out, struct config *config,
     b.copies = out->copies;
     b.used = b.n_copied = 0;
     TRY_FAIL(bind_all(&b, out));
+    number_linears(out, config->n_layer);
     return GLASS_OK;
 fail:
     weights_clear(out);

@@ -44,11 +44,13 @@ static void row_bytes(size_t *in, size_t *inside, enum operand_format format,
 }
 
 static void lay_rows(struct rows_in *rows, void *block, size_t *used,
-                     const struct config *c, const size_t *in, size_t n) {
+                     const struct config *c, const struct weights *w, const size_t *in,
+                     size_t n) {
+    size_t n_angles = n * (size_t)w->n_ropes * (size_t)c->n_rot / 2;
     rows->x = take(block, used, n * (size_t)c->n_embd, sizeof(float));
     rows->normed = take(block, used, n * (size_t)c->n_embd, sizeof(float));
-    rows->cosines = take(block, used, n * (size_t)c->n_rot / 2, sizeof(float));
-    rows->sines = take(block, used, n * (size_t)c->n_rot / 2, sizeof(float));
+    rows->cosines = take(block, used, n_angles, sizeof(float));
+    rows->sines = take(block, used, n_angles, sizeof(float));
     for (int f = 0; f < OPERAND_FORMATS; f++)
         rows->rounded[f] = take(block, used, n, in[f]);
 }
@@ -63,11 +65,12 @@ void workspace_layout(struct workspace *s, void *block, const struct config *c,
     *s = (struct workspace){.n_rows = n_rows, .n_threads = n_threads, .block = block};
     s->ids = take(block, &used, T, sizeof *s->ids);
     s->positions = take(block, &used, T, sizeof *s->positions);
-    lay_rows(&s->shared, block, &used, c, in, T);
+    s->is_long = take(block, &used, T, sizeof *s->is_long);
+    lay_rows(&s->shared, block, &used, c, w, in, T);
     s->own = take(block, &used, (size_t)n_threads, sizeof *s->own);
     for (int i = 0; i < n_threads; i++) {
         struct rows_in own;
-        lay_rows(&own, block, &used, c, in, T < FEW_ROWS ? T : FEW_ROWS);
+        lay_rows(&own, block, &used, c, w, in, T < FEW_ROWS ? T : FEW_ROWS);
         if (block != NULL) s->own[i] = own;
     }
     s->h = take(block, &used, T * (size_t)c->n_embd, sizeof *s->h);

@@ -13,7 +13,7 @@ enum { FEW_ROWS = 4 };
 struct rows_in {
     float *x;                       /* (T, n_embd) the residual stream */
     float *normed;                  /* (T, n_embd) */
-    float *cosines, *sines;         /* (T, n_rot/2) */
+    float *cosines, *sines;         /* (T, n_ropes, n_rot/2) */
     void *rounded[OPERAND_FORMATS]; /* of the widest input that is no MLP's inside */
 };
 
@@ -23,6 +23,7 @@ struct workspace {
     int n_threads;
     int32_t *ids;       /* (T) */
     int64_t *positions; /* (T) */
+    bool *is_long;      /* (T) its session takes the frequencies for long ones */
     struct rows_in shared;
     struct rows_in *own; /* (n_threads), of min(T, FEW_ROWS) rows each */
     float *h;            /* (T, n_embd) a layer's output */

@@ -4,7 +4,8 @@
  * piece that spans two neighbouring characters holds them side by side. So between two
  * characters that no piece has side by side nothing ever merges, and the text on both sides can
  * be merged apart with the same result. For English that is every word: no piece has a letter
- * before a space. Spaces and U+2581 are one character here, as they are to the vocabulary. */
+ * before a space. Spaces and U+2581 are one character here, as they are to the vocabulary; in
+ * vocabularies that split words nothing is joined in front of one. */
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
@@ -32,25 +33,31 @@ static inline bool together(const struct tok_cut *cut, uint32_t a, uint32_t b) {
     return cut->hashed[bit >> 6] >> (bit & 63) & 1;
 }
 
+static void note_piece(const glass_tokenizer *t, int32_t id) {
+    const char *text = t->text + t->pieces[id].at;
+    size_t n = t->pieces[id].len, used;
+    if (n == 0) return;
+    uint32_t before = next_character(text, n, &used);
+    for (size_t at = used; at < n; at += used) {
+        uint32_t c = next_character(text + at, n - at, &used);
+        if (c == ' ' && t->rules.split_words) {
+            before = c;
+            continue;
+        }
+        if ((before | c) < 128) {
+            t->cut->ascii[before][c >> 6] |= (uint64_t)1 << (c & 63);
+        } else {
+            uint32_t bit = hashed_bit(before, c);
+            t->cut->hashed[bit >> 6] |= (uint64_t)1 << (bit & 63);
+        }
+        before = c;
+    }
+}
+
 glass_status tok_cut_build(glass_tokenizer *t) {
     TRY(mem_alloc_zero(&t->cut, 1, sizeof *t->cut));
-    for (int32_t id = 0; id < t->n_vocab; id++) {
-        if (t->priority[id] == TOK_NONE) continue;
-        const char *text = t->text + t->pieces[id].at;
-        size_t n = t->pieces[id].len, used;
-        if (n == 0) continue;
-        uint32_t before = next_character(text, n, &used);
-        for (size_t at = used; at < n; at += used) {
-            uint32_t c = next_character(text + at, n - at, &used);
-            if ((before | c) < 128) {
-                t->cut->ascii[before][c >> 6] |= (uint64_t)1 << (c & 63);
-            } else {
-                uint32_t bit = hashed_bit(before, c);
-                t->cut->hashed[bit >> 6] |= (uint64_t)1 << (bit & 63);
-            }
-            before = c;
-        }
-    }
+    for (int32_t id = 0; id < t->n_vocab; id++)
+        if (t->rules.by_merges || t->priority[id] != TOK_NONE) note_piece(t, id);
     return GLASS_OK;
 }
 

@@ -1,5 +1,5 @@
 /* tok_gguf.c - the tokenizer of a GGUF file: keys tokenizer.ggml.* of the specification. */
-#include "text/tokenizer.h"
+#include "text/tok_rules.h"
 
 #include <string.h>
 
@@ -70,15 +70,13 @@ static glass_status get_scores(const struct gguf *g, struct tok_source *s) {
     return GLASS_OK;
 }
 
-static glass_status get_merges(const struct gguf *g, struct tok_source *s,
-                               struct tok_piece **merges) {
+static glass_status get_merges(const struct gguf *g, struct tok_source *s) {
     const struct gguf_value *array;
     TRY(gguf_get_array(g, KEY("merges"), GGUF_STRING, &array));
     if (array == NULL)
         return fail(GLASS_BAD_INPUT, "%s: %s is missing", gguf_path(g), KEY("merges"));
-    TRY(get_pieces(array, merges));
+    TRY(get_pieces(array, &s->merges));
     s->merge_text = (const char *)array->data;
-    s->merges = *merges;
     s->n_merges = (int64_t)array->n_items;
     return GLASS_OK;
 }
@@ -135,10 +133,14 @@ static glass_status get_settings(const struct gguf *g, struct tok_source *s) {
     TRY(get_id(g, KEY("eom_token_id"), &s->eom, -1));
     TRY(get_flag(g, KEY("add_bos_token"), &s->add_bos));
     TRY(get_flag(g, KEY("add_eos_token"), &s->add_eos));
-    TRY(gguf_get_bool_or(g, KEY("add_space_prefix"), &s->add_space, s->spm));
-    s->add_space =
-        s->add_space && s->spm; /* some byte-level files say it and mean nothing */
-    return GLASS_OK;
+    TRY(get_id(g, KEY("padding_token_id"), &s->pad, -1));
+    bool add_space;
+    TRY(gguf_get_bool_or(g, KEY("add_space_prefix"), &add_space, s->spm));
+    /* Some byte-level files say it and mean nothing. */
+    s->rules.lead = add_space && s->spm ? TOK_LEAD_ALWAYS : TOK_LEAD_NEVER;
+    s->rules.byte_fallback = s->spm;
+    if (!s->spm) return GLASS_OK;
+    return gguf_get_bool_or(g, KEY("remove_extra_whitespaces"), &s->rules.squeeze, false);
 }
 
 /* A file that names a token outside its vocabulary names none: older converters gave Code
@@ -160,9 +162,37 @@ static glass_status get_infill(const struct gguf *g, struct tok_source *s) {
     return GLASS_OK;
 }
 
-static glass_status read_source(const struct gguf *g, struct tok_source *s, char *pre,
-                                size_t pre_bytes, struct tok_piece **merges) {
+/* Rules that Glass keeps of a tokenizer.json say more than the keys of the specification:
+ * they come first. The keys say BOS and EOS all the same. */
+static glass_status get_rules(const struct gguf *g, struct tok_source *s, bool *found) {
+    struct gguf_string text;
+    json_t *root;
+    TRY(gguf_get_string_or(g, TOK_RULES_KEY, &text));
+    *found = text.n_bytes > 0;
+    if (!*found) return GLASS_OK;
+    bool spm = s->spm;
+    int64_t bos = s->bos, eos = s->eos;
+    int add_bos = s->add_bos, add_eos = s->add_eos;
+    TRY(tok_json_parse(&root, text.text, text.n_bytes, s->name));
+    s->rules = (struct tok_rules){.lead = TOK_LEAD_NEVER};
+    s->bos = s->eos = -1;
+    glass_status status = tok_rules_read(s, root);
+    json_decref(root);
+    if (status != GLASS_OK) return fail_within(status, "%s", TOK_RULES_KEY);
+    if (s->spm != spm)
+        return fail(GLASS_BAD_INPUT, "%s: %s and %s disagree", s->name, TOK_RULES_KEY,
+                    KEY("model"));
+    s->bos = bos;
+    s->eos = eos;
+    if (add_bos >= 0) s->add_bos = add_bos;
+    if (add_eos >= 0) s->add_eos = add_eos;
+    return buf_append(&s->json_rules, text.text, text.n_bytes);
+}
+
+glass_status tok_read_gguf(struct tok_source *s, const struct gguf *g) {
     const struct gguf_value *tokens;
+    bool rules;
+    s->name = gguf_path(g);
     TRY(get_kind(g, s));
     TRY(gguf_get_array(g, KEY("tokens"), GGUF_STRING, &tokens));
     if (tokens == NULL)
@@ -177,21 +207,18 @@ static glass_status read_source(const struct gguf *g, struct tok_source *s, char
     TRY(get_types(g, s));
     TRY(get_settings(g, s));
     TRY(get_infill(g, s));
-    if (s->spm) return get_scores(g, s);
-    TRY(get_pre(g, pre, pre_bytes));
-    s->pre = pre;
-    return get_merges(g, s, merges);
+    TRY(get_rules(g, s, &rules));
+    if (s->spm) TRY(get_scores(g, s));
+    if (s->spm && !rules) return GLASS_OK;
+    if (!rules) TRY(get_pre(g, s->pre, sizeof s->pre));
+    return get_merges(g, s);
 }
 
 glass_status tok_create_gguf(glass_tokenizer **out, const struct gguf *g) {
+    struct tok_source source = TOK_SOURCE_NONE;
     *out = NULL;
-    char pre[128];
-    struct tok_piece *merges = NULL;
-    struct tok_source source = {.name = gguf_path(g)};
-    glass_status status = read_source(g, &source, pre, sizeof pre, &merges);
+    glass_status status = tok_read_gguf(&source, g);
     if (status == GLASS_OK) status = tok_build(out, &source);
-    mem_free(merges);
-    mem_free(source.scores);
     tok_source_clear(&source);
     return status;
 }

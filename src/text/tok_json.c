@@ -1,66 +1,34 @@
-/* tok_json.c - byte-level BPE vocabularies from a tokenizer.json (the Hugging Face format).
- *
- * Understood: models of type BPE; pre-tokenizers ByteLevel, Split (isolated) and Digits, alone
- * or in sequence; the normaliser NFC; templates that put one token before or after the text.
- * Anything else in these places would change ids, so it is refused by name. */
-#include "base/path.h"
-#include "text/tok_pre.h"
-#include "text/tokenizer.h"
+/* tok_json.c - vocabularies in the Hugging Face formats: tokenizer.json, the older pair of
+ * vocab.json and merges.txt, and the small files beside them. What a tokenizer.json says of
+ * the handling of text is tok_rules.c's. */
+#include "text/tok_rules.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { MAX_PATTERNS = 8 };
-
-struct json_source {
-    const char *name;
-    json_t *root;
-    struct tok_source s;
-    struct buf text; /* pieces */
-    struct buf merge_text;
-    struct tok_piece *merges;
-    char *patterns[MAX_PATTERNS];
-    bool byte_level; /* seen: nothing may come after it */
-};
-
-static glass_status bad(const struct json_source *j, const char *what) {
-    return fail(GLASS_BAD_INPUT, "%s: %s", j->name, what);
+static glass_status bad(const struct tok_source *s, const char *what) {
+    return fail(GLASS_BAD_INPUT, "%s: %s", s->name, what);
 }
 
-static glass_status unsupported(const struct json_source *j, const char *what,
-                                const char *value) {
-    return fail(GLASS_BAD_INPUT, "%s: %s \"%.64s\" is not supported", j->name, what, value);
-}
-
-static const char *text_of(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text == NULL ? "" : text;
-}
-
-static bool is_true(const json_t *object, const char *key, bool absent) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_boolean(value) ? json_is_true(value) : absent;
-}
-
-static glass_status put_text(struct json_source *j, struct buf *to, struct tok_piece *piece,
+static glass_status put_text(struct tok_source *s, struct buf *to, struct tok_piece *piece,
                              const char *text, size_t n_bytes) {
-    if (n_bytes > UINT32_MAX - to->len) return bad(j, "more than 4 GiB of text");
+    if (n_bytes > UINT32_MAX - to->len) return bad(s, "more than 4 GiB of text");
     *piece = (struct tok_piece){(uint32_t)to->len, (uint32_t)n_bytes};
     return buf_append(to, text, n_bytes);
 }
 
 /* Sets a piece, or finds that it is set alike. */
-static glass_status put_piece(struct json_source *j, int64_t id, const char *text,
+static glass_status put_piece(struct tok_source *s, int64_t id, const char *text,
                               size_t n_bytes) {
-    if (id < 0 || id >= j->s.n_vocab)
+    if (id < 0 || id >= s->n_vocab)
         return fail(GLASS_BAD_INPUT, "%s: \"%.64s\" has the id %lld; 0 to %d are possible",
-                    j->name, text, (long long)id, TOK_VOCAB_LIMIT - 1);
-    struct tok_piece *piece = &j->s.pieces[id];
-    if (piece->len == 0) return put_text(j, &j->text, piece, text, n_bytes);
-    if (piece->len == n_bytes && memcmp(j->text.data + piece->at, text, n_bytes) == 0)
+                    s->name, text, (long long)id, TOK_VOCAB_LIMIT - 1);
+    struct tok_piece *piece = &s->pieces[id];
+    if (piece->len == 0) return put_text(s, &s->text_owner, piece, text, n_bytes);
+    if (piece->len == n_bytes && memcmp(s->text_owner.data + piece->at, text, n_bytes) == 0)
         return GLASS_OK;
     return fail(GLASS_BAD_INPUT, "%s: \"%.64s\" has the id %lld, which is another token's",
-                j->name, text, (long long)id);
+                s->name, text, (long long)id);
 }
 
 static int64_t largest_id(const json_t *vocab, const json_t *added) {
@@ -79,294 +47,274 @@ static int64_t largest_id(const json_t *vocab, const json_t *added) {
     return largest;
 }
 
-static glass_status read_added(struct json_source *j, const json_t *added) {
+static glass_status read_added_list(struct tok_source *s, const json_t *added) {
     size_t i;
     json_t *token;
     json_array_foreach(added, i, token) {
         const json_t *content = json_object_get(token, "content");
         const json_t *id = json_object_get(token, "id");
         if (!json_is_string(content) || !json_is_integer(id))
-            return bad(j, "an added token without id and content");
-        static const char *const flags[] = {"single_word", "lstrip", "rstrip"};
-        for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
-            if (is_true(token, flags[k], false))
-                return fail(GLASS_BAD_INPUT,
-                            "%s: added token \"%.64s\" with %s is not supported", j->name,
-                            json_string_value(content), flags[k]);
-        TRY(put_piece(j, json_integer_value(id), json_string_value(content),
+            return fail(GLASS_BAD_INPUT, "%s: added_tokens[%zu]: no id or no content",
+                        s->name, i);
+        TRY(put_piece(s, json_integer_value(id), json_string_value(content),
                       json_string_length(content)));
-        j->s.types[json_integer_value(id)] =
-            is_true(token, "special", false) ? TOK_CONTROL : TOK_USER;
+        bool special = tok_json_bool(token, "special", false);
+        s->types[json_integer_value(id)] = special ? TOK_CONTROL : TOK_USER;
     }
     return GLASS_OK;
 }
 
-static glass_status read_vocabulary(struct json_source *j, const json_t *model) {
-    json_t *vocab = json_object_get(model, "vocab"), *value;
-    const json_t *added = json_object_get(j->root, "added_tokens");
+/* {"piece": id, …} and, of a tokenizer.json, the list of added tokens. */
+static glass_status read_vocabulary(struct tok_source *s, const json_t *vocab,
+                                    const json_t *added, const char *path) {
     const char *key;
-    if (!json_is_object(vocab)) return bad(j, "no vocabulary (model.vocab)");
+    json_t *value;
+    if (!json_is_object(vocab))
+        return fail(GLASS_BAD_INPUT, "%s: %s: no vocabulary", s->name, path);
     int64_t largest = largest_id(vocab, added);
     if (largest >= TOK_VOCAB_LIMIT)
         return fail(GLASS_BAD_INPUT, "%s: a token's id is %lld; 0 to %d are possible",
-                    j->name, (long long)largest, TOK_VOCAB_LIMIT - 1);
-    j->s.n_vocab = largest + 1;
-    TRY(mem_alloc_zero(&j->s.pieces, (size_t)j->s.n_vocab, sizeof *j->s.pieces));
-    TRY(mem_alloc(&j->s.types, (size_t)j->s.n_vocab, 1));
-    memset(j->s.types, TOK_NORMAL, (size_t)j->s.n_vocab);
-    json_object_foreach(vocab, key, value) {
-        if (!json_is_integer(value)) return bad(j, "a token without an id");
-        TRY(put_piece(j, json_integer_value(value), key, strlen(key)));
+                    s->name, (long long)largest, TOK_VOCAB_LIMIT - 1);
+    s->n_vocab = largest + 1;
+    TRY(mem_alloc_zero(&s->pieces, (size_t)s->n_vocab, sizeof *s->pieces));
+    TRY(mem_alloc(&s->types, (size_t)s->n_vocab, 1));
+    memset(s->types, TOK_NORMAL, (size_t)s->n_vocab);
+    TRY(buf_append(&s->text_owner, "", 0));
+    json_object_foreach((json_t *)(uintptr_t)vocab, key, value) {
+        if (!json_is_integer(value))
+            return fail(GLASS_BAD_INPUT, "%s: %s: \"%.64s\" has no id", s->name, path, key);
+        TRY(put_piece(s, json_integer_value(value), key, strlen(key)));
     }
-    TRY(read_added(j, added));
-    for (int64_t id = 0; id < j->s.n_vocab; id++)
-        if (j->s.pieces[id].len == 0) j->s.types[id] = TOK_UNUSED;
+    TRY(read_added_list(s, added));
+    for (int64_t id = 0; id < s->n_vocab; id++)
+        if (s->pieces[id].len == 0) s->types[id] = TOK_UNUSED;
+    s->text = s->text_owner.data;
     return GLASS_OK;
 }
 
-/* "a b", or ["a", "b"]. */
-static glass_status read_merges(struct json_source *j, const json_t *model) {
-    const json_t *merges = json_object_get(model, "merges");
+static glass_status put_merge(struct tok_source *s, int64_t i, const char *left,
+                              size_t n_left, const char *right, size_t n_right) {
+    struct tok_piece *piece = &s->merges[i];
+    TRY(put_text(s, &s->merge_owner, piece, left, n_left));
+    TRY(buf_byte(&s->merge_owner, ' '));
+    TRY(buf_append(&s->merge_owner, right, n_right));
+    if (s->merge_owner.len > UINT32_MAX) return bad(s, "more than 4 GiB of text");
+    piece->len = (uint32_t)(n_left + 1 + n_right);
+    s->merge_lefts[i] = (uint32_t)n_left;
+    return GLASS_OK;
+}
+
+static glass_status merges_reserve(struct tok_source *s, size_t n) {
+    TRY(mem_resize(&s->merges, n, sizeof *s->merges));
+    return mem_resize(&s->merge_lefts, n, sizeof *s->merge_lefts);
+}
+
+static glass_status read_merges(struct tok_source *s, const json_t *merges) {
     size_t i;
     json_t *merge;
-    if (!json_is_array(merges)) return bad(j, "no merges (model.merges)");
-    TRY(mem_alloc(&j->merges, json_array_size(merges), sizeof *j->merges));
-    json_array_foreach(merges, i, merge) {
-        struct tok_piece *piece = &j->merges[i];
-        if (json_is_string(merge)) {
-            TRY(put_text(j, &j->merge_text, piece, json_string_value(merge),
-                         json_string_length(merge)));
-            continue;
-        }
+    if (!json_is_array(merges)) return bad(s, "model.merges: no merges");
+    TRY(merges_reserve(s, json_array_size(merges)));
+    TRY(buf_append(&s->merge_owner, "", 0));
+    json_array_foreach(merges, i, merge) { /* "a b", or ["a", "b"] */
         const json_t *left = json_array_get(merge, 0), *right = json_array_get(merge, 1);
-        if (!json_is_string(left) || !json_is_string(right))
-            return fail(GLASS_BAD_INPUT, "%s: merge %zu is not two pieces", j->name, i);
-        TRY(put_text(j, &j->merge_text, piece, json_string_value(left),
-                     json_string_length(left)));
-        TRY(buf_byte(&j->merge_text, ' '));
-        TRY(buf_append(&j->merge_text, json_string_value(right),
-                       json_string_length(right)));
-        piece->len = (uint32_t)(j->merge_text.len - piece->at);
-    }
-    j->s.merges = j->merges;
-    j->s.n_merges = (int64_t)json_array_size(merges);
-    return GLASS_OK;
-}
-
-static glass_status read_model(struct json_source *j) {
-    const json_t *model = json_object_get(j->root, "model");
-    if (!json_is_object(model)) return bad(j, "no model");
-    const char *type = text_of(model, "type");
-    if (strcmp(type, "BPE") != 0 && type[0] != '\0')
-        return unsupported(j, "a model of type", type);
-    if (is_true(model, "byte_fallback", false))
-        return bad(j, "a SentencePiece vocabulary as JSON is not supported; use its "
-                      "tokenizer.model or a GGUF file");
-    static const char *const affixes[] = {"continuing_subword_prefix",
-                                          "end_of_word_suffix"};
-    for (size_t i = 0; i < sizeof affixes / sizeof *affixes; i++)
-        if (text_of(model, affixes[i])[0] != '\0')
-            return unsupported(j, affixes[i], text_of(model, affixes[i]));
-    j->s.whole_words = is_true(model, "ignore_merges", false);
-    TRY(read_vocabulary(j, model));
-    return read_merges(j, model);
-}
-
-static glass_status add_pattern(struct json_source *j, const char *pattern) {
-    if (j->s.n_patterns == MAX_PATTERNS) return bad(j, "too many pre-tokenizers");
-    return mem_copy_text(&j->patterns[j->s.n_patterns++], pattern, strlen(pattern));
-}
-
-/* Patterns that leave no gap between matches: dropping the gaps is the same as keeping them. */
-static bool covers_text(const char *pattern) {
-    return strstr(pattern, "\\p{L}") != NULL && strstr(pattern, "|\\p{N}") != NULL &&
-           strstr(pattern, "[^\\s\\p{L}\\p{N}]+") != NULL && strlen(pattern) > 4 &&
-           strcmp(pattern + strlen(pattern) - 4, "|\\s+") == 0;
-}
-
-static glass_status read_split(struct json_source *j, const json_t *pre) {
-    const json_t *pattern = json_object_get(pre, "pattern");
-    const char *regex = json_string_value(json_object_get(pattern, "Regex"));
-    const char *plain = json_string_value(json_object_get(pattern, "String"));
-    const char *behavior = text_of(pre, "behavior");
-    bool invert = is_true(pre, "invert", false);
-    struct buf quoted = {0};
-    if (regex == NULL && plain == NULL) return bad(j, "a Split without a pattern");
-    bool keeps_gaps = strcmp(behavior, "Isolated") == 0 && !invert;
-    bool has_none =
-        strcmp(behavior, "Removed") == 0 && invert && regex != NULL && covers_text(regex);
-    if (!keeps_gaps && !has_none) return unsupported(j, "a Split with behavior", behavior);
-    if (regex != NULL) return add_pattern(j, regex);
-    glass_status status = buf_text(&quoted, "");
-    for (const char *p = plain; status == GLASS_OK && *p != '\0'; p++) {
-        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-                      (*p >= '0' && *p <= '9') || (unsigned char)*p >= 0x80;
-        if (!letter) status = buf_byte(&quoted, '\\');
-        if (status == GLASS_OK) status = buf_byte(&quoted, *p);
-    }
-    if (status == GLASS_OK) status = add_pattern(j, quoted.data);
-    buf_free(&quoted);
-    return status;
-}
-
-static glass_status read_pre(struct json_source *j, const json_t *pre, bool only);
-
-static glass_status read_sequence(struct json_source *j, const json_t *pre) {
-    const json_t *list = json_object_get(pre, "pretokenizers");
-    size_t i;
-    json_t *part;
-    if (!json_is_array(list)) return bad(j, "a Sequence without pretokenizers");
-    json_array_foreach(list, i, part) {
-        if (strcmp(text_of(part, "type"), "Sequence") == 0)
-            return bad(j, "a Sequence inside a Sequence is not supported");
-        TRY(read_pre(j, part, json_array_size(list) == 1));
-    }
-    return GLASS_OK;
-}
-
-static glass_status read_pre(struct json_source *j, const json_t *pre, bool only) {
-    const char *type = text_of(pre, "type");
-    if (j->byte_level) return unsupported(j, "after ByteLevel, a pre-tokenizer", type);
-    if (strcmp(type, "Sequence") == 0) return read_sequence(j, pre);
-    if (strcmp(type, "Split") == 0) return read_split(j, pre);
-    if (strcmp(type, "Digits") == 0)
-        return add_pattern(j,
-                           is_true(pre, "individual_digits", false) ? "\\p{N}" : "\\p{N}+");
-    if (strcmp(type, "ByteLevel") != 0) return unsupported(j, "the pre-tokenizer", type);
-    j->byte_level = true;
-    if (is_true(pre, "add_prefix_space", true)) {
-        if (!only)
-            return bad(j, "add_prefix_space after other pre-tokenizers is not supported");
-        j->s.add_space = true;
-    }
-    if (!is_true(pre, "use_regex", true)) return GLASS_OK;
-    return add_pattern(j, tok_pre_find("gpt-2", 5)->patterns[0]);
-}
-
-static glass_status read_normalizer(struct json_source *j, const json_t *normalizer) {
-    const char *type = text_of(normalizer, "type");
-    if (normalizer == NULL || json_is_null(normalizer)) return GLASS_OK;
-    if (strcmp(type, "NFC") == 0) {
-        j->s.nfc = true;
-        return GLASS_OK;
-    }
-    const json_t *list = json_object_get(normalizer, "normalizers");
-    if (strcmp(type, "Sequence") != 0 || json_array_size(list) > 1)
-        return unsupported(j, "the normalizer", type);
-    return read_normalizer(j, json_array_get(list, 0));
-}
-
-static int64_t find_piece(const struct json_source *j, const char *text) {
-    size_t n = strlen(text);
-    for (int64_t id = 0; n > 0 && id < j->s.n_vocab; id++)
-        if (j->s.pieces[id].len == n &&
-            memcmp(j->text.data + j->s.pieces[id].at, text, n) == 0)
-            return id;
-    return -1;
-}
-
-/* [{"SpecialToken": {"id": "<s>"}}, {"Sequence": …}, …] */
-static glass_status read_template(struct json_source *j, const json_t *post) {
-    const json_t *single = json_object_get(post, "single");
-    bool after = false;
-    size_t i;
-    json_t *part;
-    json_array_foreach(single, i, part) {
-        const json_t *special = json_object_get(part, "SpecialToken");
-        if (special == NULL) {
-            after = true;
-            continue;
-        }
-        int64_t id = find_piece(j, text_of(special, "id"));
-        int64_t *slot = after ? &j->s.eos : &j->s.bos;
-        if (id < 0 || *slot >= 0)
-            return unsupported(j, "the template token", text_of(special, "id"));
-        *slot = id;
-        if (after)
-            j->s.add_eos = 1;
+        const char *both = json_string_value(merge);
+        const char *space = both == NULL ? NULL : strchr(both, ' ');
+        size_t n = json_string_length(merge);
+        if (space != NULL && strchr(space + 1, ' ') == NULL)
+            TRY(put_merge(s, (int64_t)i, both, (size_t)(space - both), space + 1,
+                          n - (size_t)(space - both) - 1));
+        else if (json_is_string(left) && json_is_string(right) &&
+                 json_array_size(merge) == 2)
+            TRY(put_merge(s, (int64_t)i, json_string_value(left), json_string_length(left),
+                          json_string_value(right), json_string_length(right)));
         else
-            j->s.add_bos = 1;
+            return fail(GLASS_BAD_INPUT, "%s: model.merges[%zu]: not two pieces", s->name,
+                        i);
     }
+    s->merge_text = s->merge_owner.data;
+    s->n_merges = (int64_t)json_array_size(merges);
     return GLASS_OK;
 }
 
-static glass_status read_post(struct json_source *j, const json_t *post) {
-    const char *type = text_of(post, "type");
-    if (post == NULL || json_is_null(post) || strcmp(type, "ByteLevel") == 0)
+static glass_status check_top(const struct tok_source *s, const json_t *root) {
+    if (!json_is_object(root)) return bad(s, "not a JSON object");
+    /* truncation and padding are how a training run cut its texts; decoder is not encoding. */
+    TRY(tok_json_keys(s->name, "", root,
+                      "version truncation padding added_tokens normalizer pre_tokenizer "
+                      "post_processor decoder model"));
+    const json_t *model = json_object_get(root, "model");
+    const char *type = tok_json_text(model, "type");
+    if (!json_is_object(model)) return bad(s, "no model");
+    if (strcmp(type, "BPE") == 0 || (type[0] == '\0' && json_object_get(model, "merges")))
         return GLASS_OK;
-    if (strcmp(type, "TemplateProcessing") == 0) return read_template(j, post);
-    if (strcmp(type, "Sequence") != 0) return unsupported(j, "the post-processor", type);
-    size_t i;
-    json_t *part;
-    json_array_foreach(json_object_get(post, "processors"), i, part) {
-        if (strcmp(text_of(part, "type"), "Sequence") == 0)
-            return unsupported(j, "nested", "Sequence");
-        TRY(read_post(j, part));
-    }
-    return GLASS_OK;
+    return fail(GLASS_BAD_INPUT,
+                "%s: model.type: a vocabulary of type \"%.64s\" is not supported; BPE is",
+                s->name, type);
 }
 
-static glass_status read_all(struct json_source *j) {
-    j->s.add_bos = j->s.add_eos = 0;
-    j->s.bos = j->s.eos = j->s.eot = j->s.eom = j->s.unk = -1;
-    TRY(read_model(j));
-    TRY(read_pre(j, json_object_get(j->root, "pre_tokenizer"), true));
-    if (!j->byte_level)
-        return bad(j, "the vocabulary is not byte-level; only that is supported");
-    TRY(read_normalizer(j, json_object_get(j->root, "normalizer")));
-    TRY(read_post(j, json_object_get(j->root, "post_processor")));
-    TRY(buf_append(&j->text, "", 0));
-    TRY(buf_append(&j->merge_text, "", 0));
-    j->s.text = j->text.data;
-    j->s.merge_text = j->merge_text.data;
-    j->s.patterns = (const char *const *)j->patterns;
-    return GLASS_OK;
+static glass_status read_root(struct tok_source *s, const json_t *root) {
+    TRY(check_top(s, root));
+    const json_t *model = json_object_get(root, "model");
+    TRY(read_vocabulary(s, json_object_get(model, "vocab"),
+                        json_object_get(root, "added_tokens"), "model.vocab"));
+    TRY(read_merges(s, json_object_get(model, "merges")));
+    TRY(tok_rules_read(s, root));
+    if (s->spm && s->unk >= 0 && s->types[s->unk] == TOK_CONTROL)
+        s->types[s->unk] = TOK_UNKNOWN;
+    return tok_rules_keep(s, root);
 }
 
-static glass_status parse(json_t **out, const char *json, size_t n_bytes,
-                          const char *name) {
-    json_error_t error;
-    *out = json_loadb(json, n_bytes, JSON_ALLOW_NUL, &error);
-    if (*out != NULL) return GLASS_OK;
-    return fail(GLASS_BAD_INPUT, "%s: line %d: %s", name, error.line, error.text);
-}
-
-glass_status tok_create_json(glass_tokenizer **out, const char *json, size_t n_bytes,
-                             const char *name) {
-    struct json_source j = {.name = name, .s.name = name};
-    *out = NULL;
-    glass_status status = parse(&j.root, json, n_bytes, name);
-    if (status == GLASS_OK) status = read_all(&j);
-    if (status == GLASS_OK) status = tok_build(out, &j.s);
-    if (status == GLASS_OK) {
-        (*out)->owned_text = j.text.data;
-        j.text = (struct buf){0};
-    }
-    json_decref(j.root);
-    buf_free(&j.text);
-    buf_free(&j.merge_text);
-    mem_free(j.merges);
-    for (int i = 0; i < MAX_PATTERNS; i++) mem_free(j.patterns[i]);
-    tok_source_clear(&j.s);
+glass_status tok_read_json(struct tok_source *s, const char *json, size_t n_bytes,
+                           const char *name) {
+    json_t *root;
+    s->name = name;
+    TRY(tok_json_parse(&root, json, n_bytes, name));
+    glass_status status = read_root(s, root);
+    json_decref(root);
     return status;
 }
+
+/* ---- vocab.json and merges.txt */
+
+/* Lines "a b" after a first line "#version: …". */
+static glass_status read_merge_lines(struct tok_source *s, const char *text, size_t n) {
+    size_t room = 0;
+    int64_t line = 0;
+    TRY(buf_append(&s->merge_owner, "", 0));
+    for (size_t at = 0; at < n;) {
+        const char *start = text + at, *newline = memchr(start, '\n', n - at);
+        size_t len = newline == NULL ? n - at : (size_t)(newline - start);
+        at += len + (newline != NULL);
+        line++;
+        if (len > 0 && start[len - 1] == '\r') len--;
+        if (len == 0 || (len >= 8 && memcmp(start, "#version", 8) == 0)) continue;
+        const char *space = memchr(start, ' ', len);
+        size_t n_left = space == NULL ? 0 : (size_t)(space - start);
+        if (n_left == 0 || memchr(space + 1, ' ', len - n_left - 1) != NULL)
+            return fail(GLASS_BAD_INPUT, "%s: merges.txt: line %lld: not two pieces",
+                        s->name, (long long)line);
+        if ((size_t)s->n_merges == room) {
+            room = room == 0 ? 4096 : 2 * room;
+            TRY(merges_reserve(s, room));
+        }
+        TRY(put_merge(s, s->n_merges, start, n_left, space + 1, len - n_left - 1));
+        s->n_merges++;
+    }
+    s->merge_text = s->merge_owner.data;
+    return GLASS_OK;
+}
+
+glass_status tok_read_vocab(struct tok_source *s, const char *vocab, size_t n_vocab,
+                            const char *merges, size_t n_merges, const char *name) {
+    json_t *root;
+    s->name = name;
+    TRY(tok_json_parse(&root, vocab, n_vocab, name));
+    glass_status status = read_vocabulary(s, root, NULL, "vocab.json");
+    json_decref(root);
+    if (status == GLASS_OK) status = read_merge_lines(s, merges, n_merges);
+    if (status != GLASS_OK) return status;
+    /* GPT-2's: nothing else was published so. */
+    static const char end[] = "<|endoftext|>";
+    s->types_known = true;
+    s->rules.last_merge = true;
+    memcpy(s->pre, "gpt-2", sizeof "gpt-2");
+    s->add_bos = s->add_eos = 0;
+    int64_t id = tok_source_find(s, end, sizeof end - 1);
+    if (id >= 0) s->types[id] = TOK_CONTROL;
+    return GLASS_OK;
+}
+
+/* ---- beside a vocabulary */
 
 /* "bos_token": "<s>", or an object with the text as its content. */
-static int32_t token_named(const glass_tokenizer *t, const json_t *config,
+static int64_t token_named(const struct tok_source *s, const json_t *config,
                            const char *key) {
     const json_t *token = json_object_get(config, key);
     if (json_is_object(token)) token = json_object_get(token, "content");
     if (!json_is_string(token)) return -1;
-    return glass_tokenizer_find(t, json_string_value(token), json_string_length(token));
+    return tok_source_find(s, json_string_value(token), json_string_length(token));
 }
 
-glass_status tok_read_config(glass_tokenizer *t, const char *json, size_t n_bytes,
+/* What a config calls BOS, EOS or PAD is a control token even where no list of added tokens
+ * says so; not a piece that merges make, though. */
+static void name_token(struct tok_source *s, int64_t *slot, const json_t *config,
+                       const char *key, bool lists_missing) {
+    if (*slot < 0) *slot = token_named(s, config, key);
+    if (*slot >= 0 && lists_missing && s->types[*slot] == TOK_NORMAL)
+        s->types[*slot] = TOK_CONTROL;
+}
+
+static glass_status read_config(struct tok_source *s, const json_t *config) {
+    const json_t *bos = json_object_get(config, "add_bos_token");
+    const json_t *eos = json_object_get(config, "add_eos_token");
+    const json_t *legacy = json_object_get(config, "legacy");
+    if (!json_is_object(config)) return bad(s, "not a JSON object");
+    bool vocab_alone = s->types != NULL && s->flags == NULL && !s->spm;
+    name_token(s, &s->bos, config, "bos_token", vocab_alone);
+    name_token(s, &s->eos, config, "eos_token", vocab_alone);
+    name_token(s, &s->pad, config, "pad_token", vocab_alone);
+    /* A post-processor has said already; of a vocabulary without one this is asked. */
+    bool said = s->flags != NULL && s->add_bos >= 0;
+    if (!said && json_is_boolean(bos)) s->add_bos = json_is_true(bos) && s->bos >= 0;
+    if (!said && json_is_boolean(eos)) s->add_eos = json_is_true(eos) && s->eos >= 0;
+    /* Only what was made before this key puts a space after special tokens, too. */
+    if (s->spm && s->flags == NULL && json_is_false(legacy) &&
+        s->rules.lead == TOK_LEAD_ALWAYS)
+        s->rules.lead = TOK_LEAD_FIRST;
+    return GLASS_OK;
+}
+
+glass_status tok_read_config(struct tok_source *s, const char *json, size_t n_bytes,
                              const char *name) {
     json_t *config;
-    TRY(parse(&config, json, n_bytes, name));
-    if (t->bos < 0) t->bos = token_named(t, config, "bos_token");
-    if (t->eos < 0) t->eos = token_named(t, config, "eos_token");
-    if (t->eos >= 0) t->ends[t->eos] = 1;
+    TRY(tok_json_parse(&config, json, n_bytes, name));
+    glass_status status = read_config(s, config);
     json_decref(config);
+    return status;
+}
+
+/* Room for ids up to n_vocab - 1; the new ones are unused. */
+static glass_status grow(struct tok_source *s, int64_t n_vocab) {
+    if (n_vocab <= s->n_vocab) return GLASS_OK;
+    size_t n = (size_t)n_vocab, n_more = (size_t)(n_vocab - s->n_vocab);
+    TRY(mem_resize(&s->pieces, n, sizeof *s->pieces));
+    TRY(mem_resize(&s->types, n, 1));
+    memset(s->pieces + s->n_vocab, 0, n_more * sizeof *s->pieces);
+    memset(s->types + s->n_vocab, TOK_UNUSED, n_more);
+    if (s->scores != NULL) {
+        TRY(mem_resize(&s->scores, n, sizeof *s->scores));
+        for (int64_t id = s->n_vocab; id < n_vocab; id++) s->scores[id] = -1000;
+    }
+    s->n_vocab = n_vocab;
     return GLASS_OK;
+}
+
+static glass_status add_tokens(struct tok_source *s, const json_t *added) {
+    const char *text;
+    json_t *value;
+    if (!json_is_object(added)) return bad(s, "added_tokens.json: not a JSON object");
+    int64_t largest = largest_id(added, NULL);
+    if (largest >= TOK_VOCAB_LIMIT)
+        return fail(GLASS_BAD_INPUT, "%s: a token's id is %lld; 0 to %d are possible",
+                    s->name, (long long)largest, TOK_VOCAB_LIMIT - 1);
+    TRY(grow(s, largest + 1));
+    json_object_foreach((json_t *)(uintptr_t)added, text, value) {
+        int64_t id = json_integer_value(value);
+        if (!json_is_integer(value))
+            return fail(GLASS_BAD_INPUT, "%s: \"%.64s\" has no id", s->name, text);
+        bool fresh = id >= 0 && id < s->n_vocab && s->pieces[id].len == 0;
+        TRY(put_piece(s, id, text, strlen(text)));
+        if (fresh) s->types[id] = TOK_USER;
+    }
+    s->text = s->text_owner.data;
+    return GLASS_OK;
+}
+
+glass_status tok_read_added(struct tok_source *s, const char *json, size_t n_bytes,
+                            const char *name) {
+    json_t *added;
+    TRY(tok_json_parse(&added, json, n_bytes, name));
+    glass_status status = add_tokens(s, added);
+    json_decref(added);
+    return status;
 }

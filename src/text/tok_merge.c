@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { SHORT_WORD = 40 };
+enum { SHORT_WORD = TOK_SHORT_WORD };
 
 struct merger {
     const glass_tokenizer *t;
@@ -24,7 +24,8 @@ static inline uint32_t rate_spm(const glass_tokenizer *t, const char *text, size
     return *joined < 0 ? TOK_NONE : t->priority[*joined];
 }
 
-/* Short words: arrays without gaps. */
+/* Short words: arrays without gaps. spm: pieces by their text and score; else, and for
+ * SentencePiece vocabularies with merges, pairs of ids. */
 struct row {
     uint32_t n;
     int32_t id[SHORT_WORD + 1];
@@ -115,7 +116,7 @@ static glass_status merge_long(const struct merger *m, bool spm, struct tok_queu
     return GLASS_OK;
 }
 
-static glass_status long_memory(struct tok_work *w, size_t n) {
+glass_status tok_symbols_reserve(struct tok_work *w, size_t n) {
     if (n <= w->n_symbols) return GLASS_OK;
     mem_free(w->symbols);
     w->symbols = NULL;
@@ -126,32 +127,63 @@ static glass_status long_memory(struct tok_work *w, size_t n) {
     return GLASS_OK;
 }
 
+uint32_t tok_merge_ids(const glass_tokenizer *t, int32_t *ids, uint32_t n) {
+    struct merger m = {t, NULL};
+    struct row row;
+    row.n = n;
+    memcpy(row.id, ids, n * sizeof *ids);
+    merge_row(&m, false, &row);
+    memcpy(ids, row.id, row.n * sizeof *ids);
+    return row.n;
+}
+
+glass_status tok_merge_symbols(struct tok_work *w, uint32_t n) {
+    struct merger m = {w->t, NULL};
+    TRY(tok_ids_reserve(w->ids, n));
+    TRY(merge_long(&m, false, &w->queue, w->symbols, n));
+    for (uint32_t i = 0; i < n; i = w->symbols[i].next)
+        w->ids->data[w->ids->len++] = w->symbols[i].id;
+    return GLASS_OK;
+}
+
+/* The symbol of a byte that has no token: -1 for none, else the unknown token. before: the
+ * byte in front of it has none either. */
+static int32_t unknown_byte(const glass_tokenizer *t, bool before) {
+    return t->rules.unknown_bytes && !(before && t->rules.fuse_unknown) ? t->unk : -1;
+}
+
 glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes) {
     const glass_tokenizer *t = w->t;
     struct merger m = {t, word};
+    bool unknown = false;
     TRY(tok_ids_reserve(w->ids, (int64_t)n_bytes));
     if (n_bytes <= SHORT_WORD) {
         struct row row;
         row.n = 0;
         for (size_t i = 0; i < n_bytes; i++) {
-            row.id[row.n] = t->byte_ids[(unsigned char)word[i]];
-            row.n += row.id[row.n] >= 0;
+            int32_t id = t->byte_ids[(unsigned char)word[i]];
+            bool before = unknown;
+            unknown = id < 0;
+            if (unknown) id = unknown_byte(t, before);
+            row.id[row.n] = id;
+            row.n += id >= 0;
         }
         merge_row(&m, false, &row);
         memcpy(w->ids->data + w->ids->len, row.id, row.n * sizeof *row.id);
         w->ids->len += row.n;
         return GLASS_OK;
     }
-    TRY(long_memory(w, n_bytes));
+    TRY(tok_symbols_reserve(w, n_bytes));
     uint32_t n = 0;
     for (size_t i = 0; i < n_bytes; i++) {
-        w->symbols[n].id = t->byte_ids[(unsigned char)word[i]];
-        n += w->symbols[n].id >= 0;
+        int32_t id = t->byte_ids[(unsigned char)word[i]];
+        bool before = unknown;
+        unknown = id < 0;
+        if (unknown) id = unknown_byte(t, before);
+        w->symbols[n].id = id;
+        n += id >= 0;
     }
-    TRY(merge_long(&m, false, &w->queue, w->symbols, n));
-    for (uint32_t i = 0; i < n; i = w->symbols[i].next)
-        w->ids->data[w->ids->len++] = w->symbols[i].id;
-    return GLASS_OK;
+    return tok_merge_symbols(w, n);
 }
 
 /* The token of one character, -1 if it has none of its own. */
@@ -221,7 +253,7 @@ glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes)
         w->n_escaped = room;
     }
     size_t n_text = escape_spaces(w->escaped, word, n_bytes, lead);
-    TRY(long_memory(w, n_bytes + 1));
+    TRY(tok_symbols_reserve(w, n_bytes + 1));
     uint32_t n = 0;
     for (size_t at = 0; at < n_text;) {
         uint32_t c;

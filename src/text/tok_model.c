@@ -66,7 +66,7 @@ static struct reader inside(const struct reader *r, const struct field *f) {
 }
 
 struct model {
-    struct tok_source s;
+    struct tok_source *s;
     const uint8_t *base;
     int64_t room;
     bool bpe;
@@ -76,29 +76,29 @@ struct model {
 static glass_status read_piece(struct model *m, const struct reader *outer,
                                const struct field *message) {
     struct reader r = inside(outer, message);
-    if (m->s.n_vocab == TOK_VOCAB_LIMIT)
+    if (m->s->n_vocab == TOK_VOCAB_LIMIT)
         return fail(GLASS_BAD_INPUT, "%s: more than %d tokens", r.name, TOK_VOCAB_LIMIT);
-    if (m->s.n_vocab == m->room) {
+    if (m->s->n_vocab == m->room) {
         m->room = m->room == 0 ? 1024 : 2 * m->room;
-        TRY(mem_resize(&m->s.pieces, (size_t)m->room, sizeof *m->s.pieces));
-        TRY(mem_resize(&m->s.scores, (size_t)m->room, sizeof *m->s.scores));
-        TRY(mem_resize(&m->s.types, (size_t)m->room, 1));
+        TRY(mem_resize(&m->s->pieces, (size_t)m->room, sizeof *m->s->pieces));
+        TRY(mem_resize(&m->s->scores, (size_t)m->room, sizeof *m->s->scores));
+        TRY(mem_resize(&m->s->types, (size_t)m->room, 1));
     }
-    int64_t id = m->s.n_vocab++;
-    m->s.pieces[id] = (struct tok_piece){0, 0};
-    m->s.scores[id] = 0;
-    m->s.types[id] = TOK_NORMAL;
+    int64_t id = m->s->n_vocab++;
+    m->s->pieces[id] = (struct tok_piece){0, 0};
+    m->s->scores[id] = 0;
+    m->s->types[id] = TOK_NORMAL;
     while (reader_left(&r) > 0) {
         struct field f;
         TRY(read_field(&r, &f));
         if (f.number == 1 && f.wire == BYTES) {
-            m->s.pieces[id] =
+            m->s->pieces[id] =
                 (struct tok_piece){(uint32_t)(f.data - m->base), (uint32_t)f.n_bytes};
         } else if (f.number == 2 && f.wire == FIXED32) {
             uint32_t bits = (uint32_t)f.value;
-            memcpy(&m->s.scores[id], &bits, sizeof bits);
+            memcpy(&m->s->scores[id], &bits, sizeof bits);
         } else if (f.number == 3 && f.wire == VARINT) {
-            m->s.types[id] = f.value <= TOK_BYTE ? (uint8_t)f.value : UINT8_MAX;
+            m->s->types[id] = f.value <= TOK_BYTE ? (uint8_t)f.value : UINT8_MAX;
         }
     }
     return GLASS_OK;
@@ -121,9 +121,9 @@ static glass_status read_trainer(struct model *m, const struct reader *outer,
         if (f.number == 24 && f.value != 0)
             return fail(GLASS_BAD_INPUT, "%s: spaces after words are not supported",
                         r.name);
-        if (f.number == 40) m->s.unk = token_id(f.value);
-        if (f.number == 41) m->s.bos = token_id(f.value);
-        if (f.number == 42) m->s.eos = token_id(f.value);
+        if (f.number == 40) m->s->unk = token_id(f.value);
+        if (f.number == 41) m->s->bos = token_id(f.value);
+        if (f.number == 42) m->s->eos = token_id(f.value);
     }
     return GLASS_OK;
 }
@@ -139,11 +139,12 @@ static glass_status read_normalizer(struct model *m, const struct reader *outer,
         TRY(read_field(&r, &f));
         if (f.number == 2 && f.wire == BYTES) charsmap = f.n_bytes > 0;
         if (f.wire != VARINT) continue;
-        if (f.number == 3) m->s.add_space = f.value != 0;
+        if (f.number == 3)
+            m->s->rules.lead = f.value != 0 ? TOK_LEAD_ALWAYS : TOK_LEAD_NEVER;
         if (f.number == 4) shrink = f.value != 0;
         if (f.number == 5) escape = f.value != 0;
     }
-    m->s.squeeze = shrink;
+    m->s->rules.squeeze = shrink;
     if (!charsmap && escape) return GLASS_OK;
     return fail(GLASS_BAD_INPUT, "%s: its normaliser (%s) is not supported", r.name,
                 charsmap ? "a character map" : "spaces are not escaped");
@@ -151,17 +152,12 @@ static glass_status read_normalizer(struct model *m, const struct reader *outer,
 
 static glass_status read_model(struct model *m, struct reader *r) {
     bool normalizer = false;
-    m->s = (struct tok_source){.name = r->name,
-                               .spm = true,
-                               .text = (const char *)r->data,
-                               .bos = 1,
-                               .eos = 2,
-                               .eot = -1,
-                               .eom = -1,
-                               .unk = 0,
-                               .add_bos = -1,
-                               .add_eos = -1,
-                               .add_space = true};
+    m->s->spm = true;
+    m->s->bos = 1;
+    m->s->eos = 2;
+    m->s->unk = 0;
+    m->s->rules.lead = TOK_LEAD_ALWAYS;
+    m->s->rules.byte_fallback = true;
     while (reader_left(r) > 0) {
         struct field f;
         TRY(read_field(r, &f));
@@ -175,29 +171,20 @@ static glass_status read_model(struct model *m, struct reader *r) {
     }
     if (!m->bpe || !normalizer)
         return fail(GLASS_BAD_INPUT, "%s: not a SentencePiece model of type BPE", r->name);
-    if (m->s.bos >= m->s.n_vocab) m->s.bos = -1;
-    if (m->s.eos >= m->s.n_vocab) m->s.eos = -1;
-    if (m->s.unk >= m->s.n_vocab) m->s.unk = -1;
+    if (m->s->bos >= m->s->n_vocab) m->s->bos = -1;
+    if (m->s->eos >= m->s->n_vocab) m->s->eos = -1;
+    if (m->s->unk >= m->s->n_vocab) m->s->unk = -1;
     return GLASS_OK;
 }
 
-glass_status tok_create_model(glass_tokenizer **out, const char *bytes, size_t n_bytes,
-                              const char *name) {
-    *out = NULL;
-    char *text;
+glass_status tok_read_model(struct tok_source *s, const char *bytes, size_t n_bytes,
+                            const char *name) {
+    s->name = name;
     if (n_bytes > UINT32_MAX / 2)
         return fail(GLASS_BAD_INPUT, "%s: %zu bytes are too many", name, n_bytes);
-    TRY(mem_copy_text(&text, bytes, n_bytes));
-    struct reader r = {(const uint8_t *)text, n_bytes, 0, name};
-    struct model m = {.base = r.data};
-    glass_status status = read_model(&m, &r);
-    if (status == GLASS_OK) status = tok_build(out, &m.s);
-    if (status == GLASS_OK) {
-        (*out)->owned_text = text;
-        text = NULL;
-    }
-    mem_free(m.s.scores);
-    tok_source_clear(&m.s);
-    mem_free(text);
-    return status;
+    TRY(buf_append(&s->text_owner, bytes, n_bytes));
+    s->text = s->text_owner.data;
+    struct reader r = {(const uint8_t *)s->text, n_bytes, 0, name};
+    struct model m = {.s = s, .base = r.data};
+    return read_model(&m, &r);
 }

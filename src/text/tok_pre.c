@@ -254,8 +254,28 @@ static enum tok_scan scanner_of(const char *const *list, int n) {
     return TOK_SCAN_NONE;
 }
 
+/* Of names for the same patterns the one that most files carry. */
+const char *tok_pre_name_of(const char *const *list, int n, int drop_gaps,
+                            bool whole_words) {
+    static const char *const usual[] = {"gpt-2", "smollm",      "llama-bpe", "dbrx",
+                                        "qwen2", "deepseek-v3", "gpt-4o",    "tekken"};
+    for (int i = 0; i < n; i++)
+        if (scanner_of(&list[i], 1) != TOK_SCAN_NONE) drop_gaps &= ~(1 << i);
+    if (drop_gaps != 0) return NULL;
+    for (size_t k = 0; k < sizeof usual / sizeof *usual; k++) {
+        const struct tok_pre_name *name = tok_pre_find(usual[k], strlen(usual[k]));
+        if (name->whole_words == whole_words && same_patterns(name->patterns, list, n))
+            return name->name;
+    }
+    for (int k = 0; k < N_NAMES; k++)
+        if (names[k].whole_words == whole_words &&
+            same_patterns(names[k].patterns, list, n))
+            return names[k].name;
+    return NULL;
+}
+
 glass_status tok_pre_create(struct tok_pre **out, const char *name, const char *const *list,
-                            int n, bool plain) {
+                            int n, int drop_gaps, bool plain) {
     *out = NULL;
     if (n > MAX_STAGES)
         return fail(GLASS_BAD_INPUT,
@@ -264,11 +284,15 @@ glass_status tok_pre_create(struct tok_pre **out, const char *name, const char *
     struct tok_pre *pre;
     TRY(mem_alloc_zero(&pre, 1, sizeof *pre));
     glass_status status = mem_copy_text(&pre->name, name, strlen(name));
-    if (!plain) pre->scan = scanner_of(list, n);
+    /* These leave no gap in any text. */
+    for (int i = 0; i < n; i++)
+        if (scanner_of(&list[i], 1) != TOK_SCAN_NONE) drop_gaps &= ~(1 << i);
+    if (!plain && drop_gaps == 0) pre->scan = scanner_of(list, n);
     for (int i = 0; status == GLASS_OK && pre->scan == TOK_SCAN_NONE && i < n; i++) {
         struct stage *stage = &pre->stages[pre->n_stages++];
-        if (strcmp(list[i], TRAILING_SPACE) == 0) continue;
-        if (!plain) stage->scan = scanner_of(&list[i], 1);
+        stage->drop_gaps = drop_gaps >> i & 1;
+        if (strcmp(list[i], TRAILING_SPACE) == 0 && !stage->drop_gaps) continue;
+        if (!plain && !stage->drop_gaps) stage->scan = scanner_of(&list[i], 1);
         if (stage->scan == TOK_SCAN_NONE) status = compile(&stage->code, name, list[i]);
     }
     if (status != GLASS_OK) {
@@ -282,7 +306,7 @@ glass_status tok_pre_create(struct tok_pre **out, const char *name, const char *
 glass_status tok_pre_create_named(struct tok_pre **out, const struct tok_pre_name *name) {
     int n = 0;
     while (name->patterns[n] != NULL) n++;
-    return tok_pre_create(out, name->name, name->patterns, n, false);
+    return tok_pre_create(out, name->name, name->patterns, n, 0, false);
 }
 
 void tok_pre_free(struct tok_pre *pre) {
@@ -340,21 +364,18 @@ struct run {
     struct match *match;
     tok_emit emit;
     void *context;
-    const char *original; /* where the next word begins */
-    const char *base;
+    const char *original, *base;
     const size_t *bad;
     size_t n_bad, next_bad;
 };
 
 static glass_status emit_word(struct run *r, const char *word, size_t n) {
-    size_t end = (size_t)(word - r->base) + n, n_original = n;
-    while (r->next_bad < r->n_bad && r->bad[r->next_bad] < end) {
-        n_original -= 2; /* three bytes of U+FFFD stand for one */
-        r->next_bad++;
-    }
-    const char *start = r->original;
-    r->original += n_original;
-    return r->emit(r->context, start, n_original);
+    size_t begin = (size_t)(word - r->base), end = begin + n;
+    while (r->next_bad < r->n_bad && r->bad[r->next_bad] < begin) r->next_bad++;
+    begin -= 2 * r->next_bad; /* three bytes of U+FFFD stand for one */
+    while (r->next_bad < r->n_bad && r->bad[r->next_bad] < end) r->next_bad++;
+    end -= 2 * r->next_bad;
+    return r->emit(r->context, r->original + begin, end - begin);
 }
 
 static glass_status run_stage(struct run *r, int i, const char *text, size_t n);
@@ -371,6 +392,12 @@ static glass_status run_scanner(struct run *r, int i, enum tok_scan scan, const 
     return GLASS_OK;
 }
 
+bool tok_is_space(uint32_t c) {
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
 /* Where white space at the end of the piece begins. */
 static size_t trailing_space(const char *text, size_t n) {
     size_t begin = n, at = 0;
@@ -378,9 +405,7 @@ static size_t trailing_space(const char *text, size_t n) {
     while (at < n) {
         uint32_t c;
         size_t used = utf8_decode(&c, text + at, n - at);
-        bool space = (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 ||
-                     c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-                     c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+        bool space = tok_is_space(c);
         if (space && !inside) begin = at;
         inside = space;
         at += used;
@@ -397,6 +422,7 @@ static glass_status match_failed(const struct run *r, int code) {
 
 static glass_status run_regex(struct run *r, int i, const char *text, size_t n) {
     const pcre2_code *code = r->pre->stages[i].code;
+    bool drop = r->pre->stages[i].drop_gaps;
     size_t from = 0, at = 0; /* emitted so far; searched from */
     while (at < n) {
         int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK,
@@ -410,11 +436,11 @@ static glass_status run_regex(struct run *r, int i, const char *text, size_t n) 
             at += utf8_decode(&c, text + at, n - at);
             continue;
         }
-        if (begin > from) TRY(run_stage(r, i + 1, text + from, begin - from));
+        if (begin > from && !drop) TRY(run_stage(r, i + 1, text + from, begin - from));
         TRY(run_stage(r, i + 1, text + begin, end - begin));
         from = at = end;
     }
-    return from < n ? run_stage(r, i + 1, text + from, n - from) : GLASS_OK;
+    return from < n && !drop ? run_stage(r, i + 1, text + from, n - from) : GLASS_OK;
 }
 
 static glass_status run_stage(struct run *r, int i, const char *text, size_t n) {

@@ -33,10 +33,17 @@ const struct tok_pre_name *tok_pre_find(const char *name, size_t n_bytes);
 /* All names, for messages: "bloom, command-r, …". */
 glass_status tok_pre_names(struct buf *out);
 
+/* The name that stands for these patterns, with words that are tokens merged or not; NULL if
+ * none does. */
+const char *tok_pre_name_of(const char *const *patterns, int n_patterns, int drop_gaps,
+                            bool whole_words);
+
 glass_status tok_pre_create_named(struct tok_pre **out, const struct tok_pre_name *name);
-/* From patterns alone; those of a known scanner get it unless `plain`. name is shown. */
+/* From patterns alone; those of a known scanner get it unless `plain`. name is shown. Bit i
+ * of drop_gaps: text that pattern i does not match is left out. */
 glass_status tok_pre_create(struct tok_pre **out, const char *name,
-                            const char *const *patterns, int n_patterns, bool plain);
+                            const char *const *patterns, int n_patterns, int drop_gaps,
+                            bool plain);
 void tok_pre_free(struct tok_pre *pre);
 const char *tok_pre_name(const struct tok_pre *pre);
 enum tok_scan tok_pre_scan(const struct tok_pre *pre);
@@ -52,5 +59,8 @@ void tok_pre_match_free(void *match);
  * returns how many; 0 only when begin == n. scan is not TOK_SCAN_NONE. */
 size_t tok_scan_ends(enum tok_scan scan, size_t *ends, size_t n_ends, const char *text,
                      size_t begin, size_t n);
+
+/* The property White_Space of Unicode. */
+bool tok_is_space(uint32_t c);
 
 #endif

@@ -2,6 +2,8 @@
  *
  * The leftmost match wins, and at one place the longest. The tokens are sorted by their bytes,
  * so reading on from a place narrows a range of them: a trie without nodes. */
+#include "base/utf8.h"
+#include "text/tok_pre.h"
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
@@ -11,22 +13,12 @@ static bool is_special(uint8_t type) {
     return type == TOK_CONTROL || type == TOK_USER || type == TOK_UNKNOWN;
 }
 
-static unsigned char byte_at(const glass_tokenizer *t, int32_t id, size_t i) {
-    return (unsigned char)t->text[t->pieces[id].at + i];
-}
-
-/* qsort has no context argument in C17, so the sort is over copies of the pieces. */
-struct sorted {
-    const char *text;
-    uint32_t len;
-    int32_t id;
-};
-
 static int by_bytes(const void *a, const void *b) {
-    const struct sorted *x = a, *y = b;
+    const struct tok_special *x = a, *y = b;
     int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
     if (order != 0) return order;
-    return x->len < y->len ? -1 : x->len > y->len;
+    if (x->len != y->len) return x->len < y->len ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
 }
 
 static void note_start(struct tok_specials *s, const char *text, uint32_t len) {
@@ -41,35 +33,91 @@ static void note_start(struct tok_specials *s, const char *text, uint32_t len) {
     }
 }
 
-glass_status tok_specials_build(glass_tokenizer *t) {
-    struct tok_specials *s = &t->specials;
+/* Two tokens may be one text once that is normalised: the first counts. */
+static void sort_items(const glass_tokenizer *t, struct tok_specials *s) {
+    int64_t n = 0;
+    if (s->n == 0) return;
+    qsort(s->items, (size_t)s->n, sizeof *s->items, by_bytes);
+    for (int64_t i = 0; i < s->n; i++) {
+        const struct tok_special *before = n > 0 ? &s->items[n - 1] : NULL,
+                                 *item = &s->items[i];
+        if (before != NULL && before->len == item->len &&
+            memcmp(before->text, item->text, item->len) == 0)
+            continue;
+        if (t->types[item->id] == TOK_USER) s->has_user = true;
+        note_start(s, item->text, item->len);
+        s->items[n++] = *item;
+    }
+    s->n = n;
+}
+
+static bool belongs(const glass_tokenizer *t, const uint8_t *flags, int32_t id,
+                    bool normalized) {
+    if (!is_special(t->types[id]) || t->pieces[id].len == 0) return false;
+    return (flags != NULL && (flags[id] & TOK_NORMALIZED)) == normalized;
+}
+
+static glass_status build_set(const glass_tokenizer *t, struct tok_specials *s,
+                              const uint8_t *flags, bool normalized) {
     s->only_first = -2; /* none seen */
-    for (int32_t id = 0; id < t->n_vocab; id++)
-        if (is_special(t->types[id]) && t->pieces[id].len > 0) s->n++;
+    for (int32_t id = 0; id < t->n_vocab; id++) s->n += belongs(t, flags, id, normalized);
     if (s->n == 0) return GLASS_OK;
-    struct sorted *order;
-    TRY(mem_alloc(&s->ids, (size_t)s->n, sizeof *s->ids));
-    TRY(mem_alloc(&order, (size_t)s->n, sizeof *order));
+    TRY(mem_alloc(&s->items, (size_t)s->n, sizeof *s->items));
     int64_t n = 0;
     for (int32_t id = 0; id < t->n_vocab; id++) {
-        if (!is_special(t->types[id]) || t->pieces[id].len == 0) continue;
-        order[n++] = (struct sorted){t->text + t->pieces[id].at, t->pieces[id].len, id};
-        if (t->types[id] == TOK_USER) s->has_user = true;
-        note_start(s, order[n - 1].text, order[n - 1].len);
+        if (!belongs(t, flags, id, normalized)) continue;
+        s->items[n++] = (struct tok_special){t->text + t->pieces[id].at, t->pieces[id].len,
+                                             id, flags == NULL ? 0 : flags[id]};
     }
-    qsort(order, (size_t)n, sizeof *order, by_bytes);
-    for (int64_t i = 0; i < n; i++) s->ids[i] = order[i].id;
-    mem_free(order);
     return GLASS_OK;
 }
 
-/* First of ids[low..high), which agree on `depth` bytes and are longer, whose byte there is
+/* Tokens that are looked for in normalised text are normalised themselves. */
+static glass_status normalize_items(const glass_tokenizer *t, struct tok_specials *s) {
+    int64_t n_left = 0;
+    size_t *starts;
+    TRY(mem_alloc(&starts, (size_t)s->n + 1, sizeof *starts));
+    glass_status status = buf_reserve(&s->text, 1);
+    for (int64_t i = 0; status == GLASS_OK && i < s->n; i++) {
+        starts[i] = s->text.len;
+        status = tok_normalize(t, &s->text, s->items[i].text, s->items[i].len, true, NULL,
+                               0, NULL);
+    }
+    starts[s->n] = s->text.len;
+    for (int64_t i = 0; status == GLASS_OK && i < s->n; i++) {
+        size_t len = starts[i + 1] - starts[i];
+        if (len == 0) continue;
+        s->items[n_left] = s->items[i];
+        s->items[n_left].text = s->text.data + starts[i];
+        s->items[n_left++].len = (uint32_t)len;
+    }
+    s->n = n_left;
+    mem_free(starts);
+    return status;
+}
+
+glass_status tok_specials_build(glass_tokenizer *t, const struct tok_source *source) {
+    TRY(build_set(t, &t->specials, source->flags, false));
+    sort_items(t, &t->specials);
+    TRY(build_set(t, &t->normal_specials, source->flags, true));
+    if (t->normal_specials.n == 0) return GLASS_OK;
+    TRY(normalize_items(t, &t->normal_specials));
+    sort_items(t, &t->normal_specials);
+    return GLASS_OK;
+}
+
+void tok_specials_clear(struct tok_specials *s) {
+    mem_free(s->items);
+    buf_free(&s->text);
+}
+
+/* First of items[low..high), which agree on `depth` bytes and are longer, whose byte there is
  * not less than `byte` (up to 256). */
-static int64_t first_not_less(const glass_tokenizer *t, int64_t low, int64_t high,
+static int64_t first_not_less(const struct tok_specials *s, int64_t low, int64_t high,
                               size_t depth, unsigned byte) {
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (byte_at(t, t->specials.ids[middle], depth) < byte)
+        if ((unsigned char)s->items[middle].text[depth] < byte)
             low = middle + 1;
         else
             high = middle;
@@ -77,21 +125,22 @@ static int64_t first_not_less(const glass_tokenizer *t, int64_t low, int64_t hig
     return low;
 }
 
-/* The longest token at text[0]; control ones only within the first n_control bytes. */
-static int32_t longest(const glass_tokenizer *t, const char *text, size_t n,
-                       size_t n_control) {
-    const struct tok_specials *s = &t->specials;
+/* The longest token at text[0], NULL if there is none; control ones only within the first
+ * n_control bytes. */
+static const struct tok_special *longest(const glass_tokenizer *t,
+                                         const struct tok_specials *s, const char *text,
+                                         size_t n, size_t n_control) {
     int64_t low = 0, high = s->n;
-    int32_t found = -1;
+    const struct tok_special *found = NULL;
     for (size_t depth = 0; depth < n && low < high; depth++) {
         unsigned char byte = (unsigned char)text[depth];
-        low = first_not_less(t, low, high, depth, byte);
-        high = first_not_less(t, low, high, depth, byte + 1u);
+        low = first_not_less(s, low, high, depth, byte);
+        high = first_not_less(s, low, high, depth, byte + 1u);
         if (low == high) break;
-        /* The one that ends here sorts first; pieces are unique. */
-        int32_t id = s->ids[low];
-        if (t->pieces[id].len != depth + 1) continue;
-        if (t->types[id] == TOK_USER || depth + 1 <= n_control) found = id;
+        /* The one that ends here sorts first; texts are unique. */
+        const struct tok_special *item = &s->items[low];
+        if (item->len != depth + 1) continue;
+        if (t->types[item->id] == TOK_USER || depth + 1 <= n_control) found = item;
         low++;
     }
     return found;
@@ -110,10 +159,31 @@ static size_t next_candidate(const struct tok_specials *s, const char *text, siz
     return at; /* the last byte has no second one to look at */
 }
 
-int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at,
-                          size_t end, size_t *next, bool control, const glass_span *plain,
-                          int64_t n_plain) {
-    const struct tok_specials *s = &t->specials;
+/* Where the white space in front of text[at) begins, not before `from`. */
+static size_t space_before(const char *text, size_t from, size_t at) {
+    while (at > from) {
+        size_t p = at - 1;
+        while (p > from && at - p < 4 && ((unsigned char)text[p] & 0xc0) == 0x80) p--;
+        uint32_t c;
+        if (utf8_decode(&c, text + p, at - p) != at - p || !tok_is_space(c)) break;
+        at = p;
+    }
+    return at;
+}
+
+static size_t space_behind(const char *text, size_t at, size_t end) {
+    while (at < end) {
+        uint32_t c;
+        size_t used = utf8_decode(&c, text + at, end - at);
+        if (!tok_is_space(c)) break;
+        at += used;
+    }
+    return at;
+}
+
+int32_t tok_specials_next(const glass_tokenizer *t, const struct tok_specials *s,
+                          const char *text, size_t *at, size_t end, size_t *next,
+                          bool control, const glass_span *plain, int64_t n_plain) {
     if (s->n == 0 || (!control && !s->has_user)) return -1;
     int64_t span = 0;
     for (size_t i = *at; i < end; i++) {
@@ -123,11 +193,12 @@ int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at
         size_t n_control = control ? end - i : 0;
         if (control && span < n_plain && plain[span].begin < end)
             n_control = plain[span].begin > i ? plain[span].begin - i : 0;
-        int32_t id = longest(t, text + i, end - i, n_control);
-        if (id < 0) continue;
-        *at = i;
-        *next = i + t->pieces[id].len;
-        return id;
+        const struct tok_special *found = longest(t, s, text + i, end - i, n_control);
+        if (found == NULL) continue;
+        *next = i + found->len;
+        if (found->flags & TOK_STRIP_RIGHT) *next = space_behind(text, *next, end);
+        *at = found->flags & TOK_STRIP_LEFT ? space_before(text, *at, i) : i;
+        return found->id;
     }
     return -1;
 }

@@ -1,6 +1,6 @@
 /* tok_stream.c - ids to text, all at once or as they come.
  *
- * SentencePiece vocabularies put a space in front of text (add_space); decoding takes it away
+ * SentencePiece vocabularies put a space in front of text (rules.lead); decoding takes it away
  * where encoding put it: at the start, and after every special token. */
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -56,9 +56,13 @@ static glass_status append_token(const glass_tokenizer *t, struct buf *out, int3
     switch (t->types[id]) {
     case TOK_CONTROL:
     case TOK_UNKNOWN:
-        *lead = t->add_space;
+        /* BOS that encoding puts first stands before the text's own start. */
+        *lead =
+            t->rules.lead == TOK_LEAD_ALWAYS || (lead_before && t->add_bos && id == t->bos);
         return flags & GLASS_SHOW_SPECIAL ? buf_append(out, piece, n_bytes) : GLASS_OK;
-    case TOK_USER: *lead = t->add_space; return buf_append(out, piece, n_bytes);
+    case TOK_USER:
+        *lead = t->rules.lead == TOK_LEAD_ALWAYS;
+        return buf_append(out, piece, n_bytes);
     case TOK_BYTE: {
         int byte = tok_hex_byte(piece, n_bytes);
         if (byte >= 0) return buf_byte(out, (char)byte);
@@ -81,7 +85,7 @@ static glass_status bad_id(const glass_tokenizer *t, int32_t id, int64_t positio
 }
 
 static bool starts_with_lead(const glass_tokenizer *t, unsigned flags) {
-    return t->add_space && !(flags & GLASS_CONTINUE);
+    return t->rules.lead != TOK_LEAD_NEVER && !(flags & GLASS_CONTINUE);
 }
 
 glass_status glass_tokenizer_decode(const glass_tokenizer *t, char **text, size_t *n_bytes,

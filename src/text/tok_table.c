@@ -129,6 +129,10 @@ static glass_status read_merge(const glass_tokenizer *t, const struct tok_source
     const char *text = source->merge_text + source->merges[i].at;
     size_t len = source->merges[i].len;
     const char *space = len < 3 ? NULL : memchr(text + 1, ' ', len - 2);
+    if (space != NULL && source->merge_lefts != NULL)
+        space = source->merge_lefts[i] > 0 && source->merge_lefts[i] < len - 1
+                    ? text + source->merge_lefts[i]
+                    : NULL;
     if (space == NULL)
         return bad_merge(source, i, "is not two pieces with a space between");
     m->left = text;
@@ -182,6 +186,11 @@ static glass_status find_merge(glass_tokenizer *t, const struct tok_source *sour
     int32_t right = find_key(t, m->right_key, m->right, m->n_right);
     if (left < 0 || right < 0)
         return bad_merge(source, i, "names a piece that is not in the vocabulary");
+    /* These stand for characters that are not theirs; where no piece has two characters side
+     * by side, nothing may merge (tok_cut.c). */
+    if (t->spm && (t->types[left] == TOK_BYTE || t->types[right] == TOK_BYTE ||
+                   left == t->unk || right == t->unk))
+        return bad_merge(source, i, "joins a byte's token or the unknown one");
     if (m->result < 0) {
         uint32_t n = m->n_left + m->n_right;
         m->result =
@@ -195,7 +204,7 @@ static glass_status find_merge(glass_tokenizer *t, const struct tok_source *sour
     return GLASS_OK;
 }
 
-/* Of two merges of one pair the first counts. One that makes a control token never does: no
+/* One that makes a control token never counts: no
  * text becomes such a token by merging. */
 static void put_merge(glass_tokenizer *t, const struct merge *m, int64_t rank) {
     struct tok_pairs *pairs = &t->pairs;
@@ -203,7 +212,8 @@ static void put_merge(glass_tokenizer *t, const struct merge *m, int64_t rank) {
     uint32_t at = (uint32_t)tok_mix(m->pair) & pairs->mask;
     while (pairs->slots[at] != UINT64_MAX && pairs->slots[at] >> 24 != m->pair)
         at = (at + 1) & pairs->mask;
-    if (pairs->slots[at] == UINT64_MAX) pairs->slots[at] = m->pair << 24 | (uint64_t)rank;
+    if (pairs->slots[at] == UINT64_MAX || t->rules.last_merge)
+        pairs->slots[at] = m->pair << 24 | (uint64_t)rank;
     pairs->results[rank] = (uint32_t)m->result;
 }
 

@@ -63,8 +63,10 @@ static glass_status find_whole(struct tok_work *w, int32_t *id, const char *word
 }
 
 static glass_status merge_word(struct tok_work *w, const char *word, size_t n_bytes) {
-    if (w->t->spm) return tok_merge_spm(w, word, n_bytes);
-    if (w->t->whole_words) {
+    if (w->t->spm)
+        return w->t->rules.by_merges ? tok_merge_chars(w, word, n_bytes)
+                                     : tok_merge_spm(w, word, n_bytes);
+    if (w->t->rules.whole_words) {
         int32_t id;
         TRY(find_whole(w, &id, word, n_bytes));
         if (id >= 0) {

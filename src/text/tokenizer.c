@@ -6,9 +6,7 @@
 #include "text/tok_pre.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 /* Pieces that end an answer in the models that have them. */
 // clang-format off
@@ -106,7 +104,8 @@ static bool is_filler(const glass_tokenizer *t, int32_t id) {
     return text[piece.len - 1] == ']' && number == id;
 }
 
-static void settle_types(glass_tokenizer *t) {
+static void settle_types(glass_tokenizer *t, const struct tok_source *source) {
+    if (source->types_known) return;
     for (int32_t id = 0; id < t->n_vocab; id++)
         if (t->types[id] == TOK_USER && is_filler(t, id)) t->types[id] = TOK_UNUSED;
     for (size_t i = 0; i < sizeof control_pieces / sizeof *control_pieces; i++) {
@@ -122,9 +121,9 @@ static glass_status settle_ends(glass_tokenizer *t, const struct tok_source *sou
         if (named[i] >= 0) t->ends[named[i]] = 1;
     for (size_t i = 0; i < sizeof end_pieces / sizeof *end_pieces; i++) {
         int32_t id = find_text(t, end_pieces[i]);
-        if (id < 0) continue;
+        if (id < 0 || (source->types_known && t->types[id] == TOK_NORMAL)) continue;
         t->ends[id] = 1;
-        t->types[id] = TOK_CONTROL;
+        if (!source->types_known) t->types[id] = TOK_CONTROL;
     }
     /* Where messages end with <|return|> or <|call|>, <|end|> only ends a part of one. */
     int32_t end = find_text(t, "<|end|>");
@@ -154,17 +153,22 @@ static glass_status find_bytes(glass_tokenizer *t, const char *name) {
         t->byte_ids[byte] = id;
         n_found += id >= 0;
     }
-    t->has_bytes = n_found > 0;
+    t->has_bytes = n_found > 0 && (!t->spm || t->rules.byte_fallback);
     if (!t->spm) {
+        if (t->rules.byte_fallback && n_found < 256)
+            return fail(GLASS_BAD_INPUT,
+                        "%s: model.byte_fallback with a byte-level vocabulary that lacks "
+                        "bytes is not supported",
+                        name);
         if (n_found > 0) return GLASS_OK;
         return fail(GLASS_BAD_INPUT,
                     "%s: a byte-level vocabulary without a token for any single byte",
                     name);
     }
-    if (n_found > 0 && n_found < 256)
+    if (t->has_bytes && n_found < 256)
         return fail(GLASS_BAD_INPUT, "%s: only %d of the 256 byte tokens <0x00> to <0xFF>",
                     name, n_found);
-    if (n_found == 0 && t->unk < 0)
+    if (!t->has_bytes && t->unk < 0)
         return fail(GLASS_BAD_INPUT, "%s: neither byte tokens nor an unknown token", name);
     if (t->has_bytes)
         for (int byte = 0; byte < 256; byte++) t->types[t->byte_ids[byte]] = TOK_BYTE;
@@ -193,10 +197,30 @@ static glass_status rank_scores(glass_tokenizer *t, const struct tok_source *sou
     return GLASS_OK;
 }
 
+static const struct tok_pre_name *pre_name(const struct tok_source *source) {
+    if (source->spm || source->has_patterns) return NULL;
+    return tok_pre_find(source->pre, strlen(source->pre));
+}
+
+bool tok_source_adds_bos(const struct tok_source *source) {
+    const struct tok_pre_name *name = pre_name(source);
+    if (source->add_bos >= 0) return source->add_bos;
+    return source->bos >= 0 && (source->spm || (name != NULL && name->add_bos));
+}
+
+bool tok_source_whole_words(const struct tok_source *source) {
+    const struct tok_pre_name *name = pre_name(source);
+    return source->rules.whole_words || (name != NULL && name->whole_words);
+}
+
 static glass_status build_pre(glass_tokenizer *t, const struct tok_source *source) {
-    if (source->patterns != NULL)
-        return tok_pre_create(&t->pre, "tokenizer.json", source->patterns,
-                              source->n_patterns, false);
+    if (source->has_patterns) {
+        const char *patterns[TOK_MAX_PATTERNS];
+        for (int i = 0; i < source->n_patterns; i++) patterns[i] = source->patterns[i];
+        glass_status status = tok_pre_create(&t->pre, "tokenizer.json", patterns,
+                                             source->n_patterns, source->drop_gaps, false);
+        return status == GLASS_BAD_INPUT ? fail_within(status, "%s", source->name) : status;
+    }
     const struct tok_pre_name *name = tok_pre_find(source->pre, strlen(source->pre));
     if (name == NULL) {
         struct buf known = {0};
@@ -209,17 +233,12 @@ static glass_status build_pre(glass_tokenizer *t, const struct tok_source *sourc
         buf_free(&known);
         return status;
     }
-    t->whole_words = t->whole_words || name->whole_words;
-    if (source->add_bos < 0 && name->add_bos) t->add_bos = t->bos >= 0;
     return tok_pre_create_named(&t->pre, name);
 }
 
 static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     t->spm = source->spm;
-    t->add_space = source->add_space;
-    t->whole_words = source->whole_words;
-    t->nfc = source->nfc;
-    t->squeeze = source->squeeze;
+    t->rules = source->rules;
     TRY(check_id(source, "BOS", source->bos));
     TRY(check_id(source, "EOS", source->eos));
     TRY(check_id(source, "EOT", source->eot));
@@ -231,7 +250,8 @@ static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     for (int i = 0; i < TOK_INFILL_KINDS; i++)
         t->infill[i] =
             source->infill[i] <= source->n_vocab ? (int32_t)source->infill[i] : 0;
-    t->add_bos = source->add_bos < 0 ? t->spm && t->bos >= 0 : source->add_bos;
+    t->add_bos = tok_source_adds_bos(source);
+    t->rules.whole_words = tok_source_whole_words(source);
     t->add_eos = source->add_eos > 0;
     if ((t->add_bos && t->bos < 0) || (t->add_eos && t->eos < 0))
         return fail(GLASS_BAD_INPUT,
@@ -240,16 +260,19 @@ static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     for (int32_t id = 0; id < t->n_vocab; id++)
         if (t->pieces[id].len > t->longest) t->longest = t->pieces[id].len;
     TRY(tok_table_build(t, source->name));
-    settle_types(t);
+    settle_types(t, source);
     TRY(settle_ends(t, source));
     TRY(find_bytes(t, source->name));
-    TRY(tok_specials_build(t));
-    if (t->spm) {
+    TRY(tok_normal_build(t));
+    TRY(tok_specials_build(t, source));
+    if (t->spm && !t->rules.by_merges) {
         TRY(rank_scores(t, source));
         return tok_cut_build(t);
     }
     TRY(tok_pairs_build(t, source));
-    return build_pre(t, source);
+    if (!t->spm) return build_pre(t, source);
+    t->space_id = tok_table_find(t, "\xe2\x96\x81", 3);
+    return tok_cut_build(t);
 }
 
 glass_status tok_build(glass_tokenizer **out, struct tok_source *source) {
@@ -267,8 +290,10 @@ glass_status tok_build(glass_tokenizer **out, struct tok_source *source) {
     }
     t->n_vocab = (int32_t)source->n_vocab;
     t->text = source->text;
+    t->owned_text = source->text_owner;
     t->pieces = source->pieces;
     t->types = source->types;
+    source->text_owner = (struct buf){0};
     source->pieces = NULL;
     source->types = NULL;
     glass_status status = build(t, source);
@@ -281,10 +306,17 @@ glass_status tok_build(glass_tokenizer **out, struct tok_source *source) {
 }
 
 void tok_source_clear(struct tok_source *source) {
+    buf_free(&source->text_owner);
     mem_free(source->pieces);
     mem_free(source->types);
-    source->pieces = NULL;
-    source->types = NULL;
+    mem_free(source->flags);
+    mem_free(source->scores);
+    buf_free(&source->merge_owner);
+    mem_free(source->merges);
+    mem_free(source->merge_lefts);
+    for (int i = 0; i < source->n_patterns; i++) mem_free(source->patterns[i]);
+    buf_free(&source->json_rules);
+    *source = (struct tok_source)TOK_SOURCE_NONE;
 }
 
 /* A cache pays off once words come again; it takes 4 MiB. Without byte tokens a run of
@@ -350,9 +382,11 @@ void glass_tokenizer_close(glass_tokenizer *t) {
     mem_free(t->table.slots);
     mem_free(t->pairs.slots);
     mem_free(t->pairs.results);
-    mem_free(t->specials.ids);
+    tok_specials_clear(&t->specials);
+    tok_specials_clear(&t->normal_specials);
     mem_free(t->cut);
-    mem_free(t->owned_text);
+    mem_free(t->nfc_stays);
+    buf_free(&t->owned_text);
     gguf_close(t->gguf);
     mem_free(t);
 }
@@ -382,99 +416,118 @@ static glass_status encode_bpe(struct tok_work *w, const char *text, size_t n) {
     return GLASS_OK;
 }
 
-/* NFC of the stretches that are UTF-8; other bytes stay. */
-static glass_status to_nfc(struct buf *out, const char *text, size_t n) {
-    for (size_t from = 0; from < n;) {
-        size_t at = from, used = 0;
-        while (at < n) {
-            uint32_t c;
-            used = utf8_decode(&c, text + at, n - at);
-            if (c == UTF8_BAD) break;
-            at += used;
-        }
-        if (at > from) {
-            utf8proc_uint8_t *composed = NULL;
-            utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)text + from,
-                                                (utf8proc_ssize_t)(at - from), &composed,
-                                                UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-            if (len < 0) return fail_memory(at - from);
-            glass_status status = buf_append(out, composed, (size_t)len);
-            free(composed);
-            TRY(status);
-        }
-        if (at < n) TRY(buf_append(out, text + at, used));
-        from = at < n ? at + used : n;
-    }
+static glass_status put_id(struct tok_work *w, int32_t id) {
+    TRY(tok_ids_reserve(w->ids, 1));
+    w->ids->data[w->ids->len++] = id;
     return GLASS_OK;
 }
 
-/* As SentencePiece does it: a U+2581 in the text counts as a space only at the end. */
-static glass_status squeeze(struct buf *out, const char *text, size_t n) {
-    for (size_t used = 1; used > 0; n -= used) {
-        used = 0;
-        if (n > 0 && text[n - 1] == ' ') used = 1;
-        if (n >= 3 && memcmp(text + n - 3, "\xe2\x96\x81", 3) == 0) used = 3;
-    }
-    bool space = false;
-    TRY(buf_reserve(out, n));
-    for (size_t at = 0; at < n; at++) {
-        if (text[at] == ' ') {
-            space = true;
-            continue;
-        }
-        if (space && out->len > 0) out->data[out->len++] = ' ';
-        space = false;
-        out->data[out->len++] = text[at];
-    }
-    return GLASS_OK;
+static bool begins_with_space(const char *text, size_t n) {
+    return n > 0 && (text[0] == ' ' || (n >= 3 && memcmp(text, "\xe2\x96\x81", 3) == 0));
 }
 
-/* What some files ask to be done to text first. */
-static glass_status prepare(struct tok_work *w, struct buf *out, const char *text,
-                            size_t n) {
-    if (w->t->squeeze) return squeeze(out, text, n);
-    if (!w->t->spm && w->lead_space) {
-        if (text[0] != ' ') TRY(buf_byte(out, ' '));
-        w->lead_space = false;
-    }
-    return w->t->nfc ? to_nfc(out, text, n) : buf_append(out, text, n);
-}
-
-/* Text between special tokens. */
-static glass_status encode_plain(struct tok_work *w, const char *text, size_t n) {
+/* Normalised text between tokens; lead: a space belongs in front of it. */
+static glass_status encode_plain(struct tok_work *w, const char *text, size_t n,
+                                 bool lead) {
     const glass_tokenizer *t = w->t;
-    struct buf prepared = {0};
-    glass_status status = GLASS_OK;
     if (n == 0) return GLASS_OK;
-    if (t->squeeze || t->nfc || (w->lead_space && !t->spm)) {
-        status = prepare(w, &prepared, text, n);
-        text = prepared.data;
-        n = prepared.len;
+    if (t->spm) {
+        w->lead_space = lead && !(t->rules.lead_once && begins_with_space(text, n));
+        w->unknown = false;
+        int32_t whole =
+            t->rules.whole_words ? tok_whole_text(w, text, n, w->lead_space) : -1;
+        if (whole >= 0) return put_id(w, whole);
+        return encode_spm(w, text, n);
     }
-    if (status == GLASS_OK)
-        status = t->spm ? encode_spm(w, text, n) : encode_bpe(w, text, n);
-    buf_free(&prepared);
+    if (!lead || text[0] == ' ') return encode_bpe(w, text, n);
+    struct buf spaced = {0};
+    glass_status status = buf_byte(&spaced, ' ');
+    if (status == GLASS_OK) status = buf_append(&spaced, text, n);
+    if (status == GLASS_OK) status = encode_bpe(w, spaced.data, spaced.len);
+    buf_free(&spaced);
+    return status;
+}
+
+/* What a call of encode looks for in the text. */
+struct search {
+    const glass_span *plain;
+    int64_t n_plain;
+    bool control;
+};
+
+/* text[from..end), normalised: cut at the tokens that are looked for there. first: it is the
+ * text's beginning. */
+static glass_status encode_normal(struct tok_work *w, const char *text, size_t from,
+                                  size_t end, bool first, struct search s) {
+    const glass_tokenizer *t = w->t;
+    bool always = t->rules.lead == TOK_LEAD_ALWAYS;
+    bool lead = always || (t->rules.lead == TOK_LEAD_FIRST && first);
+    if (t->rules.lead_early && t->normal_specials.n > 0) always = lead = false;
+    while (from < end) {
+        size_t at = from, next = end;
+        while (s.n_plain > 0 && s.plain[0].end <= from) {
+            s.plain++;
+            s.n_plain--;
+        }
+        int32_t id = tok_specials_next(t, &t->normal_specials, text, &at, end, &next,
+                                       s.control, s.plain, s.n_plain);
+        if (id < 0) return encode_plain(w, text + from, end - from, lead);
+        TRY(encode_plain(w, text + from, at - from, lead));
+        TRY(put_id(w, id));
+        lead = always;
+        from = next;
+    }
+    return GLASS_OK;
+}
+
+/* text[from..end), which holds none of the tokens that are looked for before. */
+static glass_status encode_part(struct tok_work *w, const char *text, size_t from,
+                                size_t end, struct search s) {
+    const glass_tokenizer *t = w->t;
+    bool first = from == 0;
+    if (from == end) return GLASS_OK;
+    if (!tok_normal_needed(t, text + from, end - from))
+        return encode_normal(w, text, from, end, first, s);
+    struct buf normal = {0};
+    glass_span *spans = NULL, *mapped = NULL;
+    int64_t n_spans = 0, n = 0;
+    while (t->normal_specials.n > 0 && n_spans < s.n_plain && s.plain[n_spans].begin < end)
+        n_spans++;
+    glass_status status = mem_alloc(&spans, 2 * (size_t)n_spans, sizeof *spans);
+    if (status == GLASS_OK) {
+        mapped = spans + n_spans;
+        for (int64_t i = 0; i < n_spans; i++) {
+            glass_span span = s.plain[i];
+            if (span.end <= from) continue;
+            spans[n++] = (glass_span){span.begin > from ? span.begin - from : 0,
+                                      (span.end < end ? span.end : end) - from};
+        }
+        status =
+            tok_normalize(t, &normal, text + from, end - from, first, spans, n, mapped);
+    }
+    s.plain = mapped;
+    s.n_plain = n;
+    if (status == GLASS_OK) status = encode_normal(w, normal.data, 0, normal.len, first, s);
+    mem_free(spans);
+    buf_free(&normal);
     return status;
 }
 
 static glass_status encode_parts(struct tok_work *w, const char *text, size_t n,
-                                 const glass_span *plain, int64_t n_plain, unsigned flags) {
+                                 struct search s) {
     const glass_tokenizer *t = w->t;
-    bool control = (flags & GLASS_PARSE_SPECIAL) != 0;
     size_t from = 0;
-    w->lead_space = t->add_space;
     while (from < n) {
         size_t at = from, next = n;
-        while (n_plain > 0 && plain[0].end <= from) {
-            plain++;
-            n_plain--;
+        while (s.n_plain > 0 && s.plain[0].end <= from) {
+            s.plain++;
+            s.n_plain--;
         }
-        int32_t id = tok_specials_next(t, text, &at, n, &next, control, plain, n_plain);
-        if (id < 0) return encode_plain(w, text + from, n - from);
-        TRY(encode_plain(w, text + from, at - from));
-        TRY(tok_ids_reserve(w->ids, 1));
-        w->ids->data[w->ids->len++] = id;
-        w->lead_space = t->add_space;
+        int32_t id = tok_specials_next(t, &t->specials, text, &at, n, &next, s.control,
+                                       s.plain, s.n_plain);
+        if (id < 0) return encode_part(w, text, from, n, s);
+        TRY(encode_part(w, text, from, at, s));
+        TRY(put_id(w, id));
         from = next;
     }
     return GLASS_OK;
@@ -502,11 +555,10 @@ static glass_status encode(const glass_tokenizer *t, struct tok_ids *ids, const 
     if (status == GLASS_OK) status = make_cache(w, n);
     if (status == GLASS_OK && t->add_bos && (flags & GLASS_ADD_SPECIAL))
         ids->data[ids->len++] = t->bos;
-    if (status == GLASS_OK) status = encode_parts(w, text, n, plain, n_plain, flags);
-    if (status == GLASS_OK && t->add_eos && (flags & GLASS_ADD_SPECIAL)) {
-        status = tok_ids_reserve(ids, 1);
-        if (status == GLASS_OK) ids->data[ids->len++] = t->eos;
-    }
+    struct search s = {plain, n_plain, (flags & GLASS_PARSE_SPECIAL) != 0};
+    if (status == GLASS_OK) status = encode_parts(w, text, n, s);
+    if (status == GLASS_OK && t->add_eos && (flags & GLASS_ADD_SPECIAL))
+        status = put_id(w, t->eos);
     work_return(t, w);
     return status;
 }

@@ -1,10 +1,13 @@
 /* tokenizer.h - the tokenizer's insides, shared by the text room's tok_*.c.
  *
- *   tok_open.c                          which kind of file it is
+ *   tok_open.c tok_folder.c             which kind of file it is; what lies beside it
  *   tok_gguf.c tok_json.c tok_model.c   files      -> struct tok_source
- *   tokenizer.c                         tok_source -> glass_tokenizer; encode and decode
+ *   tok_rules.c                         what a tokenizer.json asks to be done to text
+ *   tok_to_gguf.h tok_to_json.h         tok_source -> GGUF keys, tokenizer.json
+ *   tokenizer.c                         tok_source -> glass_tokenizer; encode
  *   tok_table.c                         pieces by text, merges by pair of ids
  *   tok_special.c                       control and user-defined tokens in a text
+ *   tok_normal.c                        what is done to text before it is cut
  *   tok_pre.c tok_scan.c                text -> words (pre-tokenizers of byte-level BPE)
  *   tok_cut.c                           text -> words (SentencePiece: where no merge crosses)
  *   tok_word.c tok_merge.c tok_queue.c  word -> ids, by cache or by merging
@@ -15,7 +18,7 @@
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
-#include "base/mem.h"
+#include "base/buf.h"
 #include "format/gguf.h"
 #include "glass/tokenizer.h"
 #include "text/tok_queue.h"
@@ -23,6 +26,7 @@
 /* The largest text that one call encodes and the largest vocabulary. Positions inside a text
  * are 32 bits, and pieces are at most TOK_PIECE_LIMIT bytes. */
 enum {
+    TOK_MAX_PATTERNS = 8,
     TOK_VOCAB_LIMIT = 1 << 20,
     TOK_MERGE_LIMIT = (1 << 24) - 1,
     TOK_PIECE_LIMIT = 1 << 16,
@@ -80,12 +84,51 @@ struct tok_pairs {
 };
 
 /* Control and user-defined tokens, sorted by their bytes. */
+struct tok_special {
+    const char *text;
+    uint32_t len;
+    int32_t id;
+    uint8_t flags; /* TOK_STRIP_… */
+};
 struct tok_specials {
-    int32_t *ids;
+    struct tok_special *items;
     int64_t n;
     bool has_user;        /* some are of type TOK_USER */
     int only_first;       /* all begin with this byte, -1 if they differ */
     uint64_t pairs[1024]; /* bit b0 << 8 | b1: some begin with these two bytes */
+    struct buf text;      /* of those whose text was normalised */
+};
+
+/* What tokenizer.json says of an added token. */
+enum {
+    TOK_STRIP_LEFT = 1,  /* white space before it belongs to it */
+    TOK_STRIP_RIGHT = 2, /* and behind it */
+    TOK_NORMALIZED = 4   /* it is looked for in the text after that was normalised */
+};
+
+/* Where a space is put in front of text. */
+enum tok_lead {
+    TOK_LEAD_NEVER,
+    TOK_LEAD_ALWAYS, /* at the start, and after each special token */
+    TOK_LEAD_FIRST   /* at the start only */
+};
+
+/* What is done to text besides merging. */
+struct tok_rules {
+    enum tok_lead lead;
+    bool lead_once;   /* not before text that begins with a space (bpe: always so) */
+    bool early;       /* spm: spaces are U+2581 when normalised tokens are looked for, */
+    bool lead_early;  /* and the one in front is there */
+    bool nfc;         /* text is brought to NFC first */
+    bool squeeze;     /* runs of spaces become one, none at the ends (.model only) */
+    bool split_words; /* spm: merges never lead into a space */
+    bool whole_words; /* a word that is a token is that token, whatever the merges */
+    bool by_merges; /* spm: merges are a list of pairs; else any pair that makes a piece */
+    bool byte_fallback; /* spm: characters without a token become byte tokens */
+    bool fuse_unknown; /* a run of bytes or characters without a token is one unknown one */
+    bool last_merge;   /* of two merges of one pair the last counts, else the first */
+    /* bpe: a byte without a token becomes the unknown token; else it is left out. */
+    bool unknown_bytes;
 };
 
 /* Which characters stand side by side inside some piece of a SentencePiece vocabulary: a
@@ -101,12 +144,7 @@ struct tok_work;
 
 struct glass_tokenizer {
     bool spm; /* SentencePiece-BPE; else byte-level BPE */
-    /* A space in front of text that starts or follows a special token: spm always, bpe if the
-     * text does not begin with one. */
-    bool add_space;
-    bool whole_words; /* bpe: a word that is a token is that token, whatever the merges */
-    bool nfc;         /* text is brought to NFC first (tokenizer.json only) */
-    bool squeeze;     /* runs of spaces become one, none at the ends (.model only) */
+    struct tok_rules rules;
     bool add_bos, add_eos;
     int32_t bos, eos, unk;
     int32_t infill[TOK_INFILL_KINDS]; /* id + 1, 0 = the file names none */
@@ -118,59 +156,92 @@ struct glass_tokenizer {
     uint8_t *ends;            /* (n_vocab) 1 = ends an answer */
     uint32_t *priority;       /* spm: (n_vocab) smaller merges first, TOK_NONE never */
     struct tok_table table;
-    struct tok_pairs pairs; /* bpe */
-    struct tok_specials specials;
+    struct tok_pairs pairs; /* bpe, and spm by merges */
+    /* Those looked for in the text as it comes, and those in the normalised text. */
+    struct tok_specials specials, normal_specials;
     struct tok_cut *cut;   /* spm */
     struct tok_pre *pre;   /* bpe */
+    uint64_t *nfc_stays;   /* a bit for each character below U+10000 */
     int32_t byte_ids[256]; /* -1 = the vocabulary has no token for the byte */
+    int32_t space_id;      /* spm by merges: U+2581's, -1 if it has none */
     bool has_bytes;
     struct gguf *gguf; /* owned, or NULL when borrowed */
-    char *owned_text;
+    struct buf owned_text;
     /* Working memory between calls, so that a text in many calls is as fast as in one. Each
      * is taken by one call at a time; nothing in them changes a result. */
     _Atomic(struct tok_work *) spares[TOK_SPARES];
 };
 
-/* What a file says, before it is checked. Arrays are borrowed until tok_build returns, but
- * text and pieces pass to the tokenizer. */
+/* What a file says, before it is checked. Zero-initialise it with TOK_SOURCE_NONE, clear it
+ * in the end. All arrays are its own; tok_build takes text's owner, pieces and types. */
 struct tok_source {
-    const char *name; /* the file, for messages */
+    const char *name; /* the file, for messages; borrowed */
     bool spm;
-    const char *text;
-    struct tok_piece *pieces; /* given */
+    const char *text; /* all pieces: text_owner.data, or borrowed from a gguf */
+    struct buf text_owner;
+    struct tok_piece *pieces;
     int64_t n_vocab;
-    uint8_t *types; /* given; NULL = all normal */
-    float *scores;  /* spm; borrowed */
-    /* Merge i is "left right" at merges[i] of merge_text, split at the first space after the
-     * first byte. */
+    uint8_t *types;   /* NULL = all normal */
+    bool types_known; /* none is to be guessed from how a piece looks */
+    uint8_t *flags;   /* (n_vocab) TOK_STRIP_…, TOK_NORMALIZED; NULL = none */
+    float *scores;    /* spm, unless by_merges */
+    /* Merge i is "left right" at merges[i] of merge_text: left has merge_lefts[i] bytes, or
+     * without that array all to the first space after the first byte. */
     const char *merge_text;
-    const struct tok_piece *merges;
+    struct buf merge_owner;
+    struct tok_piece *merges;
+    uint32_t *merge_lefts;
     int64_t n_merges;
-    /* Instead of pre: Split patterns of a tokenizer.json (PCRE2 syntax), in order. */
-    const char *pre;
-    const char *const *patterns;
+    /* bpe: a known pre-tokenizer's name, or Split patterns (PCRE2 syntax), in order. */
+    char pre[128];
+    char *patterns[TOK_MAX_PATTERNS];
     int n_patterns;
-    int64_t bos, eos, eot, eom, unk;  /* -1 = none */
-    int64_t infill[TOK_INFILL_KINDS]; /* id + 1, 0 = none */
-    int add_bos, add_eos;             /* -1 = the kind's default */
-    bool add_space, whole_words, nfc, squeeze;
+    bool has_patterns; /* that there are none is said, too */
+    int drop_gaps;     /* bit i: what pattern i does not match is left out */
+    struct tok_rules rules;
+    int64_t bos, eos, eot, eom, unk, pad; /* -1 = none */
+    int add_bos, add_eos;                 /* -1 = the kind's default */
+    int64_t infill[TOK_INFILL_KINDS];     /* id + 1, 0 = none */
+    struct buf json_rules; /* what tok_rules_read reads, to be kept in a GGUF file */
 };
+#define TOK_SOURCE_NONE                                                                    \
+    {                                                                                      \
+        .bos = -1, .eos = -1, .eot = -1, .eom = -1, .unk = -1, .pad = -1, .add_bos = -1,   \
+        .add_eos = -1                                                                      \
+    }
 
-/* Checks and indexes. On failure *out is NULL and pieces and types still are the source's. */
+/* Checks and indexes. On failure *out is NULL. */
 glass_status tok_build(glass_tokenizer **out, struct tok_source *source);
 void tok_source_clear(struct tok_source *source);
 
+/* Whether BOS is put in front: as the source says, else as its kind or its pre-tokenizer has
+ * it; and words that are tokens stay whole, as it or its pre-tokenizer says. */
+bool tok_source_adds_bos(const struct tok_source *source);
+bool tok_source_whole_words(const struct tok_source *source);
+
+/* Readers: what they leave in the source is cleared by the caller, also on failure. name is
+ * for messages and must outlive the source. The pieces of a gguf stay where they are: it must
+ * stay open as long as the source and what is built of it. */
+glass_status tok_read_gguf(struct tok_source *source, const struct gguf *g);
+glass_status tok_read_json(struct tok_source *source, const char *json, size_t n_bytes,
+                           const char *name);
+glass_status tok_read_model(struct tok_source *source, const char *bytes, size_t n_bytes,
+                            const char *name);
+/* A file of any kind but GGUF, with what lies beside it, or a folder with one. */
+glass_status tok_read_path(struct tok_source *source, const char *path);
+/* vocab.json and merges.txt, as they were before tokenizer.json. */
+glass_status tok_read_vocab(struct tok_source *source, const char *vocab, size_t n_vocab,
+                            const char *merges, size_t n_merges, const char *name);
+/* What a tokenizer_config.json, special_tokens_map.json or config.json adds: special tokens
+ * that the source has not named yet. */
+glass_status tok_read_config(struct tok_source *source, const char *json, size_t n_bytes,
+                             const char *name);
+/* added_tokens.json: {"text": id, …}, beside a vocabulary that has no tokenizer.json. */
+glass_status tok_read_added(struct tok_source *source, const char *json, size_t n_bytes,
+                            const char *name);
+
 /* The tokenizer of a GGUF file, which must stay open as long as the tokenizer. */
 glass_status tok_create_gguf(glass_tokenizer **out, const struct gguf *g);
-/* A tokenizer.json (byte-level BPE) or a SentencePiece .model in memory. name is for
- * messages. */
-glass_status tok_create_json(glass_tokenizer **out, const char *json, size_t n_bytes,
-                             const char *name);
-glass_status tok_create_model(glass_tokenizer **out, const char *bytes, size_t n_bytes,
-                              const char *name);
-/* BOS and EOS as a tokenizer_config.json names them. */
-glass_status tok_read_config(glass_tokenizer *t, const char *json, size_t n_bytes,
-                             const char *name);
 
 /* tok_table.c */
 glass_status tok_table_build(glass_tokenizer *t, const char *name);
@@ -194,13 +265,24 @@ static inline uint32_t tok_pairs_find(const struct tok_pairs *pairs, int32_t lef
     }
 }
 
-/* tok_special.c */
-glass_status tok_specials_build(glass_tokenizer *t);
+/* tok_special.c: fills t->specials and t->normal_specials. */
+glass_status tok_specials_build(glass_tokenizer *t, const struct tok_source *source);
+void tok_specials_clear(struct tok_specials *s);
 /* The first token at or after *at of text[0..end): its id, with its place in [*at, *next); -1
  * if there is none. Control tokens count only if `control`, and never across a plain span. */
-int32_t tok_specials_next(const glass_tokenizer *t, const char *text, size_t *at,
-                          size_t end, size_t *next, bool control, const glass_span *plain,
-                          int64_t n_plain);
+int32_t tok_specials_next(const glass_tokenizer *t, const struct tok_specials *s,
+                          const char *text, size_t *at, size_t end, size_t *next,
+                          bool control, const glass_span *plain, int64_t n_plain);
+
+/* tok_normal.c. The table of characters that NFC leaves alone (rules.nfc). */
+glass_status tok_normal_build(glass_tokenizer *t);
+/* Whether text[0..n), which `first` says is the text's start, must be changed at all. */
+bool tok_normal_needed(const glass_tokenizer *t, const char *text, size_t n);
+/* Appends the normalised text. plain[0..n_plain) are spans of the text; mapped takes those of
+ * the result, which hold at least what comes from the spans. */
+glass_status tok_normalize(const glass_tokenizer *t, struct buf *out, const char *text,
+                           size_t n, bool first, const glass_span *plain, int64_t n_plain,
+                           glass_span *mapped);
 
 /* Ids that are being written. */
 struct tok_ids {
@@ -230,6 +312,7 @@ struct tok_work {
     size_t n_escaped;
     void *match;     /* tok_pre's */
     bool lead_space; /* spm: the next word begins with the space that was added */
+    bool unknown;    /* spm by merges: the word before ended in an unknown character */
 };
 
 /* tok_word.c: appends the ids of the words that end at text + ends[i], the first from
@@ -240,6 +323,16 @@ glass_status tok_words(struct tok_work *w, const char *text, size_t begin,
 /* tok_merge.c: one word, by merging. */
 glass_status tok_merge_bpe(struct tok_work *w, const char *word, size_t n_bytes);
 glass_status tok_merge_spm(struct tok_work *w, const char *word, size_t n_bytes);
+/* tok_chars.c: one word of a SentencePiece vocabulary with merges; and the token that a whole
+ * text is, -1 if it is none. */
+int32_t tok_whole_text(struct tok_work *w, const char *text, size_t n_bytes, bool lead);
+glass_status tok_merge_chars(struct tok_work *w, const char *word, size_t n_bytes);
+/* Merging of symbols that are ids, for tok_merge.c and tok_chars.c: ids[0..n) of a short word
+ * in place, giving how many are left; and w->symbols[0..n) of a long one, appended to w->ids. */
+enum { TOK_SHORT_WORD = 40 };
+uint32_t tok_merge_ids(const glass_tokenizer *t, int32_t *ids, uint32_t n);
+glass_status tok_merge_symbols(struct tok_work *w, uint32_t n);
+glass_status tok_symbols_reserve(struct tok_work *w, size_t n);
 
 /* tok_cut.c */
 glass_status tok_cut_build(glass_tokenizer *t);

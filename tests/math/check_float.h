@@ -176,6 +176,69 @@ static inline bool check_products(const struct math_kernels *definition,
     return true;
 }
 
+/* One product of training by both tables: a is (m, k) or, across, (k, m); w is (k, n). */
+static inline bool check_across(const struct math_kernels *definition,
+                                const struct math_kernels *k, bool across, int64_t m,
+                                int64_t n, int64_t n_k, uint64_t *seed,
+                                enum check_kind kind) {
+    int64_t a_rows = across ? n_k : m, a_width = across ? m : n_k;
+    size_t a_row = (size_t)(a_width + check_between(seed, 0, 9)) * 4;
+    size_t w_row = (size_t)(n + check_between(seed, 0, 9)) * 4;
+    int64_t c_stride = n + check_between(seed, 0, 5);
+    size_t a_bytes = (size_t)(a_rows - 1) * a_row + (size_t)a_width * 4;
+    size_t w_bytes = (size_t)(n_k - 1) * w_row + (size_t)n * 4;
+    size_t c_items = (size_t)((m - 1) * c_stride + n);
+    struct check_memory a = check_allocate(a_bytes), w = check_allocate(w_bytes);
+    struct check_memory expected = check_allocate(c_items * 4),
+                        got = check_allocate(c_items * 4);
+    void *scratch = aligned_alloc(64, GEMM_SCRATCH_BYTES);
+    float *e = (float *)(void *)expected.data, *g = (float *)(void *)got.data;
+    for (size_t i = 0; i < a_bytes / 4; i++)
+        ((float *)(void *)a.data)[i] = check_number(seed, kind);
+    for (size_t i = 0; i < w_bytes / 4; i++)
+        ((float *)(void *)w.data)[i] = check_number(seed, kind);
+    for (size_t i = 0; i < c_items; i++) e[i] = g[i] = 12345.0f;
+    (across ? definition->gemm_tn_f32 : definition->gemm_nn_f32)(
+        e, c_stride, a.data, a_row, w.data, w_row, m, n, n_k, scratch);
+    (across ? k->gemm_tn_f32 : k->gemm_nn_f32)(g, c_stride, a.data, a_row, w.data, w_row, m,
+                                               n, n_k, scratch);
+    bool same = true;
+    for (size_t i = 0; i < c_items && same; i++) {
+        same = check_same(e[i], g[i]);
+        if (!same)
+            printf("# gemm_%s_f32 m %lld n %lld k %lld: row %zu column %zu: %a, not %a\n",
+                   across ? "tn" : "nn", (long long)m, (long long)n, (long long)n_k,
+                   i / (size_t)c_stride, i % (size_t)c_stride, (double)g[i], (double)e[i]);
+    }
+    free(scratch);
+    check_release(&a), check_release(&w), check_release(&expected), check_release(&got);
+    return same;
+}
+
+static inline bool check_all_across(const struct math_kernels *definition,
+                                    const struct math_kernels *k, int n_random) {
+    static const int64_t large[][3] = {{1, 600, 1100}, {3, 100, 2049},  {270, 130, 516},
+                                       {520, 16, 257}, {2100, 33, 300}, {14, 300, 1024},
+                                       {211, 257, 259}};
+    uint64_t seed = 5;
+    for (int across = 0; across < 2; across++) {
+        for (int i = 0; i < n_random; i++) {
+            int64_t m = check_between(&seed, 1, 50), n = check_between(&seed, 1, 70);
+            int64_t n_k = check_between(&seed, 1, 75) * (i % 4 ? 1 : 8);
+            if (!check_across(definition, k, across, m, n, n_k, &seed,
+                              i % 4 == 3 ? CHECK_WILD : CHECK_TAME))
+                return false;
+        }
+        for (size_t i = 0; i < 2 * sizeof large / sizeof *large; i++) {
+            const int64_t *shape = large[i / 2];
+            if (!check_across(definition, k, across, shape[0], shape[1], shape[2], &seed,
+                              i % 2 ? CHECK_WILD : CHECK_TAME))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* peak_read must read every byte, whatever the length: changing any one byte changes the
  * result. peak_fma must keep its result finite, since other numbers can be slower. */
 static inline bool check_limits(const struct math_kernels *k) {

@@ -17,6 +17,7 @@ struct layer {
     glass_dtype dtype;
     int64_t n_ctx, n_head, n_head_kv, head_dim, n, window;
     float *q, *k, *v, *o; /* (n, heads * head_dim) */
+    float cap;
 };
 
 static void layer_init(struct layer *l) {
@@ -83,7 +84,7 @@ static void layer_feed(struct layer *l, const struct attn_cache *cache, int64_t 
                         .o = l->o,
                         .q_stride = l->n_head * l->head_dim,
                         .kv_stride = l->n_head_kv * l->head_dim};
-    call.shape = (struct attn_shape){l->n_head, 0.25f, l->window};
+    call.shape = (struct attn_shape){l->n_head, 0.25f, l->window, l->cap};
     size_t bytes =
         attn_scratch_bytes(l->n_ctx, l->head_dim, l->n_head, l->n_head_kv, n_threads);
     assert_int_equal(mem_alloc_aligned(&call.scratch, bytes, 1), GLASS_OK);
@@ -133,7 +134,9 @@ static void naive(double *o, const struct layer *l) {
         for (int64_t j = from; j <= t; j++) {
             p[j] = 0;
             for (int64_t d = 0; d < hd; d++) p[j] += (double)q[d] * k[j * width + at + d];
-            max = fmax(max, p[j] *= 0.25);
+            p[j] *= 0.25;
+            if (l->cap > 0) p[j] = (double)l->cap * tanh(p[j] / (double)l->cap);
+            max = fmax(max, p[j]);
         }
         for (int64_t j = from; j <= t; j++) z += p[j] = exp(p[j] - max);
         for (int64_t d = 0; d < hd; d++) {
@@ -162,6 +165,8 @@ static const struct layer shapes[] = {
     {GLASS_F16, .n_ctx = 50, .n_head = 1, .n_head_kv = 1, .head_dim = 16, .n = 50,
      .window = 1},
     {GLASS_F32, .n_ctx = 40, .n_head = 128, .n_head_kv = 1, .head_dim = 16, .n = 40},
+    {GLASS_F16, .n_ctx = 700, .n_head = 4, .n_head_kv = 2, .head_dim = 32, .n = 700,
+     .window = 270, .cap = 1.5f},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -237,7 +242,7 @@ static void run_together(struct attn_segment *segments, const struct layer *l) {
                             .o = o[0],
                             .q_stride = HEADS * DIM,
                             .kv_stride = KV * DIM};
-        call.shape = (struct attn_shape){HEADS, 0.25f, l[0].window};
+        call.shape = (struct attn_shape){HEADS, 0.25f, l[0].window, 0};
         size_t bytes = attn_scratch_bytes(CTX, DIM, HEADS, KV, n_threads);
         assert_int_equal(mem_alloc_aligned(&call.scratch, bytes, 1), GLASS_OK);
         memset(o, 0, sizeof o);
@@ -260,8 +265,8 @@ static void strangers_change_nothing(void **state) {
         struct attn_cache cache[SESSIONS];
         struct attn_segment segments[SESSIONS];
         for (int i = 0; i < SESSIONS; i++) {
-            l[i] = (struct layer){dtypes[i], CTX,  HEADS, KV,   DIM, pos[i] + n[i],
-                                  window,    NULL, NULL,  NULL, NULL};
+            l[i] = (struct layer){dtypes[i], CTX,  HEADS, KV,   DIM,  pos[i] + n[i],
+                                  window,    NULL, NULL,  NULL, NULL, 0};
             layer_init(&l[i]);
             cache[i] = cache_create(&l[i]);
             layer_feed(&l[i], &cache[i], 0, l[i].n, 1);

@@ -34,6 +34,11 @@ static void definition_is_the_definition(void **state) {
             sum += chain(a + begin, w + begin, k - begin < 256 ? k - begin : 256);
         c.gemm_f32(&out, 1, a, 0, w, 0, 1, 1, k, NULL);
         assert_true(check_same(out, sum));
+        if (k == 0) continue;
+        c.gemm_nn_f32(&out, 1, a, 0, w, sizeof(float), 1, 1, k, NULL);
+        assert_true(check_same(out, sum));
+        c.gemm_tn_f32(&out, 1, a, sizeof(float), w, sizeof(float), 1, 1, k, NULL);
+        assert_true(check_same(out, sum));
     }
     /* The sum starts with the first chain, and a chain with +0: -0 + -0 would be -0. */
     float zero = 0, minus = -0.0f;
@@ -50,6 +55,7 @@ static void products_agree(void **state) {
         math_fill(&k, i);
         printf("# %s\n", math_isa_name(i));
         assert_true(check_products(&c, &k, n_random));
+        assert_true(check_all_across(&c, &k, n_random));
     }
 }
 

@@ -38,7 +38,7 @@ def llama_like(w, sd, permute, norms, kv=KV):
              "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
              "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
     names.update(norms)
-    for i in range(L):
+    for i in range(w.layers):
         for theirs, ours in names.items():
             for kind in ("weight", "bias"):
                 key = f"model.layers.{i}.{theirs}.{kind}"
@@ -46,7 +46,7 @@ def llama_like(w, sd, permute, norms, kv=KV):
                     continue
                 t = sd[key]
                 if permute and ours in ("attn_q", "attn_k"):
-                    t = pairs(t, H if ours == "attn_q" else kv)
+                    t = pairs(t, w.heads if ours == "attn_q" else kv)
                 w.add_tensor(f"blk.{i}.{ours}.{kind}", t.numpy())
     w.add_tensor("token_embd.weight", sd["model.embed_tokens.weight"].numpy())
     if "model.norm.weight" in sd:
@@ -122,7 +122,14 @@ def llama3_factors(n_rot, theta, r):
     return np.array(factors, dtype=np.float32)
 
 
-def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False, tokens=T):
+def logits_of(model, tokens):
+    ids = [(7 * i + 3) % V for i in range(tokens)]
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0].numpy()
+
+
+def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False, tokens=T,
+         shape=(L, D, H, F)):
     torch.set_num_threads(1)
     torch.manual_seed(sum(map(ord, name)))
     model = model.float().eval()
@@ -132,29 +139,30 @@ def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False, token
             p.copy_(torch.randn_like(p) * (0.1 if p.dim() == 1 else 0.2) + (1 if is_norm and
                     key.endswith("weight") else 0))
         model.tie_weights() if tied else None
-        ids = [(7 * i + 3) % V for i in range(tokens)]
-        logits = model(torch.tensor([ids])).logits[0].numpy()
+    logits = logits_of(model, tokens)
     if HF:
         model.save_pretrained(os.path.join(HF, name))
     w = gguf.GGUFWriter(os.path.join(OUT, name + ".gguf"), arch)
     w.tied = tied
-    w.add_uint32(f"{arch}.block_count", L)
-    w.add_uint32(f"{arch}.embedding_length", D)
+    w.layers, width, w.heads, inner = shape
+    w.add_uint32(f"{arch}.block_count", w.layers)
+    w.add_uint32(f"{arch}.embedding_length", width)
     w.add_uint32(f"{arch}.context_length", 64 if tokens == T else 320)
-    w.add_uint32(f"{arch}.feed_forward_length", F)
-    w.add_uint32(f"{arch}.attention.head_count", H)
+    w.add_uint32(f"{arch}.feed_forward_length", inner)
+    w.add_uint32(f"{arch}.attention.head_count", w.heads)
     w.add_uint32(f"{arch}.attention.head_count_kv", kv)
     w.add_float32(f"{arch}.attention.layer_norm_{'rms_' if rms else ''}epsilon", 1e-5)
     for key, value in (extra or {}).items():
         (w.add_bool if isinstance(value, bool) else w.add_uint32 if isinstance(value, int) else
          w.add_array if isinstance(value, list) else w.add_string if isinstance(value, str) else
-         w.add_float32)(f"{arch}.{key}", value)
+         w.add_float32)(key if key.startswith("xielu") else f"{arch}.{key}", value)
     fill(w, model.state_dict())
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
     logits.astype("<f4").tofile(os.path.join(OUT, name + ".logits"))
+    return model
 
 
 def make_more(c):
@@ -227,6 +235,8 @@ def main():
              {"rope.dimension_count": D // H // 2, "use_parallel_residual": parallel}, kv=H,
              rms=False)
     make_more(c)
+    import gen_more_families
+    gen_more_families.make_all()
     with open(os.path.join(OUT, "SHA256SUMS"), "w") as sums:
         for f in sorted(os.listdir(OUT)):
             if f != "SHA256SUMS":
@@ -234,4 +244,6 @@ def main():
                 sums.write(f"{hashlib.sha256(data).hexdigest()}  {f}\n")
 
 
-main()
+if __name__ == "__main__":
+    sys.modules["gen_families"] = sys.modules["__main__"]
+    main()

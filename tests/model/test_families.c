@@ -21,7 +21,10 @@ enum { V = 61, T = 40 };
 // clang-format off
 static const char *const names[] = {"llama", "llama-tied", "mistral", "qwen2", "qwen3", "olmo",
                                     "olmo2", "gpt2", "gptneo", "gptneox", "gptneox-sequential",
-                                    "codellama", "llama3", "llama-linear", "llama-bias"};
+                                    "codellama", "llama3", "llama-linear", "llama-bias",
+                                    "gptj", "olmo3", "smollm3", "gemma", "gemma2", "gemma3",
+                                    "apertus", "granite", "phi2", "phi3", "starcoder",
+                                    "starcoder2", "qwen2-yarn", "ministral3"};
 // clang-format on
 enum { N_NAMES = sizeof names / sizeof *names };
 
@@ -89,11 +92,11 @@ static void logits_are_transformers(void **state) {
 static void long_logits_are_transformers(void **state) {
     (void)state;
     enum { LONG = 300 };
-    static const char *const long_names[] = {"mistral-long", "gptneo-long"};
+    static const char *const long_names[] = {"mistral-long", "gptneo-long", "gemma2-long"};
     static float whole[LONG * V], cut[LONG * V];
     int32_t long_ids[LONG];
     for (int i = 0; i < LONG; i++) long_ids[i] = (7 * i + 3) % V;
-    for (int f = 0; f < 2; f++) {
+    for (size_t f = 0; f < sizeof long_names / sizeof *long_names; f++) {
         glass_model *model = open_family(long_names[f]);
         glass_session *s;
         glass_session_options o = {.n_ctx = 320, .n_threads = 2};
@@ -110,6 +113,36 @@ static void long_logits_are_transformers(void **state) {
         glass_session_free(s);
         glass_model_close(model);
     }
+}
+
+/* Phi-3 has factors of the frequencies for contexts of up to 32 positions and for longer ones;
+ * what one session keeps is nothing to the other. */
+static void short_contexts_have_their_own_factors(void **state) {
+    (void)state;
+    enum { SHORT = 32 };
+    static float ours[SHORT * V];
+    char path[] = "/tmp/glass-session-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    glass_model *model = open_family("phi3");
+    glass_session *s, *longer = session_of(model, 1, 0, GLASS_F32);
+    glass_session_options o = {.n_ctx = SHORT, .n_threads = 2};
+    assert_int_equal(glass_session_create(&s, model, &o), GLASS_OK);
+    /* Both share a pass, whose memory is the longer one's. */
+    glass_batch_item items[2] = {{longer, ids + 7, 3, NULL, false},
+                                 {s, ids, SHORT, ours, true}};
+    assert_int_equal(glass_batch_eval(items, 2), GLASS_OK);
+    double relative = distance("phi3-short", ours, SHORT);
+    if (!(relative <= 1e-5)) fail_msg("phi3-short: relative L2 %g", relative);
+    assert_int_equal(glass_session_save(s, path), GLASS_OK);
+    assert_int_equal(glass_session_load(longer, path), GLASS_BAD_INPUT);
+    assert_non_null(strstr(glass_error(), "at most 32 positions"));
+    assert_int_equal(glass_session_load(s, path), GLASS_OK);
+    glass_session_free(s);
+    glass_session_free(longer);
+    glass_model_close(model);
+    unlink(path);
 }
 
 static void cuts_and_threads_change_nothing(void **state) {
@@ -242,6 +275,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_transformers),
         cmocka_unit_test(long_logits_are_transformers),
+        cmocka_unit_test(short_contexts_have_their_own_factors),
         cmocka_unit_test(cuts_and_threads_change_nothing),
         cmocka_unit_test(strangers_change_nothing),
         cmocka_unit_test(kept_prefixes_change_nothing),

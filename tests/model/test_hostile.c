@@ -243,8 +243,10 @@ static void expect_words(const struct recipe *r, const char *words) {
 
 static void the_recipe_alone_is_good(void **state) {
     (void)state;
-    static const char *const names[] = {"llama",   "gpt2", "gptneo",
-                                        "gptneox", "olmo", "qwen3"};
+    static const char *const names[] = {
+        "llama",   "gpt2",    "gptneo", "gptneox",    "olmo",    "qwen3",
+        "gptj",    "olmo3",   "gemma2", "gemma3",     "apertus", "phi3",
+        "granite", "smollm3", "phi2",   "ministral3", "gemma",   "starcoder"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct recipe r;
         recipe_open(&r, names[i]);
@@ -316,7 +318,20 @@ static void absurd_numbers_are_refused(void **state) {
         F32("llama.rope.freq_base", INFINITY, "llama.rope.freq_base is inf"),
         U32("llama.rope.freq_base", 10000, "not F32 or F64"),
         F32("llama.rope.scale_linear", 0, "llama.rope.scale_linear is 0"),
-        TEXT("llama.rope.scaling.type", "yarn", "rope scaling \"yarn\" is not supported"),
+        F32("llama.rope.scaling.factor", 0, "llama.rope.scaling.factor is 0"),
+        F32("llama.rope.scaling.attn_factor", INFINITY, "attn_factor is inf"),
+        U32("llama.rope.scaling.original_context_length", 0, "context_length is 0"),
+        TEXT("llama.rope.scaling.type", "dynamic",
+             "rope scaling \"dynamic\" is not supported"),
+        TEXT("llama.rope.scaling.type", "yarn", NULL),
+        F32("llama.rope.freq_base_swa", NAN, "llama.rope.freq_base_swa is "),
+        F32("llama.attn_logit_softcapping", -1, "attn_logit_softcapping is -1"),
+        F32("llama.attn_logit_softcapping", 1e-30, NULL),
+        F32("llama.final_logit_softcapping", NAN, "final_logit_softcapping is "),
+        F32("llama.attention.temperature_scale", INFINITY, "temperature_scale is inf"),
+        U32("llama.attention.rope_pattern", 0, NULL),
+        U32("llama.attention.rope_pattern", 4294967295.0, NULL),
+        F32("llama.attention.rope_pattern", 1, "rope_pattern"),
         F32("llama.attention.layer_norm_rms_epsilon", NAN, "epsilon is "),
         F32("llama.attention.layer_norm_rms_epsilon", -1, "epsilon is -1"),
         F32("llama.attention.layer_norm_rms_epsilon", INFINITY, "epsilon is inf"),
@@ -324,6 +339,7 @@ static void absurd_numbers_are_refused(void **state) {
         F32("llama.attention.scale", 0, "llama.attention.scale is 0"),
         F32("llama.attention.scale", NAN, "llama.attention.scale is "),
         F32("llama.attention.clamp_kqv", -1, "llama.attention.clamp_kqv is -1"),
+        U32("llama.attention.sliding_window", 0, NULL),
         U32("llama.attention.sliding_window", 1, NULL),
         U32("llama.attention.sliding_window", 4294967295.0, "sliding_window is 4294967295"),
         U32("general.alignment", 0, "general.alignment is 0"),
@@ -336,11 +352,14 @@ static void absurd_numbers_are_refused(void **state) {
         U32("gpt2.context_length", 65, "position_embd.weight is 64 x 32"),
         U32("gpt2.attention.head_count", 5, "cannot share"),
         F32("gpt2.attention.layer_norm_epsilon", NAN, "epsilon is "),
+        F32("gpt2.attention.temperature_scale", 1, NULL),
     };
     run_cases("gpt2", gpt2, sizeof gpt2 / sizeof *gpt2);
     static const struct case_of neo[] = {
-        U32("gptneo.attention.sliding_window_pattern", 1,
+        F32("gptneo.attention.sliding_window_pattern", 1,
             "sliding_window_pattern\" is of type"),
+        U32("gptneo.attention.sliding_window_pattern", 1, NULL),
+        U32("gptneo.block_count", 1, "sliding_window_pattern has 2 items for 1 layers"),
         TEXT("gptneo.attention.sliding_window_pattern", NULL, NULL),
     };
     run_cases("gptneo", neo, sizeof neo / sizeof *neo);
@@ -349,6 +368,61 @@ static void absurd_numbers_are_refused(void **state) {
         U32("gptneox.use_parallel_residual", 1, "not a bool"),
     };
     run_cases("gptneox", neox, sizeof neox / sizeof *neox);
+}
+
+/* The numbers that only some families read. */
+static void absurd_particulars_are_refused(void **state) {
+    (void)state;
+    static const struct case_of olmo3[] = {
+        F32("olmo2.rope.scaling.factor", NAN, "olmo2.rope.scaling.factor is "),
+        F32("olmo2.rope.scaling.factor", 1e-3, NULL),
+        F32("olmo2.rope.scaling.yarn_beta_fast", 0, "yarn_beta_fast is 0"),
+        F32("olmo2.rope.scaling.yarn_beta_slow", INFINITY, "yarn_beta_slow is inf"),
+        F32("olmo2.rope.scaling.yarn_beta_slow", 1e6, NULL), /* high below low */
+        F32("olmo2.rope.scaling.yarn_ext_factor", 2, "yarn_ext_factor is 2"),
+        F32("olmo2.rope.scaling.yarn_attn_factor", 0, "yarn_attn_factor is 0"),
+        F32("olmo2.rope.scaling.yarn_log_multiplier", -1, "yarn_log_multiplier is -1"),
+        F32("olmo2.rope.freq_base", 1, "olmo2.rope.freq_base is 1; YaRN wants more"),
+        U32("olmo2.rope.scaling.original_context_length", 1, NULL),
+        U32("olmo2.rope.scaling.original_context_length", 4294967295.0, "is 4294967295"),
+        U32("olmo2.attention.sliding_window_pattern", 4294967295.0, NULL),
+        {{"olmo2.attention.sliding_window_pattern", GGUF_I32, -1, NULL},
+         "cannot be negative"},
+    };
+    run_cases("olmo3", olmo3, sizeof olmo3 / sizeof *olmo3);
+    static const struct case_of apertus[] = {
+        TEXT("xielu.alpha_p", NULL, "\"xielu.alpha_p\" is missing"),
+        F32("xielu.alpha_p", NAN, "\"xielu.alpha_p\" of layer 0 is "),
+        F32("xielu.alpha_p", 1e4, NULL),
+        F32("xielu.alpha_n", INFINITY, "\"xielu.alpha_n\" of layer 0 is inf"),
+        F32("xielu.alpha_n", -1e4, NULL),
+        F32("xielu.beta", 1e5, "\"xielu.beta\" of layer 0 is 100000"),
+        F32("xielu.eps", 1, "\"xielu.eps\" of layer 0 is 1"),
+        U32("xielu.eps", 0, "\"xielu.eps\" is neither a number nor an array of 2"),
+        U32("apertus.block_count", 1, "is neither a number nor an array of 1"),
+    };
+    run_cases("apertus", apertus, sizeof apertus / sizeof *apertus);
+    static const struct case_of granite[] = {
+        F32("granite.embedding_scale", 0, "granite.embedding_scale is 0"),
+        F32("granite.residual_scale", NAN, "granite.residual_scale is "),
+        F32("granite.logit_scale", 0, "granite.logit_scale is 0"),
+        F32("granite.logit_scale", 1e6, NULL),
+    };
+    run_cases("granite", granite, sizeof granite / sizeof *granite);
+    static const struct case_of phi3[] = {
+        U32("phi3.rope.dimension_count", 8, "rope_factors_short.weight is 3"),
+        U32("phi3.attention.head_count_kv", 2, "attn_qkv.weight is 32 x 16"),
+        U32("phi3.feed_forward_length", 23, "ffn_up.weight is 48 x 16"),
+        U32("phi3.feed_forward_length", 48, "ffn_up.weight is 48 x 16"),
+    };
+    run_cases("phi3", phi3, sizeof phi3 / sizeof *phi3);
+    struct recipe r;
+    recipe_open(&r, "phi3");
+    r.reshape = (struct reshape){"rope_factors_short.weight", {0}, GLASS_F32, true};
+    expect_words(&r, "rope_factors_short.weight is missing");
+    r.reshape = (struct reshape){"rope_factors_long.weight", {2, 0}, GLASS_F32, false};
+    expect_words(&r, "rope_factors_long.weight is 2");
+    recipe_close(&r);
 }
 
 static void wrong_tensors_are_refused(void **state) {
@@ -395,7 +469,8 @@ static void weights_may_be_no_numbers(void **state) {
     (void)state;
     static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000,
                                     0x7f7fffff, 0x00000001, 0xffffffff};
-    static const char *const names[] = {"llama", "gpt2", "gptneox", "qwen3", "olmo"};
+    static const char *const names[] = {"llama",  "gpt2",    "gptneox", "qwen3", "olmo",
+                                        "gemma2", "apertus", "phi3",    "olmo3"};
     struct maker m;
     maker_bpe(&m, "gpt-2");
     m.n_tokens = m.n_types = 61; /* bytes only */
@@ -477,12 +552,13 @@ static void cut_anywhere_is_refused(void **state) {
 
 static void flipped_bits_never_harm(void **state) {
     (void)state;
-    static const char *const names[] = {"llama", "gptneox", "gpt2"};
+    static const char *const names[] = {"llama",   "gptneox", "gpt2", "olmo3",
+                                        "apertus", "gemma3",  "phi3"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         struct recipe r;
         recipe_open(&r, names[k]);
         size_t n_bits = 8 * header_end(&r);
-        for (size_t bit = k; bit < n_bits; bit += 3) {
+        for (size_t bit = k % 3; bit < n_bits; bit += 3) {
             r.base.data[bit / 8] ^= (char)(1 << bit % 8);
             try_bytes(r.base.data, r.base.len);
             r.base.data[bit / 8] ^= (char)(1 << bit % 8);
@@ -666,7 +742,7 @@ static void every_allocation_may_fail(void **state) {
 /* A session file whose checksum is right and whose tokens are not. */
 static void saved_tokens_are_checked(void **state) {
     (void)state;
-    enum { TOKENS_AT = 80 };
+    enum { TOKENS_AT = 88 };
     static const int32_t ids[3] = {1, 2, 3}, bad[] = {61, -1, INT32_MAX, INT32_MIN};
     char path[] = "/tmp/glass-session-XXXXXX";
     int fd = mkstemp(path);
@@ -703,6 +779,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_recipe_alone_is_good),
         cmocka_unit_test(absurd_numbers_are_refused),
+        cmocka_unit_test(absurd_particulars_are_refused),
         cmocka_unit_test(wrong_tensors_are_refused),
         cmocka_unit_test(weights_may_be_no_numbers),
         cmocka_unit_test(vocabularies_that_disagree_are_refused),

@@ -28,7 +28,8 @@ enum {
     AT_N_LAYER = 56,
     AT_N_HEAD_KV = 64,
     AT_HEAD_DIM = 72,
-    AT_TOKENS = 80,
+    AT_IS_LONG = 80,
+    AT_TOKENS = 88,
     DIGEST_BYTES = 32
 };
 
@@ -170,7 +171,7 @@ static void wrong_numbers_are_named(void **state) {
         const char *words;
     } wrong[] = {
         {0, 4, 0, "not a session file"},
-        {AT_VERSION, 4, 2, "version 2"},
+        {AT_VERSION, 4, 3, "version 3"},
         {AT_DTYPE, 4, GLASS_F16, "F16"},
         {AT_DTYPE, 4, 999, "no known type"},
         {AT_FINGERPRINT, 8, 7, "another model"},
@@ -185,6 +186,7 @@ static void wrong_numbers_are_named(void **state) {
         {AT_N_LAYER, 8, INT64_MAX, "another model"},
         {AT_N_HEAD_KV, 8, 4, "another model"},
         {AT_HEAD_DIM, 8, (int64_t)1 << 62, "another model"},
+        {AT_IS_LONG, 8, 1, "rotates keys otherwise"},
         {AT_TOKENS, 4, V, "token 0 is 61"},
         {AT_TOKENS + 4, 4, -1, "token 1 is -1"},
     };

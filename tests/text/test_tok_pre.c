@@ -43,7 +43,7 @@ static void open_both(const char *name, struct tok_pre **scanner, struct tok_pre
     int n = 0;
     while (row->patterns[n] != NULL) n++;
     ok(tok_pre_create_named(scanner, row));
-    ok(tok_pre_create(regex, name, row->patterns, n, true));
+    ok(tok_pre_create(regex, name, row->patterns, n, 0, true));
     assert_int_equal(tok_pre_scan(*regex), TOK_SCAN_NONE);
 }
 
@@ -226,17 +226,17 @@ static void bad_patterns_are_refused(void **state) {
     (void)state;
     struct tok_pre *pre;
     const char *const open_group[] = {"(a"}, *const bytes[] = {"\\C"};
-    assert_int_equal(tok_pre_create(&pre, "x", open_group, 1, false), GLASS_BAD_INPUT);
+    assert_int_equal(tok_pre_create(&pre, "x", open_group, 1, 0, false), GLASS_BAD_INPUT);
     assert_null(pre);
     assert_non_null(strstr(glass_error(), "\"(a\""));
-    assert_int_equal(tok_pre_create(&pre, "x", bytes, 1, false), GLASS_BAD_INPUT);
+    assert_int_equal(tok_pre_create(&pre, "x", bytes, 1, 0, false), GLASS_BAD_INPUT);
     /* One that takes exponential time ends with an error, not never. */
     const char *const slow[] = {"(?:a+)+$"};
     char text[64];
     void *match = NULL;
     memset(text, 'a', sizeof text);
     text[63] = 'b';
-    ok(tok_pre_create(&pre, "x", slow, 1, false));
+    ok(tok_pre_create(&pre, "x", slow, 1, 0, false));
     struct words w = {.text = text};
     assert_int_equal(tok_pre_run(pre, &match, text, sizeof text, collect, &w),
                      GLASS_BAD_INPUT);

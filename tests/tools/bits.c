@@ -65,6 +65,12 @@ static const struct test_case cases[] = {
     {"llama", 8, GLASS_Q4_0, GLASS_F16, 270, 24, true},
     {"mistral", 8, GLASS_Q4_K, GLASS_Q8_0, 270, 24, true},
     {"qwen3", 8, GLASS_Q8_0, GLASS_Q8_0, 270, 24, true},
+    {"gptj", 1, GLASS_F32, GLASS_F32, 270, 40, true},
+    {"olmo3", 1, GLASS_F32, GLASS_F32, 270, 40, true},
+    {"gemma2", 1, GLASS_F32, GLASS_F32, 270, 40, true},
+    {"gemma3", 1, GLASS_F32, GLASS_F16, 270, 40, true},
+    {"apertus", 1, GLASS_F32, GLASS_F32, 270, 40, true},
+    {"phi3", 1, GLASS_F32, GLASS_F32, 270, 40, true},
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 

@@ -1,6 +1,7 @@
 /* list_archive.c - list_archive FILE... [--write OUT.safetensors SHARD_BYTES]: what an archive
  * of tensors holds, as tab-separated lines: name, type, shape, SHA-256 of the bytes, part.
  * Several files are opened as parts of one archive. With --write also a copy as safetensors. */
+#include "base/buf.h"
 #include "base/hash.h"
 #include "format/archive.h"
 #include "format/safetensors_write.h"
@@ -23,8 +24,12 @@ static glass_status list(const struct archive *a) {
     }
     for (int64_t i = 0; i < archive_n_meta(a); i++) {
         const char *key, *value;
+        struct buf line = {0};
         archive_meta(a, i, &key, &value);
-        printf("# %s = %s\n", key, value);
+        glass_status status = buf_json_string(&line, value, strlen(value));
+        if (status == GLASS_OK) printf("# %s = %s\n", key, line.data);
+        buf_free(&line);
+        TRY(status);
     }
     return GLASS_OK;
 }

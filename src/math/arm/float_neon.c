@@ -85,6 +85,19 @@ static void pack_bf16(float *panel, const void *w, size_t w_row, int64_t n, int6
     pack(panel, BF16, w, w_row, n, k);
 }
 
+/* Weights that are stored (k, n). */
+static void pack_across(float *panel, const void *w, size_t w_row, int64_t n, int64_t k) {
+    const char *row = w;
+    size_t bytes = (size_t)n * sizeof *panel;
+    for (int64_t l = 0; l < k; l++, row += w_row, panel += N_TILE) {
+        if (n == N_TILE) {
+            memcpy(panel, row, N_TILE * sizeof *panel);
+        } else {
+            memcpy(panel, row, bytes);
+        }
+    }
+}
+
 /* ---- tiles ---- */
 
 INLINE const float *row_of(const void *a, size_t a_row, int64_t i) {
@@ -98,9 +111,10 @@ INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
     for (int64_t i = 0; i < next->n_rows; i++, p += next->row) __builtin_prefetch(p);
 }
 
-/* rows is a constant. */
-INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_t a_row,
-                      const float *panel, int64_t k, bool add,
+/* rows and across are constants; across: a_row is the distance of two k, and rows lie side by
+ * side. */
+INLINE void tile_rows(int rows, bool across, float *c, int64_t c_stride, const void *a,
+                      size_t a_row, const float *panel, int64_t k, bool add,
                       const struct gemm_float_next *next) {
     float32x4_t sum[M_TILE][GROUPS];
     for (int i = 0; i < rows; i++)
@@ -110,7 +124,8 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
         if (l % 16 == 0) prefetch_lines(next, l / 16);
         for (int g = 0; g < GROUPS; g++) w[g] = vld1q_f32(panel + l * N_TILE + 4 * g);
         for (int i = 0; i < rows; i++) {
-            float32x4_t x = vld1q_dup_f32(row_of(a, a_row, i) + l);
+            float32x4_t x =
+                vld1q_dup_f32(across ? row_of(a, a_row, l) + i : row_of(a, a_row, i) + l);
             for (int g = 0; g < GROUPS; g++) sum[i][g] = vfmaq_f32(sum[i][g], x, w[g]);
         }
     }
@@ -121,17 +136,29 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
         }
 }
 
+INLINE void tile_any(bool across, float *c, int64_t c_stride, const void *a, size_t a_row,
+                     const float *panel, int64_t k, int64_t rows, bool add,
+                     const struct gemm_float_next *next) {
+    switch (rows) {
+    case 1: tile_rows(1, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 2: tile_rows(2, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 3: tile_rows(3, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 4: tile_rows(4, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 5: tile_rows(5, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    default: tile_rows(6, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    }
+}
+
 static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
                  const float *panel, int64_t k, int64_t rows, bool add,
                  const struct gemm_float_next *next) {
-    switch (rows) {
-    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
-    default: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
-    }
+    tile_any(false, c, c_stride, a, a_row, panel, k, rows, add, next);
+}
+
+static void tile_across(float *c, int64_t c_stride, const void *a, size_t a_row,
+                        const float *panel, int64_t k, int64_t rows, bool add,
+                        const struct gemm_float_next *next) {
+    tile_any(true, c, c_stride, a, a_row, panel, k, rows, add, next);
 }
 
 /* ---- streaming: few rows of activations, 16 rows of weights in hand ---- */
@@ -219,12 +246,25 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE,     N_TILE,   MAX_STREAM, 4,
-                                           stream_f32, pack_f32, tile};
-static const struct gemm_float with_f16 = {M_TILE,     N_TILE,   MAX_STREAM, 2,
-                                           stream_f16, pack_f16, tile};
-static const struct gemm_float with_bf16 = {M_TILE,      N_TILE,    MAX_STREAM, 2,
-                                            stream_bf16, pack_bf16, tile};
+static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,    stream_f32,
+                                           pack_f32, tile,   false,      false};
+static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,    stream_f16,
+                                           pack_f16, tile,   false,      false};
+static const struct gemm_float with_bf16 = {
+    M_TILE, N_TILE, MAX_STREAM, 2, stream_bf16, pack_bf16, tile, false, false};
+
+static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,    NULL,
+                                          pack_across, tile,   true, false};
+static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,   NULL,
+                                          pack_across, tile_across, true, true};
+
+static void gemm_nn_f32_neon GEMM_PARAMETERS {
+    gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_f32_neon GEMM_PARAMETERS {
+    gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
 
 static void gemm_f32_neon GEMM_PARAMETERS {
     gemm_float_run(&with_f32, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
@@ -317,6 +357,8 @@ static uint64_t peak_read_neon(const void *x, size_t n_bytes) {
 
 void float_fill_neon(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_neon;
+    k->gemm_nn_f32 = gemm_nn_f32_neon;
+    k->gemm_tn_f32 = gemm_tn_f32_neon;
     k->gemm_f16 = gemm_f16_neon;
     k->gemm_bf16 = gemm_bf16_neon;
     k->widen_f16 = widen_f16_neon;

@@ -151,6 +151,19 @@ static void pack_bf16(float *panel, const void *w, size_t w_row, int64_t n, int6
     pack(panel, BF16, w, w_row, n, k);
 }
 
+/* Weights that are stored (k, n). */
+static void pack_across(float *panel, const void *w, size_t w_row, int64_t n, int64_t k) {
+    const char *row = w;
+    size_t bytes = (size_t)n * sizeof *panel;
+    for (int64_t l = 0; l < k; l++, row += w_row, panel += N_TILE) {
+        if (n == N_TILE) {
+            memcpy(panel, row, N_TILE * sizeof *panel);
+        } else {
+            memcpy(panel, row, bytes);
+        }
+    }
+}
+
 /* ---- tiles ---- */
 
 INLINE const float *row_of(const void *a, size_t a_row, int64_t i) {
@@ -164,9 +177,10 @@ INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
     for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
 }
 
-/* rows is a constant. */
-INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_t a_row,
-                      const float *panel, int64_t k, bool add,
+/* rows and across are constants; across: a_row is the distance of two k, and rows lie side by
+ * side. */
+INLINE void tile_rows(int rows, bool across, float *c, int64_t c_stride, const void *a,
+                      size_t a_row, const float *panel, int64_t k, bool add,
                       const struct gemm_float_next *next) {
     __m256 sum[M_TILE][2];
 #pragma GCC unroll 8
@@ -179,7 +193,8 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
             __m256 w1 = _mm256_loadu_ps(panel + l * N_TILE + 8);
 #pragma GCC unroll 8
             for (int i = 0; i < rows; i++) {
-                __m256 x = _mm256_broadcast_ss(row_of(a, a_row, i) + l);
+                __m256 x = _mm256_broadcast_ss(across ? row_of(a, a_row, l) + i
+                                                      : row_of(a, a_row, i) + l);
                 sum[i][0] = _mm256_fmadd_ps(x, w0, sum[i][0]);
                 sum[i][1] = _mm256_fmadd_ps(x, w1, sum[i][1]);
             }
@@ -194,17 +209,29 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const void *a, size_
         }
 }
 
+INLINE void tile_any(bool across, float *c, int64_t c_stride, const void *a, size_t a_row,
+                     const float *panel, int64_t k, int64_t rows, bool add,
+                     const struct gemm_float_next *next) {
+    switch (rows) {
+    case 1: tile_rows(1, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 2: tile_rows(2, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 3: tile_rows(3, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 4: tile_rows(4, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 5: tile_rows(5, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    default: tile_rows(6, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    }
+}
+
 static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
                  const float *panel, int64_t k, int64_t rows, bool add,
                  const struct gemm_float_next *next) {
-    switch (rows) {
-    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
-    default: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
-    }
+    tile_any(false, c, c_stride, a, a_row, panel, k, rows, add, next);
+}
+
+static void tile_across(float *c, int64_t c_stride, const void *a, size_t a_row,
+                        const float *panel, int64_t k, int64_t rows, bool add,
+                        const struct gemm_float_next *next) {
+    tile_any(true, c, c_stride, a, a_row, panel, k, rows, add, next);
 }
 
 /* ---- streaming: few rows of activations ---- */
@@ -369,12 +396,25 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE,     N_TILE,   MAX_STREAM, 4,
-                                           stream_f32, pack_f32, tile};
-static const struct gemm_float with_f16 = {M_TILE,     N_TILE,   MAX_STREAM, 2,
-                                           stream_f16, pack_f16, tile};
-static const struct gemm_float with_bf16 = {M_TILE,      N_TILE,    MAX_STREAM, 2,
-                                            stream_bf16, pack_bf16, tile};
+static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,    stream_f32,
+                                           pack_f32, tile,   false,      false};
+static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,    stream_f16,
+                                           pack_f16, tile,   false,      false};
+static const struct gemm_float with_bf16 = {
+    M_TILE, N_TILE, MAX_STREAM, 2, stream_bf16, pack_bf16, tile, false, false};
+
+static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,    NULL,
+                                          pack_across, tile,   true, false};
+static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,   NULL,
+                                          pack_across, tile_across, true, true};
+
+static void gemm_nn_f32_avx2 GEMM_PARAMETERS {
+    gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_f32_avx2 GEMM_PARAMETERS {
+    gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
 
 static void gemm_f32_avx2 GEMM_PARAMETERS {
     gemm_float_run(&with_f32, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
@@ -484,6 +524,8 @@ static uint64_t peak_read_avx2(const void *x, size_t n_bytes) {
 
 void float_fill_avx2(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_avx2;
+    k->gemm_nn_f32 = gemm_nn_f32_avx2;
+    k->gemm_tn_f32 = gemm_tn_f32_avx2;
     k->gemm_f16 = gemm_f16_avx2;
     k->gemm_bf16 = gemm_bf16_avx2;
     k->widen_f16 = widen_f16_avx2;

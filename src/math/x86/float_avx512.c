@@ -173,6 +173,20 @@ static void pack_bf16(float *panel, const void *w, size_t w_row, int64_t n, int6
     pack(panel, BF16, w, w_row, n, k);
 }
 
+/* Weights that are stored (k, n). */
+static void pack_across(float *panel, const void *w, size_t w_row, int64_t n, int64_t k) {
+    const char *row = w;
+    __mmask16 low = (__mmask16)(n >= LANES ? 0xffff : (1 << n) - 1);
+    __mmask16 high = (__mmask16)(n >= N_TILE ? 0xffff
+                                 : n > LANES ? (1 << (n - LANES)) - 1
+                                             : 0);
+    for (int64_t l = 0; l < k; l++, row += w_row, panel += N_TILE) {
+        const float *x = (const float *)(const void *)row;
+        _mm512_storeu_ps(panel, _mm512_maskz_loadu_ps(low, x));
+        _mm512_storeu_ps(panel + LANES, _mm512_maskz_loadu_ps(high, x + LANES));
+    }
+}
+
 /* ---- tiles ---- */
 
 INLINE __m512 broadcast(const char *p) {
@@ -188,10 +202,11 @@ INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
     for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
 }
 
-/* rows is a constant. Activations are addressed from every third row, which is what an x86
- * address can reach with one register for the distance of rows. */
-INLINE void tile_rows(int rows, float *c, int64_t c_stride, const char *a, size_t a_row,
-                      const float *panel, int64_t k, bool add,
+/* rows and across are constants. Activations are addressed from every third row, which is
+ * what an x86 address can reach with one register for the distance of rows; across: a_row is the
+ * distance of two k, and rows lie side by side. */
+INLINE void tile_rows(int rows, bool across, float *c, int64_t c_stride, const char *a,
+                      size_t a_row, const float *panel, int64_t k, bool add,
                       const struct gemm_float_next *next) {
     __m512 sum[M_TILE][2];
     const char *third[(M_TILE + 2) / 3];
@@ -210,7 +225,9 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const char *a, size_
             panel += N_TILE;
 #pragma GCC unroll 16
             for (int i = 0; i < rows; i++) {
-                __m512 x = broadcast(third[i / 3] + (size_t)(i % 3) * a_row + l * 4);
+                __m512 x =
+                    broadcast(across ? a + (size_t)l * a_row + i * 4
+                                     : third[i / 3] + (size_t)(i % 3) * a_row + l * 4);
                 sum[i][0] = _mm512_fmadd_ps(x, w0, sum[i][0]);
                 sum[i][1] = _mm512_fmadd_ps(x, w1, sum[i][1]);
             }
@@ -226,25 +243,37 @@ INLINE void tile_rows(int rows, float *c, int64_t c_stride, const char *a, size_
         }
 }
 
+INLINE void tile_any(bool across, float *c, int64_t c_stride, const void *a, size_t a_row,
+                     const float *panel, int64_t k, int64_t rows, bool add,
+                     const struct gemm_float_next *next) {
+    switch (rows) {
+    case 1: tile_rows(1, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 2: tile_rows(2, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 3: tile_rows(3, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 4: tile_rows(4, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 5: tile_rows(5, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 6: tile_rows(6, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 7: tile_rows(7, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 8: tile_rows(8, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 9: tile_rows(9, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 10: tile_rows(10, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 11: tile_rows(11, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 12: tile_rows(12, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    case 13: tile_rows(13, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    default: tile_rows(14, across, c, c_stride, a, a_row, panel, k, add, next); break;
+    }
+}
+
 static void tile(float *c, int64_t c_stride, const void *a, size_t a_row,
                  const float *panel, int64_t k, int64_t rows, bool add,
                  const struct gemm_float_next *next) {
-    switch (rows) {
-    case 1: tile_rows(1, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 2: tile_rows(2, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 3: tile_rows(3, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 4: tile_rows(4, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 5: tile_rows(5, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 6: tile_rows(6, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 7: tile_rows(7, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 8: tile_rows(8, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 9: tile_rows(9, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 10: tile_rows(10, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 11: tile_rows(11, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 12: tile_rows(12, c, c_stride, a, a_row, panel, k, add, next); break;
-    case 13: tile_rows(13, c, c_stride, a, a_row, panel, k, add, next); break;
-    default: tile_rows(14, c, c_stride, a, a_row, panel, k, add, next); break;
-    }
+    tile_any(false, c, c_stride, a, a_row, panel, k, rows, add, next);
+}
+
+static void tile_across(float *c, int64_t c_stride, const void *a, size_t a_row,
+                        const float *panel, int64_t k, int64_t rows, bool add,
+                        const struct gemm_float_next *next) {
+    tile_any(true, c, c_stride, a, a_row, panel, k, rows, add, next);
 }
 
 /* ---- streaming: few rows of activations ---- */
@@ -444,12 +473,17 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE,     N_TILE,   MAX_STREAM, 4,
-                                           stream_f32, pack_f32, tile};
-static const struct gemm_float with_f16 = {M_TILE,     N_TILE,   MAX_STREAM, 2,
-                                           stream_f16, pack_f16, tile};
-static const struct gemm_float with_bf16 = {M_TILE,      N_TILE,    MAX_STREAM, 2,
-                                            stream_bf16, pack_bf16, tile};
+static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,    stream_f32,
+                                           pack_f32, tile,   false,      false};
+static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,    stream_f16,
+                                           pack_f16, tile,   false,      false};
+static const struct gemm_float with_bf16 = {
+    M_TILE, N_TILE, MAX_STREAM, 2, stream_bf16, pack_bf16, tile, false, false};
+
+static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,    NULL,
+                                          pack_across, tile,   true, false};
+static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,   NULL,
+                                          pack_across, tile_across, true, true};
 
 static void gemm_f32_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_f32, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
@@ -461,6 +495,14 @@ static void gemm_f16_avx512 GEMM_PARAMETERS {
 
 static void gemm_bf16_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_bf16, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_nn_f32_avx512 GEMM_PARAMETERS {
+    gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_f32_avx512 GEMM_PARAMETERS {
+    gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
 /* ---- measuring ---- */
@@ -504,6 +546,8 @@ void float_fill_avx512(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_avx512;
     k->gemm_f16 = gemm_f16_avx512;
     k->gemm_bf16 = gemm_bf16_avx512;
+    k->gemm_nn_f32 = gemm_nn_f32_avx512;
+    k->gemm_tn_f32 = gemm_tn_f32_avx512;
     k->peak_fma = peak_fma_avx512;
     k->peak_read = peak_read_avx512;
 }

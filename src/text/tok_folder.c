@@ -1,0 +1,137 @@
+/* tok_folder.c - a vocabulary with the small files that lie beside it.
+ *
+ *   tokenizer.json                   all of it, but for the names of BOS, EOS and PAD
+ *   tokenizer.model                  SentencePiece, with added_tokens.json
+ *   vocab.json and merges.txt        GPT-2's, with added_tokens.json
+ *   tokenizer_config.json, special_tokens_map.json   those names, for each of the three */
+#include "base/path.h"
+#include "text/tokenizer.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+enum { JSON_LIMIT = 256 << 20 };
+
+/* FOLDER/name of the folder that path lies in, or is. */
+static glass_status beside(struct buf *out, const char *path, bool is_folder,
+                           const char *name) {
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    if (is_folder) n = strlen(path);
+    buf_clear(out);
+    TRY(buf_append(out, path, n));
+    if (is_folder && n > 0 && path[n - 1] != '/') TRY(buf_byte(out, '/'));
+    return buf_text(out, name);
+}
+
+struct folder {
+    const char *path; /* the folder, or a file in it */
+    bool is_folder;
+    struct buf name, data;
+};
+
+/* Reads a file that may be missing: *found says whether it is there. */
+static glass_status read_file(struct folder *f, const char *name, bool *found) {
+    buf_clear(&f->data);
+    TRY(beside(&f->name, f->path, f->is_folder, name));
+    struct stat st;
+    *found = stat(f->name.data, &st) == 0;
+    return *found ? path_read_whole(&f->data, f->name.data, JSON_LIMIT) : GLASS_OK;
+}
+
+typedef glass_status (*read_small)(struct tok_source *, const char *, size_t, const char *);
+
+/* Messages of these files name them; the source keeps its own name. */
+static glass_status read_beside(struct folder *f, struct tok_source *s, const char *name,
+                                read_small read) {
+    bool found;
+    TRY(read_file(f, name, &found));
+    if (!found) return GLASS_OK;
+    const char *kept = s->name;
+    s->name = f->name.data;
+    glass_status status = read(s, f->data.data, f->data.len, f->name.data);
+    s->name = kept;
+    return status;
+}
+
+static glass_status read_configs(struct folder *f, struct tok_source *s, bool added) {
+    if (added) TRY(read_beside(f, s, "added_tokens.json", tok_read_added));
+    TRY(read_beside(f, s, "tokenizer_config.json", tok_read_config));
+    return read_beside(f, s, "special_tokens_map.json", tok_read_config);
+}
+
+/* GPT-2's folders from before tokenizer.json. */
+static glass_status read_pair(struct folder *f, struct tok_source *s, bool *found) {
+    struct buf vocab = {0};
+    TRY(read_file(f, "vocab.json", found));
+    if (!*found) return GLASS_OK;
+    vocab = f->data;
+    f->data = (struct buf){0};
+    glass_status status = read_file(f, "merges.txt", found);
+    if (status == GLASS_OK && !*found)
+        status =
+            fail(GLASS_BAD_INPUT, "%s: vocab.json without merges.txt beside it", f->path);
+    if (status == GLASS_OK)
+        status =
+            tok_read_vocab(s, vocab.data, vocab.len, f->data.data, f->data.len, f->path);
+    buf_free(&vocab);
+    return status;
+}
+
+static glass_status read_folder(struct folder *f, struct tok_source *s) {
+    bool found;
+    TRY(read_file(f, "tokenizer.json", &found));
+    if (found) {
+        TRY(tok_read_json(s, f->data.data, f->data.len, f->path));
+        return read_configs(f, s, false);
+    }
+    TRY(read_file(f, "tokenizer.model", &found));
+    if (found) {
+        TRY(tok_read_model(s, f->data.data, f->data.len, f->path));
+        return read_configs(f, s, true);
+    }
+    TRY(read_pair(f, s, &found));
+    if (found) return read_configs(f, s, true);
+    return fail(
+        GLASS_BAD_INPUT,
+        "%s: no tokenizer.json, no tokenizer.model and no vocab.json with merges.txt",
+        f->path);
+}
+
+static bool has_name(const char *path, const char *name) {
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash == NULL ? path : slash + 1, name) == 0;
+}
+
+static glass_status read_one(struct folder *f, struct tok_source *s) {
+    bool found;
+    if (has_name(f->path, "vocab.json") || has_name(f->path, "merges.txt")) {
+        TRY(read_pair(f, s, &found));
+        return read_configs(f, s, true);
+    }
+    TRY(path_read_whole(&f->data, f->path, JSON_LIMIT));
+    const char *bytes = f->data.data;
+    size_t start = strspn(bytes, " \t\r\n");
+    if (bytes[start] == '{') {
+        TRY(tok_read_json(s, bytes, f->data.len, f->path));
+        return read_configs(f, s, false);
+    }
+    if (f->data.len > 0 && bytes[0] == '\n') { /* field 1, bytes */
+        TRY(tok_read_model(s, bytes, f->data.len, f->path));
+        return read_configs(f, s, true);
+    }
+    return fail(GLASS_BAD_INPUT,
+                "%s: neither a GGUF file nor a tokenizer.json nor a SentencePiece model",
+                f->path);
+}
+
+glass_status tok_read_path(struct tok_source *s, const char *path) {
+    struct stat st;
+    struct folder f = {.path = path,
+                       .is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode)};
+    glass_status status = f.is_folder ? read_folder(&f, s) : read_one(&f, s);
+    s->name = path;
+    buf_free(&f.name);
+    buf_free(&f.data);
+    return status;
+}

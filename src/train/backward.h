@@ -1,0 +1,40 @@
+/* backward.h - the backward pass of the one transformer, for the fields of its forward pass.
+ *
+ * Every product follows arithmetic.md; where several gradients meet they add in this order: of q, k
+ * and v into their input; of up and gate into theirs; the stream's own, then the attention's (in a
+ * parallel residual: then the MLP's). Embedding gradients add in token order, after a tied head's. */
+#ifndef TRAIN_BACKWARD_H
+#define TRAIN_BACKWARD_H
+
+#include "model/tape.h"
+#include "model/workspace.h"
+#include "train/attn_back.h"
+#include "train/params.h"
+#include "train/products.h"
+
+/* (T, …) each, shared by the team. */
+struct back_work {
+    float *dx, *dh, *normed, *dnormed, *hat, *part, *aside; /* (T, n_embd) */
+    float *d_attn, *dq, *dk, *dv; /* (T, n_head*head_dim | n_head_kv*head_dim) */
+    float *wide_hat;              /* (T, n_head*head_dim) of norms of q and k */
+    float *hidden, *d_hidden, *d_gate, *d_up, *inner; /* (T, n_ff) */
+};
+
+struct back_job {
+    const struct params *params;
+    const struct tape *tape;
+    const struct workspace *forward; /* its ids, positions and angles */
+    const struct attn_rows *segments;
+    int64_t n_segments;
+    int64_t T;
+    struct back_work work; /* work.dx: the gradient of tape->x, then of the embeddings */
+    void *const *attn_scratch; /* each member's */
+};
+
+/* GLASS_BAD_INPUT names what of the model has no backward pass. */
+glass_status backward_check(const struct config *c);
+/* All members. Writes the gradient of every parameter but those of the head and the final norm
+ * (loss.h); a tied embedding's must be there already. Ends with a barrier. */
+void backward(const struct crew *c, const struct back_job *job);
+
+#endif

@@ -1,0 +1,127 @@
+/* loss.c - see loss.h. */
+#include "train/loss.h"
+
+#include "math/kernels.h"
+
+#include <string.h>
+
+struct chunk {
+    const struct crew *c;
+    const struct loss_job *j;
+    int64_t t0, n; /* rows */
+};
+
+static void norm_rows(const struct chunk *k) {
+    const struct config *c = k->j->params->config;
+    const struct norm *norm = &k->j->params->w.final_norm;
+    int64_t D = c->n_embd, begin, end;
+    team_share(k->c->me, k->n, 1, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const float *x = k->j->x + (k->t0 + i) * D;
+        float *y = k->j->work.normed + i * D;
+        if (c->family.norm == NORM_RMS)
+            k->c->m->rmsnorm_f32(y, x, norm->w, D, c->norm_eps);
+        else
+            k->c->m->layernorm_f32(y, x, norm->w, norm->b, D, c->norm_eps);
+    }
+    team_barrier(k->c->me);
+}
+
+static void logits(const struct chunk *k) {
+    const struct linear *head = &k->j->params->w.head;
+    int64_t D = head->w.k, V = head->w.n, begin, end;
+    int64_t unit = matmul_unit(V, 32, k->c->me->n, false);
+    while (team_queue_next(k->c->me, V, unit, &begin, &end)) {
+        k->c->m->gemm_f32(k->j->work.logits + begin, V, k->j->work.normed,
+                          (size_t)D * sizeof(float),
+                          (const float *)head->w.data + begin * D, head->w.row_bytes, k->n,
+                          end - begin, D, k->c->scratch);
+        for (int64_t i = 0; head->b != NULL && i < k->n; i++) {
+            float *row = k->j->work.logits + i * V + begin;
+            k->c->m->add_f32(row, row, head->b + begin, end - begin);
+        }
+    }
+    team_barrier(k->c->me);
+}
+
+/* Loss and, in place, the gradient of the logits of one row. */
+static void entropy_row(const struct chunk *k, int64_t i) {
+    const struct loss_job *j = k->j;
+    int64_t t = k->t0 + i, V = j->params->w.head.w.n;
+    float *l = j->work.logits + i * V;
+    float most = k->c->m->max_f32(l, V), right = l[j->targets[t]] - most;
+    float z = k->c->m->softmax_exp_f32(l, l, most, 0, V), log_z;
+    k->c->m->log_f32(&log_z, &z, 1);
+    j->losses[t] = log_z - right;
+    if (j->dx == NULL) return;
+    float f = j->weights == NULL ? j->factor : j->weights[t] * j->factor;
+    k->c->m->scale_f32(l, l, f / z, V);
+    l[j->targets[t]] = l[j->targets[t]] - f;
+}
+
+static void entropy(const struct chunk *k) {
+    int64_t begin, end;
+    while (team_queue_next(k->c->me, k->n, 4, &begin, &end))
+        for (int64_t i = begin; i < end; i++) entropy_row(k, i);
+    team_barrier(k->c->me);
+}
+
+/* The head's gradient, its rows in pieces: this chunk is one block of the product over tokens. */
+static void head_gradient(const struct chunk *k) {
+    const struct params *p = k->j->params;
+    int64_t D = p->w.head.w.k, V = p->w.head.w.n, begin, end;
+    float *part = k->j->parts[k->c->me->i];
+    while (team_queue_next(k->c->me, V, LOSS_PART_ROWS, &begin, &end)) {
+        float *d = (float *)(uintptr_t)p->d.head.w.data + begin * D;
+        float *to = k->t0 == 0 ? d : part;
+        k->c->m->gemm_tn_f32(to, D, k->j->work.logits + begin, (size_t)V * sizeof(float),
+                             k->j->work.normed, (size_t)D * sizeof(float), end - begin, D,
+                             k->n, k->c->scratch);
+        if (to != d) k->c->m->add_f32(d, d, part, (end - begin) * D);
+    }
+}
+
+/* d (n) = or += the block's sum. */
+static void add_block(const struct chunk *k, float *d, const float *dy, const float *hat,
+                      int64_t n, float *part) {
+    int64_t from, to;
+    if (d == NULL) return;
+    sum_tokens(k->c, k->t0 == 0 ? d : part, dy, hat, n, k->n);
+    if (k->t0 == 0) return;
+    team_share(k->c->me, n, 16, &from, &to); /* as sum_tokens shares them */
+    k->c->m->add_f32(d + from, d + from, part + from, to - from);
+}
+
+/* Back through the final norm, this member's rows. */
+static void norm_back(const struct chunk *k) {
+    const struct config *c = k->j->params->config;
+    const struct norm *norm = &k->j->params->w.final_norm;
+    int64_t D = c->n_embd, begin, end;
+    team_share(k->c->me, k->n, 1, &begin, &end);
+    for (int64_t i = begin; i < end; i++)
+        (c->family.norm == NORM_RMS ? k->c->m->rmsnorm_back_f32
+                                    : k->c->m->layernorm_back_f32)(
+            k->j->dx + (k->t0 + i) * D, k->j->work.hat + i * D, k->j->work.d_normed + i * D,
+            k->j->x + (k->t0 + i) * D, norm->w, D, c->norm_eps);
+    team_barrier(k->c->me);
+}
+
+void loss_run(const struct crew *c, const struct loss_job *job) {
+    const struct params *p = job->params;
+    int64_t D = p->config->n_embd, V = p->w.head.w.n;
+    for (int64_t t0 = 0; t0 < job->T; t0 += LOSS_ROWS) {
+        struct chunk k = {c, job, t0, job->T - t0 < LOSS_ROWS ? job->T - t0 : LOSS_ROWS};
+        norm_rows(&k);
+        logits(&k);
+        entropy(&k);
+        if (job->dx == NULL) continue;
+        product_back(c, job->work.d_normed, job->work.logits, &p->w.head.w, k.n);
+        head_gradient(&k);
+        norm_back(&k);
+        add_block(&k, p->d.final_norm.w, job->work.d_normed, job->work.hat, D,
+                  job->work.part);
+        add_block(&k, p->d.final_norm.b, job->work.d_normed, NULL, D, job->work.part + D);
+        add_block(&k, p->d.head.b, job->work.logits, NULL, V, job->work.part + 2 * D);
+        team_barrier(c->me);
+    }
+}

@@ -1,0 +1,39 @@
+/* loss.h - the head of a model in training: final norm, logits, cross-entropy, and back.
+ *
+ * Of T rows, 256 at a time, so that logits of all of them never exist. With f_t = weight_t factor,
+ * p = exp(l - max), z = sum16(p): loss_t = log z - (l_target - max); dl_j = p_j (f_t / z), less
+ * f_t at the target. Logits are x normed times the head's rows, plus its bias. */
+#ifndef TRAIN_LOSS_H
+#define TRAIN_LOSS_H
+
+#include "train/params.h"
+#include "train/products.h"
+
+enum { LOSS_ROWS = 256 }; /* a block of arithmetic.md: dW is the sum of these, in order */
+
+struct loss_work {
+    float *normed, *d_normed, *hat; /* (LOSS_ROWS, n_embd) */
+    float *logits;                  /* (LOSS_ROWS, n_vocab) */
+    float *part;                    /* (2 n_embd + n_vocab) a block's sums */
+};
+
+struct loss_job {
+    const struct params *params;
+    const float *x;         /* (T, n_embd) the stream after the last layer */
+    const int32_t *targets; /* (T) */
+    const float *weights;   /* (T); 0 = does not count; NULL = all 1 */
+    int64_t T;
+    float factor;          /* 1 / sum of the weights of the whole global batch */
+    float *losses;         /* (T) unweighted */
+    float *dx;             /* (T, n_embd); NULL: losses only, no gradients */
+    struct loss_work work; /* shared by the team */
+    float *const *parts;   /* each member's (LOSS_PART_ROWS, n_embd) */
+};
+
+enum { LOSS_PART_ROWS = 420 };
+
+/* All members; the gradients of head (or embedding), its bias and the final norm are written.
+ * Ends with a barrier. */
+void loss_run(const struct crew *c, const struct loss_job *job);
+
+#endif

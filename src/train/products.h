@@ -1,0 +1,30 @@
+/* products.h - the two products of a linear layer's backward pass, and sums over tokens, shared
+ * out among a team. Orders are arithmetic.md's; who computes what changes no bit. */
+#ifndef TRAIN_PRODUCTS_H
+#define TRAIN_PRODUCTS_H
+
+#include "base/team.h"
+#include "math/matmul.h"
+
+#include <stddef.h>
+
+/* What a member needs. Sizes are in floats, rows are dense. */
+struct crew {
+    const struct member *me;
+    const struct math_kernels *m;
+    void *scratch; /* this member's GEMM_SCRATCH_BYTES */
+};
+
+/* dx (T, k) = dy (T, n) w (n, k). All members; ends with a barrier. */
+void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
+                  int64_t T);
+/* dw (n, k) = dy (T, n)T x (T, k). All members; no barrier at the end, but the queue is used:
+ * team_barrier before it is used again. */
+void product_weights(const struct crew *c, float *dw, const float *dy, const float *x,
+                     int64_t n, int64_t k, int64_t T);
+/* d (n) = product over the T tokens of dy (T, n) and hat (T, n), or of dy and ones where hat is
+ * NULL: chains of 256 tokens, added in order. All members, each its columns; no barrier. */
+void sum_tokens(const struct crew *c, float *d, const float *dy, const float *hat,
+                int64_t n, int64_t T);
+
+#endif

@@ -1,0 +1,293 @@
+/* trainer.c - see trainer.h. Memory is planned once, in trainer_plan.c's order. */
+#include "train/trainer_parts.h"
+
+#include "base/mem.h"
+#include "math/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+glass_status trainer_create(struct trainer **out, const struct glass_model *model,
+                            const struct trainer_options *options) {
+    glass_status status;
+    struct trainer *t;
+    *out = NULL;
+    TRY(backward_check(&model->config));
+    TRY(mem_alloc_zero(&t, 1, sizeof *t));
+    t->options = *options;
+    t->config = &model->config;
+    trainer_fill_options(&t->options);
+    TRY_FAIL(params_create(&t->params, &model->config, &model->weights));
+    TRY_FAIL(trainer_take(t));
+    *out = t;
+    return GLASS_OK;
+fail:
+    trainer_free(t);
+    return status;
+}
+
+void trainer_free(struct trainer *t) {
+    if (t == NULL) return;
+    params_clear(&t->params);
+    mem_free(t->forward.block);
+    mem_free(t->block);
+    for (int i = 0; i < TRAINER_LEVELS; i++) mem_free(t->partial[i]);
+    mem_free(t);
+}
+
+/* ---- one micro-batch ---- */
+
+static glass_status check(const struct trainer *t, const struct micro_batch *b) {
+    int64_t at = 0;
+    if (b->T < 1 || b->T > t->options.n_rows)
+        return fail(GLASS_USAGE, "a micro-batch of %lld tokens: 1 to %lld fit",
+                    (long long)b->T, (long long)t->options.n_rows);
+    if (b->n_segments > t->options.n_segments)
+        return fail(GLASS_USAGE, "a micro-batch of %lld segments: %lld fit",
+                    (long long)b->n_segments, (long long)t->options.n_segments);
+    for (int64_t i = 0; i < b->n_segments; i++) {
+        const struct attn_rows *s = &b->segments[i];
+        if (s->row != at || s->n < 1 || s->n > t->options.longest)
+            return fail(GLASS_USAGE,
+                        "segment %lld of a micro-batch: %lld tokens from row %lld",
+                        (long long)i, (long long)s->n, (long long)s->row);
+        at += s->n;
+    }
+    if (at != b->T)
+        return fail(GLASS_USAGE, "segments of %lld rows for %lld tokens", (long long)at,
+                    (long long)b->T);
+    for (int64_t i = 0; i < b->T; i++)
+        if (b->ids[i] < 0 || b->ids[i] >= t->config->n_vocab || b->targets[i] < 0 ||
+            b->targets[i] >= t->config->n_vocab)
+            return fail(
+                GLASS_BAD_INPUT, "token %lld is %d, its target %d: the vocabulary has %lld",
+                (long long)i, b->ids[i], b->targets[i], (long long)t->config->n_vocab);
+    return GLASS_OK;
+}
+
+/* The forward pass, with everything on the tape. Layers take turns with one cache a segment. */
+static void run_forward(struct trainer *t, const struct micro_batch *b) {
+    const struct config *c = t->config;
+    struct workspace *w = &t->forward;
+    char *at = t->cache_block;
+    for (int64_t i = 0; i < b->n_segments; i++) {
+        const struct attn_rows *s = &b->segments[i];
+        size_t bytes = attn_cache_bytes(GLASS_F32, s->n, c->n_head_kv, c->head_dim);
+        struct attn_cache cache = {.dtype = GLASS_F32,
+                                   .n_ctx = s->n,
+                                   .n_head_kv = c->n_head_kv,
+                                   .head_dim = c->head_dim,
+                                   .k = at,
+                                   .v = at + bytes};
+        at += 2 * bytes;
+        w->segments[i] = (struct attn_segment){NULL, 0, s->row, s->n};
+        t->pass_caches[i] = t->caches + i * c->n_layer;
+        for (int64_t l = 0; l < c->n_layer; l++) t->pass_caches[i][l] = cache;
+        for (int64_t p = 0; p < s->n; p++) w->positions[s->row + p] = p;
+    }
+    memcpy(w->ids, b->ids, (size_t)b->T * sizeof *b->ids);
+    memset(w->is_long, 0, (size_t)b->T * sizeof *w->is_long);
+    struct pass pass = {.config = c,
+                        .weights = &t->params.w,
+                        .work = w,
+                        .n_rows = b->T,
+                        .n_segments = b->n_segments,
+                        .caches = t->pass_caches,
+                        .tape = &t->tape};
+    forward(&pass);
+}
+
+struct back_task {
+    struct trainer *t;
+    const struct micro_batch *batch;
+    struct loss_job loss;
+    struct back_job back;
+};
+
+static void run_back(void *context, const struct member *me) {
+    struct back_task *task = context;
+    struct trainer *t = task->t;
+    struct crew crew = {me, math_kernels(),
+                        t->gemm_scratch + (size_t)me->i * GEMM_SCRATCH_BYTES};
+    loss_run(&crew, &task->loss);
+    if (task->loss.dx != NULL) backward(&crew, &task->back);
+}
+
+static void run_batch(struct trainer *t, const struct micro_batch *b, float factor,
+                      float *losses, bool gradients) {
+    struct back_task task = {.t = t,
+                             .batch = b,
+                             .loss = {.params = &t->params,
+                                      .x = t->tape.x,
+                                      .targets = b->targets,
+                                      .weights = b->weights,
+                                      .T = b->T,
+                                      .factor = factor,
+                                      .losses = losses,
+                                      .dx = gradients ? t->work.dx : NULL,
+                                      .work = t->loss,
+                                      .parts = t->parts},
+                             .back = {.params = &t->params,
+                                      .tape = &t->tape,
+                                      .forward = &t->forward,
+                                      .segments = b->segments,
+                                      .n_segments = b->n_segments,
+                                      .T = b->T,
+                                      .work = t->work,
+                                      .attn_scratch = t->attn_scratch}};
+    run_forward(t, b);
+    team_run(t->options.n_threads, run_back, &task);
+}
+
+glass_status trainer_losses(struct trainer *t, const struct micro_batch *batch,
+                            float *losses) {
+    TRY(check(t, batch));
+    run_batch(t, batch, 0, losses, false);
+    return GLASS_OK;
+}
+
+/* ---- the tree of micro-batches ---- */
+
+struct sum_task {
+    float *to;
+    const float *from;
+    int64_t n;
+};
+
+static void run_sum(void *context, const struct member *me) {
+    const struct sum_task *s = context;
+    int64_t begin, end;
+    team_share(me, s->n, 16, &begin, &end);
+    math_kernels()->add_f32(s->to + begin, s->to + begin, s->from + begin, end - begin);
+}
+
+/* to = to + from, both whole gradients. */
+static void add_gradients(struct trainer *t, float *to, const float *from) {
+    struct sum_task s = {to, from, t->params.n_floats};
+    team_run(t->options.n_threads, run_sum, &s);
+}
+
+glass_status trainer_add(struct trainer *t, const struct micro_batch *batch, float factor,
+                         float *losses) {
+    size_t bytes = (size_t)t->params.n_floats * sizeof(float);
+    int level = 0;
+    TRY(check(t, batch));
+    /* Digits of the number of micro-batches so far that are 1 will carry. */
+    while (t->n_micro >> level & 1) level++;
+    if (t->partial[level] == NULL)
+        TRY(mem_alloc_aligned(&t->partial[level], (size_t)t->params.n_floats,
+                              sizeof(float)));
+    run_batch(t, batch, factor, losses, true);
+    float *sum = t->params.gradients;
+    for (int i = 0; i < level; i++) {
+        add_gradients(t, t->partial[i], sum); /* the earlier one is the left operand */
+        sum = t->partial[i];
+    }
+    memcpy(t->partial[level], sum, bytes);
+    t->n_micro++;
+    return GLASS_OK;
+}
+
+/* The digits that are left, least first: each is later than all above it. */
+static float *whole_gradient(struct trainer *t) {
+    float *sum = NULL;
+    for (int i = 0; i < TRAINER_LEVELS; i++) {
+        if (!(t->n_micro >> i & 1)) continue;
+        if (sum != NULL) add_gradients(t, t->partial[i], sum);
+        sum = t->partial[i];
+    }
+    return sum;
+}
+
+/* ---- the optimiser ---- */
+
+struct step_task {
+    struct trainer *t;
+    const float *gradient;
+    struct adamw_step matrix, vector; /* which decay, which don't */
+};
+
+static void run_squares(void *context, const struct member *me) {
+    const struct step_task *s = context;
+    int64_t begin, end;
+    while (team_queue_next(me, s->t->params.n_list, 1, &begin, &end)) {
+        const struct param *p = &s->t->params.list[begin];
+        s->t->squares[begin] = math_kernels()->sumsq16_f32(
+            s->gradient + (p->d - s->t->params.gradients), p->n * p->k);
+    }
+}
+
+static void run_adamw(void *context, const struct member *me) {
+    const struct step_task *s = context;
+    struct trainer *t = s->t;
+    for (int64_t i = 0; i < t->params.n_list; i++) {
+        const struct param *p = &t->params.list[i];
+        int64_t at = p->d - t->params.gradients, begin, end;
+        team_share(me, p->n * p->k, 16, &begin, &end);
+        math_kernels()->adamw_f32(p->w + begin, t->moments[0] + at + begin,
+                                  t->moments[1] + at + begin, s->gradient + at + begin,
+                                  end - begin, p->n > 1 ? &s->matrix : &s->vector);
+    }
+}
+
+/* Correction of the moments: 1 - beta^t, beta^t by repeated multiplication. */
+static struct adamw_step step_numbers(const struct trainer *t,
+                                      const struct adamw_options *o, double decay,
+                                      float gradient) {
+    double power1 = t->powers[0] * o->beta1, power2 = t->powers[1] * o->beta2;
+    return (struct adamw_step){.beta2 = (float)o->beta2,
+                               .rest1 = (float)(1 - o->beta1),
+                               .rest2 = (float)(1 - o->beta2),
+                               .rate = (float)(o->rate / (1 - power1)),
+                               .root = (float)(1 / sqrt(1 - power2)),
+                               .eps = (float)o->eps,
+                               .keep = (float)(1 - o->rate * decay),
+                               .gradient = gradient};
+}
+
+glass_status trainer_step(struct trainer *t, const struct adamw_options *o, float *norm) {
+    *norm = 0;
+    if (t->n_micro == 0) return fail(GLASS_USAGE, "a step without a micro-batch");
+    struct step_task task = {.t = t, .gradient = whole_gradient(t)};
+    t->n_micro = 0;
+    team_run(t->options.n_threads, run_squares, &task);
+    for (int64_t i = 0; i < t->params.n_list; i++)
+        if (!isfinite(t->squares[i]))
+            return fail(GLASS_BAD_INPUT, "step %lld: the gradient of %s is not finite",
+                        (long long)t->n_steps + 1, t->params.list[i].name);
+    *norm = sqrtf(math_kernels()->sum16_f32(t->squares, t->params.n_list));
+    float clip = o->clip > 0 && *norm > (float)o->clip ? (float)o->clip / *norm : 1;
+    task.matrix = step_numbers(t, o, o->decay, clip);
+    task.vector = step_numbers(t, o, 0, clip);
+    team_run(t->options.n_threads, run_adamw, &task);
+    t->powers[0] *= o->beta1;
+    t->powers[1] *= o->beta2;
+    t->n_steps++;
+    return GLASS_OK;
+}
+
+const struct params *trainer_params(const struct trainer *t) {
+    return &t->params;
+}
+
+int64_t trainer_n_steps(const struct trainer *t) {
+    return t->n_steps;
+}
+
+void trainer_drop(struct trainer *t) {
+    t->n_micro = 0;
+}
+
+float *trainer_moments(struct trainer *t, int which) {
+    return t->moments[which];
+}
+
+void trainer_get_counters(const struct trainer *t, int64_t *n_steps, double powers[2]) {
+    *n_steps = t->n_steps;
+    memcpy(powers, t->powers, sizeof t->powers);
+}
+
+void trainer_set_counters(struct trainer *t, int64_t n_steps, const double powers[2]) {
+    t->n_steps = n_steps;
+    memcpy(t->powers, powers, sizeof t->powers);
+}

@@ -1,0 +1,42 @@
+/* trainer_parts.h - a trainer's insides, for trainer.c and trainer_plan.c only. */
+#ifndef TRAIN_TRAINER_PARTS_H
+#define TRAIN_TRAINER_PARTS_H
+
+#include "math/attn_layout.h"
+#include "math/gemm.h"
+#include "model/forward.h"
+#include "train/loss.h"
+#include "train/trainer.h"
+
+enum { TRAINER_LEVELS = 48 };
+
+struct trainer {
+    const struct config *config; /* the model's */
+    struct trainer_options options;
+    struct params params;
+    struct workspace forward;
+    struct tape tape;
+    struct back_work work;
+    struct loss_work loss;
+    /* (n_threads) */
+    float **parts;
+    void **attn_scratch;
+    char *gemm_scratch;
+    /* (n_segments) */
+    struct attn_cache **pass_caches;
+    struct attn_cache *caches; /* (n_segments, n_layer) */
+    char *cache_block;
+    float *moments[2];              /* (n_floats) */
+    float *squares;                 /* (n_list) */
+    void *block;                    /* the allocation behind all of these */
+    float *partial[TRAINER_LEVELS]; /* gradients, one a binary digit of n_micro */
+    int64_t n_micro, n_steps;
+    double powers[2]; /* beta^n_steps */
+};
+
+/* Replaces what stands for a default. */
+void trainer_fill_options(struct trainer_options *o);
+/* Takes the memory of a trainer whose params are there. */
+glass_status trainer_take(struct trainer *t);
+
+#endif

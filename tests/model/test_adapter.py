@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""test_adapter.py - LoRA adapters compute what PEFT computes, in every form of adapter and model
+the same bits; what is no plain LoRA, or does not fit, is refused by its name.
+
+The adapters and PEFT's logits are made by gen_adapters.py; the limit of 1e-5 is the relative L2
+distance of docs/models.md."""
+import array
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../cli"))
+import adapter_file as af  # noqa: E402
+import hf_folder as hf  # noqa: E402
+from kit import BUILD, done, has, ok  # noqa: E402
+
+LOGITS = os.path.join(BUILD, "tests/tools/logits")
+V, T = 61, 40
+MODELS = {"llama": "llama", "llama-b": "llama", "qwen2": "qwen2", "gpt2": "gpt2",
+          "gptneox": "gptneox"}
+CASES = {name: [(name, 1)] for name in MODELS}
+CASES["llama-both"] = [("llama", 1), ("llama-b", 1)]
+CASES["llama-scaled"] = [("llama", 0.5), ("llama-b", -1.5)]
+
+
+def logits(model, uses=(), *more, env=None):
+    """The logits of all positions as bytes, or the error as text."""
+    with tempfile.TemporaryDirectory() as t:
+        ids, out = os.path.join(t, "ids"), os.path.join(t, "out")
+        with open(ids, "w", encoding="utf-8") as f:
+            f.write(" ".join(str((7 * i + 3) % V) for i in range(T)))
+        words = [w for path, scale in uses for w in ("--adapter", path, "--scale", str(scale))]
+        p = subprocess.run([LOGITS, model, ids, out, *words, *more], stderr=subprocess.PIPE,
+                           check=False, env=dict(os.environ, **(env or {})))
+        if p.returncode:
+            return p.stderr.decode()
+        with open(out, "rb") as f:
+            return f.read()
+
+
+def gguf(name):
+    return os.path.join(hf.FAMILIES, name + ".gguf")
+
+
+def peft(name):
+    return os.path.join(af.ADAPTERS, name)
+
+
+def distance(a, b):
+    a, b = array.array("f", a), array.array("f", b)
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)) / sum(y * y for y in b))
+
+
+def cases(top):
+    for case, uses in CASES.items():
+        model = MODELS[uses[0][0]]
+        uses = [(peft(name), scale) for name, scale in uses]
+        ours = logits(gguf(model), uses)
+        if not ok(isinstance(ours, bytes), f"{case}: runs", ours):
+            continue
+        with open(os.path.join(af.ADAPTERS, case + ".logits"), "rb") as f:
+            theirs = f.read()
+        d = distance(ours, theirs)
+        ok(d <= 1e-5, f"{case}: PEFT's logits", d)
+        d = distance(logits(gguf(model)), theirs)
+        ok(d > 0.01, f"{case}: they are not the base's", d)
+        for how in (("--chunk", "1"), ("--chunk", "3", "--threads", "3"), ("--threads", "8"),
+                    ("--chunk", "7", "--threads", "1")):
+            ok(logits(gguf(model), uses, *how) == ours, f"{case}: bits with {' '.join(how)}")
+        for isa in ("c", "avx2"):
+            got = logits(gguf(model), uses, "--chunk", "11", env={"GLASS_ISA": isa})
+            if isinstance(got, bytes) or isa == "c":
+                ok(got == ours, f"{case}: bits of {isa}", got)
+        folder = os.path.join(top, "model-" + model)
+        if not os.path.exists(folder):
+            hf.folder(folder, model)
+        ok(logits(folder, uses) == ours, f"{case}: bits on the model's Hugging Face folder")
+
+
+def forms(top):
+    for name, model in MODELS.items():
+        wanted = logits(gguf(model), [(peft(name), 1)])
+        if name != "llama-b": # whose scales differ by layer
+            path = os.path.join(top, name + ".gguf")
+            af.to_gguf(peft(name), model, path)
+            got = logits(gguf(model), [(path, 1)])
+            ok(got == wanted, f"{name}: the GGUF adapter's bits are PEFT's", got)
+            got = logits(os.path.join(top, "model-" + model), [(path, 1)])
+            ok(got == wanted, f"{name}: the GGUF adapter on the Hugging Face folder", got)
+        if af.read(peft(name))[1] == "F32":
+            path = os.path.join(top, name + "-bin")
+            af.to_bin(peft(name), path)
+            got = logits(gguf(model), [(path, 1)])
+            ok(got == wanted, f"{name}: adapter_model.bin", got)
+    path = os.path.join(peft("llama"), "adapter_model.safetensors")
+    wanted = logits(gguf("llama"), [(peft("llama"), 1)])
+    ok(logits(gguf("llama"), [(path, 1)]) == wanted, "named by the file in the folder")
+    base = logits(gguf("llama"))
+    ok(logits(gguf("llama"), [(peft("llama"), 0)]) == base, "a scale of 0 is the base")
+    a, b = (peft("llama"), 1), (peft("llama-b"), 1)
+    ok(logits(gguf("llama"), [a, b]) != wanted, "the second one counts")
+    tied = logits(gguf("llama-tied"), [a])
+    ok(isinstance(tied, bytes) and tied != logits(gguf("llama-tied")),
+       "the head of a tied model", tied)
+
+
+def peft_refusals(top):
+    tensors, _ = af.read(peft("llama"))
+    config = af.settings(peft("llama"))
+    path = os.path.join(top, "refused")
+    q = af.PREFIX + "model.layers.0.self_attn.q_proj.lora_"
+
+    def case(title, wanted, settings=None, more=None, drop=None, model="llama"):
+        t = {**tensors, **(more or {})}
+        if drop:
+            del t[drop]
+        c = settings if isinstance(settings, str) else {**config, **(settings or {})}
+        af.save(path, t, c)
+        got = logits(gguf(model), [(path, 1)])
+        if ok(isinstance(got, str), f"refused: {title}"):
+            for part in wanted:
+                has(got, part, f"… with {part!r}")
+
+    for key, value in (("use_dora", True), ("modules_to_save", ["lm_head"]),
+                       ("layer_replication", [[0, 1]]), ("lora_bias", True),
+                       ("trainable_token_indices", [3]), ("target_parameters", ["x"]),
+                       ("alora_invocation_tokens", [1, 2]), ("use_qalora", True),
+                       ("a_setting_of_tomorrow", "on")):
+        case(key, [key, "plain LoRA"], {key: value})
+    case("bias", ["bias", '"all"'], {"bias": "all"})
+    case("init_lora_weights", ["init_lora_weights", "pissa"], {"init_lora_weights": "pissa"})
+    case("another method", ["peft_type", "IA3"], {"peft_type": "IA3"})
+    case("no rank", ["r is missing"], {"r": None})
+    case("a rank of 0", ["r is 0"], {"r": 0})
+    case("a huge rank", ["r is 1000000000"], {"r": 10 ** 9})
+    case("another rank", ["lora_A", "4 rows", "rank of 5"], {"r": 5})
+    case("no alpha", ["lora_alpha"], {"lora_alpha": None})
+    case("an alpha of words", ["lora_alpha", '"8"'], {"lora_alpha": "8"})
+    case("an alpha that is no number", ["adapter_config.json", "NaN"],
+         '{"peft_type": "LORA", "r": 4, "lora_alpha": NaN}')
+    case("an alpha too large", ["scale"], {"lora_alpha": 1e40})
+    case("a pattern of more than a name", ["rank_pattern", "^q"], {"rank_pattern": {"^q": 4}})
+    case("a pattern of words", ["alpha_pattern"], {"alpha_pattern": {"q_proj": "x"}})
+    case("no settings", ["not a JSON object"], "[]")
+    case("B missing", [q + "B.weight", "missing"], drop=q + "B.weight")
+    case("A missing", [q + "A.weight", "missing"], drop=q + "A.weight")
+    a, b = tensors[q + "A.weight"], tensors[q + "B.weight"]
+    case("a row too many", [q + "B.weight", "33 x 4", "32 outputs"],
+         more={q + "B.weight": ([33, 4], b[1] + b[1][:16])})
+    case("a column too many", [q + "A.weight", "4 x 33", "32 inputs"],
+         more={q + "A.weight": ([4, 33], a[1] + a[1][:16])})
+    case("turned", ["rank"], more={q + "B.weight": ([4, 32], b[1])})
+    case("a vector", ["q_proj.lora_B", "no matrix"], more={q + "B.weight": ([128], b[1])})
+    for name, what in (("model.embed_tokens.lora_embedding_A", "embeddings"),
+                       ("model.layers.0.self_attn.q_proj.lora_magnitude_vector", "DoRA"),
+                       ("model.layers.0.self_attn.q_proj.lora_B.bias", "biases"),
+                       ("lm_head.modules_to_save.weight", "modules"),
+                       ("score.weight", "lora_A")):
+        case(name, [name, what], more={af.PREFIX + name: a})
+    case("a name without the prefix", ["model.norm.weight"], more={"model.norm.weight": a})
+
+    def pair(layer):
+        return {af.PREFIX + layer + ".lora_A.weight": a, af.PREFIX + layer + ".lora_B.weight": b}
+
+    case("a layer too many", ["layers.2.", "no such layer"],
+         more=pair("model.layers.2.self_attn.q_proj"))
+    case("no layer", ["experts", "no layer"], more=pair("model.layers.0.mlp.experts.0.w1"))
+    case("a norm", ["input_layernorm", "no linear layer"],
+         more=pair("model.layers.0.input_layernorm"))
+    case("embeddings", ["embed_tokens", "no linear layer"], more=pair("model.embed_tokens"))
+    case("the same layer twice", ["another pair"], more=pair("layers.0.self_attn.q_proj"))
+    case("another model", ["gpt2"], model="gpt2")
+    os.remove(os.path.join(path, "adapter_model.safetensors"))
+    has(logits(gguf("llama"), [(path, 1)]), "adapter_model.bin", "no weights in the folder")
+    for scale in ("nan", "inf", "3e38"):
+        has(logits(gguf("llama"), [(peft("llama"), scale)]), "scale", f"a scale of {scale}")
+    has(logits(gguf("llama"), [(os.path.join(top, "nothing"), 1)]), "nothing", "no file")
+    af.save(path, {}, config)
+    has(logits(gguf("llama"), [(path, 1)]), "no adapter in it", "an empty adapter")
+
+
+def gguf_refusals(top):
+    tensors, dtype, arch = af.gguf_tensors(peft("llama"), "llama")
+    path = os.path.join(top, "refused.gguf")
+    q = "blk.0.attn_q.weight.lora_"
+
+    def case(title, wanted, more=None, drop=None, alpha=8.0, values=None):
+        t = {**tensors, **(more or {})}
+        if drop:
+            del t[drop]
+        af.write_gguf(path, t, dtype, arch, alpha, values)
+        got = logits(gguf("llama"), [(path, 1)])
+        if ok(isinstance(got, str), f"refused: {title}"):
+            for part in wanted:
+                has(got, part, f"… with {part!r}")
+
+    a, b = tensors[q + "a"], tensors[q + "b"]
+    case("a model", ["general.type", "model"], values={"general.type": "model"})
+    case("no type", ["general.type"], values={"general.type": None})
+    case("another kind", ["adapter.type", "ia3"], values={"adapter.type": "ia3"})
+    case("another family", ["qwen2", "llama"], values={"general.architecture": "qwen2"})
+    case("lora_b missing", [q + "b", "missing"], drop=q + "b")
+    case("lora_a missing", [q + "a", "missing"], drop=q + "a")
+    case("alpha NaN", ["scale"], alpha=float("nan"))
+    case("alpha infinite", ["scale"], alpha=float("inf"))
+    case("a norm's weight", ["attn_norm.weight", "lora_a"],
+         more={"blk.0.attn_norm.weight": ([32], b"\0" * 128)})
+    case("a bad shape", ["33 x 4"], more={q + "b": ([33, 4], b[1] + b[1][:16])})
+    case("an embedding", ["token_embd", "no linear layer"],
+         more={"token_embd.weight.lora_a": a, "token_embd.weight.lora_b": b})
+    case("no such layer", ["blk.7.", "no such layer"],
+         more={"blk.7.attn_q.weight.lora_a": a, "blk.7.attn_q.weight.lora_b": b})
+    case("no name", ["no linear layer"], more={"x.lora_a": a, "x.lora_b": b})
+    with open(gguf("llama"), "rb") as f:
+        data = f.read()
+    with open(path, "wb") as f:
+        f.write(data)
+    has(logits(gguf("llama"), [(path, 1)]), "general.type", "refused: a model as an adapter")
+
+
+with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
+    cases(folder)
+    forms(folder)
+    peft_refusals(folder)
+    gguf_refusals(folder)
+done()

@@ -1,0 +1,267 @@
+/* test_gradients.c - losses, gradients and ten steps of AdamW of every family that trains are
+ * PyTorch's (tests/train/gen_gradients.py), and their bits depend neither on threads nor on how
+ * documents are dealt to micro-batches' neighbours. The limits are those of docs/training.md: a
+ * relative L2 of 1e-4 for each gradient tensor. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "glass/glass.h"
+#include "model/model.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { V = 61, T = 40, SPLIT = 24, ROWS = T - 1, STEPS = 10 };
+
+static const char *const names[] = {
+    "llama",      "llama-tied", "mistral", "llama3",     "llama-bias", "qwen2",
+    "qwen3",      "olmo2",      "gpt2",    "gptneo",     "gptneox",    "gptneox-sequential",
+    "gptj",       "gemma",      "smollm3", "starcoder2", "phi2",       "phi3",
+    "qwen2-yarn", "ministral3"};
+enum { N_NAMES = sizeof names / sizeof *names };
+
+struct texts {
+    int32_t ids[ROWS], targets[ROWS];
+    float weights[ROWS], sum;
+    struct attn_rows segments[2];
+};
+
+/* Two documents side by side, some of whose tokens do not count. */
+static void make_texts(struct texts *x) {
+    x->segments[0] = (struct attn_rows){0, SPLIT};
+    x->segments[1] = (struct attn_rows){SPLIT, ROWS - SPLIT};
+    x->sum = 0;
+    for (int s = 0; s < 2; s++)
+        for (int64_t t = 0; t < x->segments[s].n; t++) {
+            int64_t row = x->segments[s].row + t;
+            x->ids[row] = (int32_t)((7 * row + 3) % V);
+            x->targets[row] = (int32_t)((7 * (row + 1) + 3) % V);
+            x->weights[row] = t % 5 == 2 ? 0.0F : t % 3 ? 1.0F : 0.5F;
+            x->sum += x->weights[row];
+        }
+}
+
+static struct micro_batch batch_of(const struct texts *x, int64_t first,
+                                   int64_t n_segments) {
+    int64_t row = x->segments[first].row, T_rows = 0;
+    static struct attn_rows rows[2];
+    for (int64_t i = 0; i < n_segments; i++) {
+        rows[i] = x->segments[first + i];
+        rows[i].row -= row;
+        T_rows += rows[i].n;
+    }
+    return (struct micro_batch){x->ids + row, x->targets + row, x->weights + row,
+                                rows,         n_segments,       T_rows};
+}
+
+static struct trainer *open(glass_model **model, const char *name, int threads) {
+    char path[128];
+    struct trainer *t;
+    snprintf(path, sizeof path, "tests/model/data/families/%s.gguf", name);
+    struct trainer_options o = {.n_rows = ROWS, .longest = SPLIT, .n_threads = threads};
+    if (glass_model_open(model, path, NULL) != GLASS_OK ||
+        trainer_create(&t, *model, &o) != GLASS_OK)
+        fail_msg("%s: %s", name, glass_error());
+    return t;
+}
+
+static double add(struct trainer *t, const struct texts *x, const struct micro_batch *b) {
+    float losses[ROWS];
+    double loss = 0;
+    if (trainer_add(t, b, 1.0F / x->sum, losses) != GLASS_OK) fail_msg("%s", glass_error());
+    for (int64_t i = 0; i < b->T; i++) loss += (double)b->weights[i] * (double)losses[i];
+    return loss / (double)x->sum;
+}
+
+static const struct param *find(const struct params *p, const char *name) {
+    for (int64_t i = 0; i < p->n_list; i++)
+        if (strcmp(p->list[i].name, name) == 0) return &p->list[i];
+    return NULL;
+}
+
+/* Number i of a tensor's gradient; a fused tensor's is that of its parts, one after another. */
+static double gradient_at(const struct params *p, const char *name, int64_t i) {
+    static const struct {
+        const char *fused, *parts[3];
+    } all[] = {{"attn_qkv", {"attn_q", "attn_k", "attn_v"}},
+               {"ffn_up", {"ffn_gate", "ffn_up"}}};
+    const struct param *whole = find(p, name);
+    if (whole != NULL && i < whole->n * whole->k &&
+        (strstr(name, "ffn_up") == NULL || p->config->family.fused_gate == false))
+        return (double)whole->d[i];
+    for (size_t f = 0; f < 2; f++) {
+        const char *at = strstr(name, all[f].fused);
+        for (int l = 0; at != NULL && l < 3 && all[f].parts[l] != NULL; l++) {
+            char part[96];
+            snprintf(part, sizeof part, "%.*s%s%s", (int)(at - name), name, all[f].parts[l],
+                     at + strlen(all[f].fused));
+            const struct param *e = find(p, part);
+            if (e == NULL) fail_msg("no gradient of %s", part);
+            if (i < e->n * e->k) return (double)e->d[i];
+            i -= e->n * e->k;
+        }
+    }
+    fail_msg("no gradient of %s", name);
+    return 0;
+}
+
+struct fixture {
+    char *text, *at;
+};
+
+static void open_fixture(struct fixture *f, const char *name) {
+    char path[128];
+    struct buf b = {0};
+    snprintf(path, sizeof path, "tests/train/data/%s.grads", name);
+    if (path_read_whole(&b, path, 1 << 20) != GLASS_OK) fail_msg("%s", glass_error());
+    assert_int_equal(buf_take(&b, &f->text, NULL), GLASS_OK);
+    f->at = f->text;
+}
+
+/* The next word of this line, NULL at its end. */
+static char *word(struct fixture *f) {
+    while (*f->at == ' ') f->at++;
+    if (*f->at == '\n' || *f->at == '\0') return NULL;
+    char *start = f->at;
+    f->at += strcspn(f->at, " \n");
+    if (*f->at == ' ') *f->at++ = '\0';
+    return start;
+}
+
+static double number(struct fixture *f) {
+    char *w = word(f);
+    assert_non_null(w);
+    return strtod(w, NULL);
+}
+
+static void next_line(struct fixture *f) {
+    f->at += strcspn(f->at, "\n");
+    if (*f->at == '\n') f->at++;
+}
+
+/* A tensor's gradient beside the fixture's line, whose name is read. */
+static void compare(const char *family, const struct params *p, struct fixture *f,
+                    const char *name, double largest) {
+    int64_t n = (int64_t)number(f), stride = (int64_t)number(f);
+    double norm = number(f), difference = 0, size = 0, ours = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double x = gradient_at(p, name, i);
+        ours += x * x;
+        if (i % stride != 0) continue;
+        double want = number(f);
+        difference += (x - want) * (x - want);
+        size += want * want;
+    }
+    /* What is 0 but for rounding, such as the bias of keys, has no relative error. */
+    if (norm < 1e-6 * largest) return;
+    if (!(sqrt(difference) <= 1e-4 * sqrt(size)) || !(fabs(sqrt(ours) / norm - 1) < 1e-5))
+        fail_msg("%s: %s is %g off; norms %g and %g", family, name,
+                 sqrt(difference / (size + 1e-300)), sqrt(ours), norm);
+}
+
+static double largest_norm(struct fixture f) {
+    double most = 0;
+    for (char *line = strchr(strchr(f.at, '\n') + 1, '\n'); line != NULL && line[1] != '\0';
+         line = strchr(line + 1, '\n')) {
+        double norm;
+        if (sscanf(line + 1, "%*s %*s %*s %lf", &norm) == 1 && norm > most) most = norm;
+    }
+    return most;
+}
+
+static void gradients_are_pytorchs(void **state) {
+    (void)state;
+    struct texts x;
+    make_texts(&x);
+    for (int i = 0; i < N_NAMES; i++) {
+        glass_model *model;
+        struct fixture f;
+        struct trainer *t = open(&model, names[i], 2);
+        struct micro_batch b = batch_of(&x, 0, 2);
+        double loss = add(t, &x, &b);
+        open_fixture(&f, names[i]);
+        double largest = largest_norm(f);
+        assert_string_equal(word(&f), "loss");
+        double want = number(&f);
+        if (!(fabs(loss / want - 1) < 1e-5))
+            fail_msg("%s: loss %g, not %g", names[i], loss, want);
+        next_line(&f);
+        next_line(&f); /* the steps */
+        for (char *name; (name = word(&f)) != NULL; next_line(&f))
+            compare(names[i], trainer_params(t), &f, name, largest);
+        free(f.text);
+        trainer_free(t);
+        glass_model_close(model);
+    }
+}
+
+static void steps_are_pytorchs(void **state) {
+    (void)state;
+    struct texts x;
+    make_texts(&x);
+    for (int i = 0; i < N_NAMES; i++) {
+        glass_model *model;
+        struct fixture f;
+        struct trainer *t = open(&model, names[i], 1);
+        struct micro_batch b = batch_of(&x, 0, 2);
+        struct adamw_options o = {1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0};
+        open_fixture(&f, names[i]);
+        next_line(&f);
+        assert_string_equal(word(&f), "steps");
+        for (int step = 0; step < STEPS; step++) {
+            double loss = add(t, &x, &b), want = number(&f);
+            float norm;
+            if (trainer_step(t, &o, &norm) != GLASS_OK) fail_msg("%s", glass_error());
+            if (!(fabs(loss / want - 1) < 2e-5))
+                fail_msg("%s, step %d: loss %.9g, not %.9g", names[i], step, loss, want);
+        }
+        free(f.text);
+        trainer_free(t);
+        glass_model_close(model);
+    }
+}
+
+/* Three micro-batches by one thread and by three: the same parameters after two steps. */
+static void threads_change_nothing(void **state) {
+    (void)state;
+    struct texts x;
+    make_texts(&x);
+    for (int i = 0; i < N_NAMES; i++) {
+        glass_model *model[2];
+        struct trainer *t[2];
+        for (int l = 0; l < 2; l++) {
+            t[l] = open(&model[l], names[i], l == 0 ? 1 : 3);
+            for (int step = 0; step < 2; step++) {
+                struct adamw_options o = {1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0};
+                float norm;
+                for (int micro = 0; micro < 3; micro++) {
+                    struct micro_batch b = batch_of(&x, micro % 2, 1);
+                    add(t[l], &x, &b);
+                }
+                assert_int_equal(trainer_step(t[l], &o, &norm), GLASS_OK);
+            }
+        }
+        const struct params *a = trainer_params(t[0]), *b = trainer_params(t[1]);
+        assert_int_equal(a->n_floats, b->n_floats);
+        if (memcmp(a->values, b->values, (size_t)a->n_floats * 4) != 0)
+            fail_msg("%s: threads change parameters", names[i]);
+        for (int l = 0; l < 2; l++) trainer_free(t[l]), glass_model_close(model[l]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_pytorchs),
+        cmocka_unit_test(steps_are_pytorchs),
+        cmocka_unit_test(threads_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
