@@ -60,12 +60,16 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
         return
         ;;
-    -f | --file)
+    --infill-order)
+        mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
+        return
+        ;;
+    -f | --file | --prefix | --suffix)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --sha256 | --name)
+    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --sha256 | --name | --prefix-text | --suffix-text)
         return
         ;;
     esac

@@ -191,7 +191,7 @@ def eight_bits(folder, reference):
 
 def main():
     names = ["logits of 64 positions are llama2.c's", "a prompt goes on as in llama2.c",
-             "its own story goes on as in llama2.c",
+             "its own story goes on as in llama2.c", "a next word keeps its space",
              "the .bin itself: the same logits, bit for bit",
              "the .bin itself: a prompt goes on as in llama2.c",
              "the .bin itself: its own story goes on as in llama2.c",
@@ -225,6 +225,7 @@ def main():
 
         tell(model, prompt, whole)
         tell(model, first, story)
+        tell(model, story[:story.index(" ", len(first) + 2)], story)
         results.append((logits(folder, source, reference) == ours, "other bits"))
         tell(source, prompt, whole)
         tell(source, first, story)
