@@ -1,6 +1,8 @@
 /* hash.c - SHA-256 by libcrypto, which uses the CPU's SHA instructions. */
 #include "base/hash.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 #include <openssl/evp.h>
@@ -55,4 +57,16 @@ void sha256_hex(char text[65], const uint8_t digest[32]) {
         text[2 * i + 1] = digits[digest[i] & 15];
     }
     text[64] = '\0';
+}
+
+bool sha256_parse(uint8_t digest[32], const char *text, size_t n_bytes) {
+    static const char digits[] = "0123456789abcdef";
+    if (n_bytes != 64) return false;
+    for (int i = 0; i < 64; i++) {
+        const char *at = text[i] == '\0' ? NULL : strchr(digits, text[i]);
+        if (at == NULL) return false;
+        digest[i / 2] =
+            (uint8_t)(i % 2 == 0 ? (at - digits) << 4 : digest[i / 2] | (at - digits));
+    }
+    return true;
 }

@@ -16,5 +16,7 @@ void sha256_free(struct sha256 *hash);
 glass_status sha256_bytes(uint8_t digest[32], const void *bytes, size_t n_bytes);
 /* Lower-case hexadecimal, NUL-terminated. */
 void sha256_hex(char text[65], const uint8_t digest[32]);
+/* Back from exactly that text, of 64 digits; false if it is anything else. */
+bool sha256_parse(uint8_t digest[32], const char *text, size_t n_bytes);
 
 #endif
