@@ -1,5 +1,4 @@
 /* checkpoint_read.c - opening checkpoints; see checkpoint.h. */
-#include "base/filemap.h"
 #include "base/hash.h"
 #include "base/path.h"
 #include "format/archive.h"
@@ -17,14 +16,11 @@ glass_status checkpoint_sums(struct buf *out, const char *folder) {
     glass_status status = GLASS_OK;
     buf_clear(out);
     for (int i = 0; status == GLASS_OK && i < CHECKPOINT_FILES; i++) {
-        struct filemap map;
         uint8_t digest[32];
         char hex[65];
         status = checkpoint_join(&path, folder, checkpoint_files[i]);
-        if (status == GLASS_OK) status = filemap_open(&map, path.data);
+        if (status == GLASS_OK) status = sha256_file(digest, path.data);
         if (status != GLASS_OK) break;
-        status = sha256_bytes(digest, map.data, map.size);
-        filemap_close(&map);
         sha256_hex(hex, digest);
         if (status == GLASS_OK)
             status = buf_printf(out, "%s  %s\n", hex, checkpoint_files[i]);
