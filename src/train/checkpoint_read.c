@@ -1,5 +1,4 @@
 /* checkpoint_read.c - opening checkpoints; see checkpoint.h. */
-#include "base/filemap.h"
 #include "base/hash.h"
 #include "base/path.h"
 #include "format/archive.h"
@@ -17,14 +16,11 @@ glass_status checkpoint_sums(struct buf *out, const char *folder) {
     glass_status status = GLASS_OK;
     buf_clear(out);
     for (int i = 0; status == GLASS_OK && i < CHECKPOINT_FILES; i++) {
-        struct filemap map;
         uint8_t digest[32];
         char hex[65];
         status = checkpoint_join(&path, folder, checkpoint_files[i]);
-        if (status == GLASS_OK) status = filemap_open(&map, path.data);
+        if (status == GLASS_OK) status = sha256_file(digest, path.data);
         if (status != GLASS_OK) break;
-        status = sha256_bytes(digest, map.data, map.size);
-        filemap_close(&map);
         sha256_hex(hex, digest);
         if (status == GLASS_OK)
             status = buf_printf(out, "%s  %s\n", hex, checkpoint_files[i]);
@@ -57,24 +53,17 @@ fail:
     return status;
 }
 
-static bool hex_bytes(uint8_t *out, size_t n, const json_t *text) {
-    const char *s = json_string_value(text);
-    if (s == NULL || strlen(s) != 2 * n) return false;
-    for (size_t i = 0; i < n; i++) {
-        char two[3] = {s[2 * i], s[2 * i + 1], '\0'}, *end;
-        out[i] = (uint8_t)strtoul(two, &end, 16);
-        if (*end != '\0') return false;
-    }
-    return true;
+static bool digest_of(uint8_t out[32], const json_t *text) {
+    return sha256_parse(out, json_string_value(text), json_string_length(text));
 }
 
 static bool bits_of(double *out, const json_t *text) {
-    uint8_t bytes[8];
-    uint64_t bits = 0;
-    if (!hex_bytes(bytes, 8, text)) return false;
-    for (int i = 0; i < 8; i++) bits = bits << 8 | bytes[i];
+    const char *s = json_string_value(text);
+    char *end;
+    if (s == NULL || strlen(s) != 16) return false;
+    unsigned long long bits = strtoull(s, &end, 16);
     memcpy(out, &bits, sizeof *out);
-    return true;
+    return *end == '\0';
 }
 
 static glass_status read_state(struct checkpoint_state *s, const char *path) {
@@ -91,8 +80,8 @@ static glass_status read_state(struct checkpoint_state *s, const char *path) {
         if (j == NULL || s->step < 1 || s->sample < 1 ||
             !bits_of(&s->powers[0], json_array_get(powers, 0)) ||
             !bits_of(&s->powers[1], json_array_get(powers, 1)) ||
-            !hex_bytes(s->chain, 32, json_object_get(j, "chain")) ||
-            !hex_bytes(s->weights, 32, json_object_get(j, "weights")))
+            !digest_of(s->chain, json_object_get(j, "chain")) ||
+            !digest_of(s->weights, json_object_get(j, "weights")))
             status = fail(GLASS_BAD_INPUT, "%s: no state of a run", path);
         else if (arithmetic == NULL || strcmp(arithmetic, glass_arithmetic()) != 0)
             status = fail(GLASS_BAD_INPUT,

@@ -4,7 +4,6 @@
 #include "base/hash.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static unsigned long long bits_of(double x) {
     unsigned long long bits;
@@ -64,11 +63,8 @@ glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,
     static const char mark[] = ",\"chain\":\"";
     size_t n_mark = sizeof mark - 1;
     bool good = n > n_mark + 66 && memcmp(line + n - 66 - n_mark, mark, n_mark) == 0;
-    for (size_t i = 0; good && i < 32; i++) {
-        char two[3] = {line[n - 66 + 2 * i], line[n - 65 + 2 * i], '\0'}, *end;
-        chain[i] = (uint8_t)strtoul(two, &end, 16);
-        good = *end == '\0';
-    }
+    good = good && memcmp(line + n - 2, "\"}", 2) == 0 &&
+           sha256_parse(chain, line + n - 66, 64);
     return good ? GLASS_OK
                 : fail(GLASS_BAD_INPUT, "%s: a line that ends without its chain", path);
 }

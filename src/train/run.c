@@ -3,9 +3,9 @@
 #include "base/team.h"
 #include "math/kernels.h"
 #include "train/run_parts.h"
+#include "train/ledger.h"
 #include "train/shape.h"
 
-#include "train/ledger.h"
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -129,6 +129,7 @@ static glass_status make_run(struct glass_run *run, const char *recipe,
     if (!run->dry) {
         TRY(path_make(run->folder));
         TRY(run_lock(run));
+        TRY(run_clean(run));
     }
     TRY(run_make_shards(run));
     TRY(prepare(run));
@@ -231,6 +232,7 @@ static glass_status resume_run(struct glass_run *run, const glass_run_options *o
         return fail(GLASS_USAGE, "%s holds no run (there is no run.json in it)",
                     run->folder);
     TRY(run_lock(run));
+    TRY(run_clean(run));
     TRY(run_read_recipe(run));
     choose_threads(run, o);
     TRY(run_open_shards(run));
@@ -292,7 +294,7 @@ static void count_weights(const struct glass_run *run, int64_t *all, int64_t *ma
 
 void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
     /* The program, its libraries' and its threads' own; measured (docs/training.md). */
-    const size_t program_bytes = (size_t)12 << 20;
+    const size_t program_bytes = (size_t)6 << 20;
     const struct recipe *r = &run->recipe;
     const struct config *c = &run->model->config;
     int64_t matrices, tokens = r->context * r->sequences;

@@ -6,6 +6,7 @@
 #include "train/run_parts.h"
 #include "train/weights_hash.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -34,6 +35,37 @@ glass_status run_lock(struct glass_run *run) {
         status = fail_errno("%s: cannot open", path);
     else if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
         status = fail(GLASS_USAGE, "%s: another process is at this run", run->folder);
+    mem_free(path);
+    return status;
+}
+
+static glass_status clean_folder(const char *folder) {
+    struct buf path = {0};
+    struct dirent *d;
+    DIR *dir = opendir(folder);
+    glass_status status = GLASS_OK;
+    if (dir == NULL) return errno == ENOENT ? GLASS_OK : fail_errno("%s", folder);
+    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
+        if (strstr(d->d_name, ".part-") == NULL) continue;
+        buf_clear(&path);
+        status = buf_printf(&path, "%s/%s", folder, d->d_name);
+        if (status == GLASS_OK && unlink(path.data) != 0)
+            status = fail_errno("%s: cannot remove", path.data);
+    }
+    closedir(dir);
+    buf_free(&path);
+    return status;
+}
+
+glass_status run_clean(const struct glass_run *run) {
+    char *path;
+    TRY(clean_folder(run->folder));
+    TRY(run_path(&path, run, "shards"));
+    glass_status status = clean_folder(path);
+    mem_free(path);
+    TRY(status);
+    TRY(run_path(&path, run, "checkpoints"));
+    status = checkpoint_clean(path);
     mem_free(path);
     return status;
 }
@@ -220,14 +252,7 @@ static glass_status read_json(json_t **out, const struct glass_run *run) {
 }
 
 static bool digest_of(uint8_t out[32], const json_t *text) {
-    const char *s = json_string_value(text);
-    if (s == NULL || strlen(s) != 64) return false;
-    for (int i = 0; i < 32; i++) {
-        char two[3] = {s[2 * i], s[2 * i + 1], '\0'}, *end;
-        out[i] = (uint8_t)strtoul(two, &end, 16);
-        if (*end != '\0') return false;
-    }
-    return true;
+    return sha256_parse(out, json_string_value(text), json_string_length(text));
 }
 
 glass_status run_read_recipe(struct glass_run *run) {

@@ -1,7 +1,10 @@
 /* run_look.c - how good the model of now is: held-out loss, samples of text. */
 #include "glass/sampler.h"
 #include "glass/session.h"
+#include "model/session.h"
 #include "train/run_parts.h"
+
+enum { SAMPLE_BATCH = 16 }; /* prompts are short, and memory is the training's */
 
 glass_status run_evaluate(struct glass_run *run, double *loss, double *bits_per_byte) {
     double sum = 0;
@@ -38,7 +41,8 @@ static int64_t sample_positions(const struct glass_run *run, int64_t n_prompt) {
 
 size_t run_sample_bytes(const struct glass_run *run) {
     if (run->recipe.sample_every == 0) return 0;
-    return glass_model_session_bytes(run->model, sample_positions(run, 16), GLASS_F32);
+    return session_bytes(run->model, sample_positions(run, SAMPLE_BATCH), SAMPLE_BATCH,
+                         run->n_threads, GLASS_F32);
 }
 
 /* BOS (EOS where there is none), as documents begin, and the prompt. */
@@ -98,6 +102,7 @@ glass_status run_sample(struct glass_run *run) {
     TRY_FAIL(prompt_ids(run, &s.ids, &s.n_ids));
     TRY_FAIL(mem_resize(&s.ids, (size_t)(s.n_ids + run->recipe.sample_n), sizeof *s.ids));
     const glass_session_options options = {.n_ctx = sample_positions(run, s.n_ids),
+                                           .n_batch = SAMPLE_BATCH,
                                            .n_threads = run->n_threads};
     TRY_FAIL(glass_session_create(&s.session, &view, &options));
     TRY_FAIL(glass_sampler_create(&s.sampler, view.tokenizer, &sampling));

@@ -51,6 +51,8 @@ glass_status run_read_recipe(struct glass_run *run);
 glass_status run_open_shards(struct glass_run *run);
 /* chain_0, and the digests of the weights of now. */
 glass_status run_first_chain(struct glass_run *run, uint8_t weights[32]);
+/* Removes what a process that was killed left half written. Under the lock. */
+glass_status run_clean(const struct glass_run *run);
 /* Takes the lock; GLASS_USAGE if another process has it. */
 glass_status run_lock(struct glass_run *run);
 

@@ -1,7 +1,6 @@
 /* shard.c - see shard.h. */
 #include "train/shard.h"
 
-#include "base/filemap.h"
 #include "base/hash.h"
 #include "format/archive.h"
 #include "format/safetensors_write.h"
@@ -89,14 +88,6 @@ size_t shard_cut(const char *text, size_t n_bytes, double held_out) {
 
 /* ---- files ---- */
 
-static glass_status hash_file(uint8_t sha256[32], const char *path) {
-    struct filemap map;
-    TRY(filemap_open(&map, path));
-    glass_status status = sha256_bytes(sha256, map.data, map.size);
-    filemap_close(&map);
-    return status;
-}
-
 glass_status shard_write(struct shard *s, const char *path) {
     struct safetensors_writer *w;
     char bytes[32];
@@ -112,7 +103,7 @@ glass_status shard_write(struct shard *s, const char *path) {
     TRY_FAIL(
         safetensors_put_data(w, s->tokens, (size_t)s->n_tokens * (size_t)s->token_bytes));
     TRY(safetensors_writer_finish(w));
-    return hash_file(s->sha256, path);
+    return sha256_file(s->sha256, path);
 fail:
     safetensors_writer_free(w);
     return status;
@@ -164,7 +155,7 @@ static glass_status read_tensors(struct shard *s, const char *path) {
 
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]) {
     *out = (struct shard){0};
-    TRY(hash_file(out->sha256, path));
+    TRY(sha256_file(out->sha256, path));
     if (memcmp(out->sha256, expected, 32) != 0)
         return fail(GLASS_BAD_INPUT,
                     "%s: its SHA-256 is not the one that run.json says: one of the two was "
