@@ -23,11 +23,25 @@ _glass() {
     local help=("$command")
     if [ "$command" = tokenizer ]; then
         if [ "$cword" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "encode decode show" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "encode decode show train" -- "$cur")
             return
         fi
         help+=("${words[2]}")
         first=3
+        # A new file and texts, no models.
+        if [ "${words[2]}" = train ] && [[ $cur != -* ]]; then
+            case $prev in
+            --pre)
+                mapfile -t COMPREPLY < <(compgen -W "gpt-2 llama3 qwen2 smollm gpt-4o tekken deepseek-v3" -- "$cur")
+                ;;
+            -v | --vocab | -t | --threads | --min-count | --memory | --special) ;;
+            *)
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                ;;
+            esac
+            return
+        fi
     fi
     if [ "$command" = eval ]; then
         if [ "$cword" -eq 2 ]; then

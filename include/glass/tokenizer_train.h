@@ -17,8 +17,8 @@ typedef struct glass_vocab_progress {
 
 /* Zero means the default. */
 typedef struct glass_vocab_options {
-    int64_t n_vocab;            /* tokens of the result, special ones included (32000) */
-    const char *pre;            /* a pre-tokenizer's name, as tokenizer.ggml.pre has it ("gpt-2") */
+    int64_t n_vocab; /* tokens of the result, special ones included (32000) */
+    const char *pre; /* a pre-tokenizer's name, as tokenizer.ggml.pre has it ("gpt-2") */
     const char *const *special; /* (n_special) control tokens, which get the first ids */
     int64_t n_special;
     int64_t min_count;   /* a pair that occurs less often makes no token (2) */
@@ -33,7 +33,7 @@ typedef struct glass_vocab_options {
 
 /* What came out. */
 typedef struct glass_vocab_report {
-    int64_t n_vocab;     /* fewer than asked for where the texts have no more pairs */
+    int64_t n_vocab; /* fewer than asked for where the texts have no more pairs */
     int64_t n_merges;
     int64_t n_bytes;     /* of the texts */
     int64_t n_words;     /* of the texts, as the pre-tokenizer cuts them */

@@ -59,20 +59,20 @@ static glass_status print_report(const struct trained *c, const glass_vocab_repo
         status = buf_text(&out, "{\"out\":");
         if (status == GLASS_OK) status = buf_json_string(&out, c->out, strlen(c->out));
         if (status == GLASS_OK)
-            status = buf_printf(&out,
-                                ",\"vocabulary\":%lld,\"merges\":%lld,\"bytes\":%lld,"
-                                "\"words\":%lld,\"different_words\":%lld,\"seconds\":%.2f}\n",
-                                (long long)r->n_vocab, (long long)r->n_merges,
-                                (long long)r->n_bytes, (long long)r->n_words,
-                                (long long)r->n_different, seconds);
+            status = buf_printf(
+                &out,
+                ",\"vocabulary\":%lld,\"merges\":%lld,\"bytes\":%lld,"
+                "\"words\":%lld,\"different_words\":%lld,\"seconds\":%.2f}\n",
+                (long long)r->n_vocab, (long long)r->n_merges, (long long)r->n_bytes,
+                (long long)r->n_words, (long long)r->n_different, seconds);
     } else {
         char size[32];
-        status = buf_printf(&out,
-                            "%s: %lld tokens from %s, %lld words (%lld different), in "
-                            "%.1f s\n",
-                            c->out, (long long)r->n_vocab,
-                            cli_bytes(size, (double)r->n_bytes), (long long)r->n_words,
-                            (long long)r->n_different, seconds);
+        status =
+            buf_printf(&out,
+                       "%s: %lld tokens from %s, %lld words (%lld different), in "
+                       "%.1f s\n",
+                       c->out, (long long)r->n_vocab, cli_bytes(size, (double)r->n_bytes),
+                       (long long)r->n_words, (long long)r->n_different, seconds);
     }
     if (status == GLASS_OK && fwrite(out.data, 1, out.len, stdout) != out.len)
         status = fail_errno("standard output");
@@ -105,7 +105,8 @@ static glass_status train(struct trained *c, const char **paths, int n_paths) {
     if (c->memory != NULL) TRY(read_bytes(&o.memory_bytes, c->memory));
     for (int i = 0; i < n_paths; i++)
         if (strcmp(paths[i], "-") == 0) paths[i] = "/dev/stdin";
-    glass_status status = glass_tokenizer_train(&json, &n_bytes, &report, paths, n_paths, &o);
+    glass_status status =
+        glass_tokenizer_train(&json, &n_bytes, &report, paths, n_paths, &o);
     if (c->on_terminal) fputs("\r\033[K", stderr);
     if (status != GLASS_OK) return status;
     status = path_write_whole(c->out, json, n_bytes);

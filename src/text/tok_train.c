@@ -24,15 +24,15 @@ static glass_status check_special(const char *const *special, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         size_t len = strlen(special[i]);
         if (len < 2 || len > TOK_PIECE_LIMIT / 2)
-            return fail(GLASS_USAGE,
-                        "special token \"%.64s\": %s; 2 to %d bytes are possible",
-                        special[i], len < 2 ? "too short" : "too long",
-                        TOK_PIECE_LIMIT / 2);
+            return fail(
+                GLASS_USAGE, "special token \"%.64s\": %s; 2 to %d bytes are possible",
+                special[i], len < 2 ? "too short" : "too long", TOK_PIECE_LIMIT / 2);
         for (size_t at = 0; at < len;) {
             uint32_t c;
             size_t used = utf8_decode(&c, special[i] + at, len - at);
             if (c == UTF8_BAD)
-                return fail(GLASS_USAGE, "special token %lld is not UTF-8", (long long)i + 1);
+                return fail(GLASS_USAGE, "special token %lld is not UTF-8",
+                            (long long)i + 1);
             if (used == len && tok_byte_of(c) >= 0)
                 return fail(GLASS_USAGE, "special token \"%s\" spells a byte", special[i]);
             at += used;
@@ -86,7 +86,8 @@ static glass_status add_alphabet(struct training *t) {
     for (int64_t i = 0; i < t->o.n_special; i++) {
         const char *text = t->o.special[i];
         size_t n = strlen(text), n_chars = 0;
-        for (size_t at = 0; at < n; at++) n_chars += ((unsigned char)text[at] & 0xc0) != 0x80;
+        for (size_t at = 0; at < n; at++)
+            n_chars += ((unsigned char)text[at] & 0xc0) != 0x80;
         /* Merges may make it, too: of one symbol a character. */
         TRY(train_token(&t->merger, &id, text, n, (uint32_t)n_chars));
     }
@@ -128,8 +129,8 @@ static glass_status put_merges(struct tok_source *s, const struct train_merger *
         struct tok_piece right = m->pieces[m->merges[i].right];
         if (s->merge_owner.len > UINT32_MAX - 2 * (size_t)TOK_PIECE_LIMIT)
             return fail(GLASS_BAD_INPUT, "the merges are too long");
-        s->merges[s->n_merges++] = (struct tok_piece){(uint32_t)s->merge_owner.len,
-                                                      left.len + 1 + right.len};
+        s->merges[s->n_merges++] =
+            (struct tok_piece){(uint32_t)s->merge_owner.len, left.len + 1 + right.len};
         TRY(buf_append(&s->merge_owner, m->text.data + left.at, left.len));
         TRY(buf_byte(&s->merge_owner, ' '));
         TRY(buf_append(&s->merge_owner, m->text.data + right.at, right.len));

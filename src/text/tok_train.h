@@ -39,7 +39,7 @@ struct train_feed {
     int fd; /* of paths[next - 1], or -1 */
     bool lines;
     size_t block_bytes;
-    struct buf carry;       /* read, and left for the next block */
+    struct buf carry;        /* read, and left for the next block */
     int64_t n_read, n_total; /* n_total: 0 when a file is no regular one */
 };
 

@@ -15,7 +15,7 @@
 /* In symbols: ends of words, and slots inside a token; the last of a token holds INSIDE plus
  * how many it has. */
 #define WORD_END UINT32_MAX
-#define INSIDE 0x80000000u
+#define INSIDE   0x80000000u
 
 enum { PROGRESS_EVERY = 256, SIDES = 4 };
 
@@ -91,8 +91,9 @@ glass_status train_add_word(struct train_merger *m, const uint32_t *ids, size_t 
     size_t need = m->n_symbols + n + 1;
     if (n < 2) return GLASS_OK;
     if (need >= TRAIN_NONE)
-        return fail(GLASS_BAD_INPUT, "the different words of the texts have more than %u "
-                                     "bytes; train on a part of the texts",
+        return fail(GLASS_BAD_INPUT,
+                    "the different words of the texts have more than %u "
+                    "bytes; train on a part of the texts",
                     TRAIN_NONE);
     TRY(train_grow(m->meter, &m->symbols, &m->symbols_room, need, sizeof *m->symbols));
     TRY(train_grow(m->meter, &m->word_of, &m->word_room, need, sizeof *m->word_of));
@@ -320,8 +321,7 @@ static glass_status joined_token(struct train_merger *m, uint32_t *id, uint32_t 
     glass_status status = buf_append(&text, m->text.data + a.at, a.len);
     if (status == GLASS_OK) status = buf_append(&text, m->text.data + b.at, b.len);
     if (status == GLASS_OK)
-        status =
-            train_token(m, id, text.data, text.len, m->spans[left] + m->spans[right]);
+        status = train_token(m, id, text.data, text.len, m->spans[left] + m->spans[right]);
     buf_free(&text);
     return status;
 }

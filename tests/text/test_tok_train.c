@@ -35,7 +35,8 @@ static glass_status train_text(char **json, glass_vocab_report *report, const ch
 static json_t *pieces_by_id(const json_t *vocab) {
     const char *piece;
     json_t *id, *list = json_array();
-    for (size_t i = 0; i < json_object_size(vocab); i++) json_array_append_new(list, json_null());
+    for (size_t i = 0; i < json_object_size(vocab); i++)
+        json_array_append_new(list, json_null());
     json_object_foreach((json_t *)(uintptr_t)vocab, piece, id) {
         json_array_set_new(list, (size_t)json_integer_value(id), json_string(piece));
     }
@@ -120,9 +121,9 @@ static uint32_t next_random(uint32_t *seed) {
 /* Words, numbers, spaces and whatever else pre-tokenizers look at. */
 static void make_text(struct buf *out, size_t n, uint32_t seed) {
     static const char *const parts[] = {
-        "the", " of",  "Theory", "'s",  "'ll", " ",    "  ",     "\n",   "\r\n", "\t",   "123",
-        "4",   ".",    ", ",     "é",   "天",  "\xff", "a b",    " x y", "¡",    "x's ", "_",
-        "$+",  "Ünï ", "wORD",   " q ", "/",   "\0n",  "\xe3\x80"};
+        "the",  " of", "Theory", "'s",   "'ll",  " ",   "  ",   "\n",  "\r\n",    "\t",
+        "123",  "4",   ".",      ", ",   "é",    "天",  "\xff", "a b", " x y",    "¡",
+        "x's ", "_",   "$+",     "Ünï ", "wORD", " q ", "/",    "\0n", "\xe3\x80"};
     while (out->len < n) {
         uint32_t r = next_random(&seed);
         const char *part = parts[r % (sizeof parts / sizeof *parts)];
@@ -266,7 +267,8 @@ static void what_cannot_be_is_said(void **state) {
     static const char text[] = "the cat and the hat";
     size_t n = sizeof text - 1;
     int calls = 1;
-    const char *one[] = {"<s>", "<s>"}, *bad[] = {"\xff\xfe"}, *byte[] = {"x"}, *wide[] = {"Ġ"};
+    const char *one[] = {"<s>", "<s>"}, *bad[] = {"\xff\xfe"}, *byte[] = {"x"},
+               *wide[] = {"Ġ"};
     refused(GLASS_BAD_INPUT, "no text", "", 0, (glass_vocab_options){0});
     refused(GLASS_USAGE, "258", text, n,
             (glass_vocab_options){.n_vocab = 257, .special = one, .n_special = 2});
@@ -307,7 +309,8 @@ static void memory_has_a_limit(void **state) {
     refused(GLASS_BAD_INPUT, "100000 bytes", text.data, text.len,
             (glass_vocab_options){.memory_bytes = 100000});
     while (high - low > 1) {
-        glass_vocab_options o = {.n_vocab = 400, .n_threads = 1, .memory_bytes = (low + high) / 2};
+        glass_vocab_options o = {
+            .n_vocab = 400, .n_threads = 1, .memory_bytes = (low + high) / 2};
         if (train_text(&json, NULL, text.data, text.len, &o) == GLASS_OK) {
             high = o.memory_bytes;
             glass_free(json);
