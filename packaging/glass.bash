@@ -60,7 +60,7 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
         return
         ;;
-    -f | --file)
+    -f | --file | --adapter)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return

@@ -222,6 +222,43 @@ def gguf_refusals(top):
     has(logits(gguf("llama"), [(path, 1)]), "general.type", "refused: a model as an adapter")
 
 
+def floats(data):
+    return array.array("f", data)
+
+
+def fused(top):
+    """Phi-3 has one tensor for q, k and v, and one for gate and up: against weights to which B A is
+    added here."""
+    values, tensors = hf.read_gguf(gguf("phi3"))
+    with open(gguf("phi3"), "rb") as f:
+        model = f.read()
+    pairs, seed = {}, 1
+    for name in ("blk.0.attn_qkv", "blk.1.attn_qkv", "blk.0.ffn_up", "blk.1.ffn_down"):
+        (n, k), old = tensors[name + ".weight"]
+        numbers = []
+        for _ in range(2 * (n + k)):
+            seed = (1103515245 * seed + 12345) % 2 ** 31
+            numbers.append(seed / 2 ** 31 - 0.5)
+        a, b = floats(numbers[:2 * k]), floats(numbers[2 * k:])
+        w = floats(old)
+        for i in range(n):
+            for j in range(k):
+                w[i * k + j] += 1.5 * sum(b[2 * i + r] * a[r * k + j] for r in range(2))
+        equal(model.count(old), 1, f"phi3: {name} stands in one place")
+        model = model.replace(old, w.tobytes())
+        pairs[name + ".weight.lora_a"] = ([2, k], a.tobytes())
+        pairs[name + ".weight.lora_b"] = ([n, 2], b.tobytes())
+    path, patched = os.path.join(top, "phi3-lora.gguf"), os.path.join(top, "phi3.gguf")
+    with open(patched, "wb") as f:
+        f.write(model)
+    af.write_gguf(path, pairs, "F32", values["general.architecture"], 3.0)
+    ours, wanted = logits(gguf("phi3"), [(path, 1)]), logits(patched)
+    d = distance(ours, wanted) if isinstance(ours, bytes) else ours
+    ok(d is not ours and d <= 1e-5, "phi3: joined tensors", d)
+    ok(distance(logits(gguf("phi3")), wanted) > 0.01, "phi3: that is not the base")
+    ok(logits(gguf("phi3"), [(path, 1)], "--chunk", "1") == ours, "phi3: bits of single tokens")
+
+
 def glass(home, *words):
     """Exit code, standard output, standard error."""
     p = subprocess.run([GLASS, *words], env=home.env, capture_output=True, text=True,
@@ -299,6 +336,7 @@ def commands(top, home):
 with tempfile.TemporaryDirectory(prefix="glass-test-") as folder, Home() as home:
     cases(folder)
     forms(folder)
+    fused(folder)
     merged(folder, home)
     commands(folder, home)
     peft_refusals(folder)
