@@ -78,7 +78,7 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix)
+    -f | --file | --prefix | --suffix | --adapter)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return

@@ -30,6 +30,11 @@ typedef struct glass_convert_options {
      * even; vectors stay F32 in a GGUF file. */
     bool keep_types;
     glass_dtype type;
+    /* LoRA adapters (adapter.h) added to the weights, in this order: in binary32, rounded to
+     * the weights' type once. Weights in blocks take none: ask for a type then. */
+    const char *const *adapters; /* their paths */
+    const float *scales;         /* of each */
+    int n_adapters;
     size_t shard_bytes; /* most bytes of a safetensors file; 0 = 5 GB */
     bool force;         /* replace what is there */
     /* Called with every piece; false cancels (GLASS_CANCELLED). May be NULL. */
@@ -44,7 +49,8 @@ typedef struct glass_convert_result {
 
 /* in: a path as for glass_model_open. out: a file, or a folder to be made. result may be NULL.
  * GLASS_USAGE: out exists and force is not set. GLASS_BAD_INPUT: the model cannot be read, or
- * the other form cannot say what it is, or a weight is too large for F16. */
+ * the other form cannot say what it is, or a weight is too large for F16, or an adapter does not
+ * fit or cannot be merged. */
 GLASS_API glass_status glass_convert(const char *in, const char *out,
                                      const glass_convert_options *options,
                                      glass_convert_result *result);

@@ -7,20 +7,25 @@
 #include <string.h>
 
 /* A path may have an '=' of its own: only a number after the last one is a scale. */
-static glass_status open_one(glass_adapter **out, glass_adapter_use *use,
-                             const glass_model *model, const char *text) {
+glass_status cli_adapter_parse(char **path, float *scale, const char *text) {
     const char *equals = strrchr(text, '=');
     size_t n = strlen(text);
-    char *path, *end;
-    use->scale = 1;
+    char *end;
+    *scale = 1;
     if (equals != NULL && equals[1] != '\0') {
-        float scale = strtof(equals + 1, &end);
+        float value = strtof(equals + 1, &end);
         if (*end == '\0') {
-            use->scale = scale;
+            *scale = value;
             n = (size_t)(equals - text);
         }
     }
-    TRY(mem_copy_text(&path, text, n));
+    return mem_copy_text(path, text, n);
+}
+
+static glass_status open_one(glass_adapter **out, glass_adapter_use *use,
+                             const glass_model *model, const char *text) {
+    char *path;
+    TRY(cli_adapter_parse(&path, &use->scale, text));
     glass_status status = glass_adapter_open(out, model, path);
     mem_free(path);
     use->adapter = *out;

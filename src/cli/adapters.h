@@ -10,7 +10,9 @@ struct cli_adapters {
     int n;
 };
 
-/* "PATH" or "PATH=SCALE" each. On failure *out is as after cli_adapters_close. */
+/* "PATH" or "PATH=SCALE": *path is to be freed with mem_free. */
+glass_status cli_adapter_parse(char **path, float *scale, const char *text);
+/* Each of these opened. On failure *out is as after cli_adapters_close. */
 glass_status cli_adapters_open(struct cli_adapters *out, const glass_model *model,
                                const struct opt_list *list);
 void cli_adapters_close(struct cli_adapters *a);

@@ -8,6 +8,9 @@
 
 struct view {
     bool json;
+    struct opt_list adapters;
+    char *paths[64];
+    float scales[64];
     struct cli_bar bar;
 };
 
@@ -57,6 +60,15 @@ static glass_status parse(glass_convert_options *o, const char *out, const char 
     return size == NULL ? GLASS_OK : parse_size(&o->shard_bytes, size);
 }
 
+static glass_status take_adapters(struct view *v, glass_convert_options *o) {
+    for (int i = 0; i < v->adapters.n; i++)
+        TRY(cli_adapter_parse(&v->paths[i], &v->scales[i], v->adapters.items[i]));
+    o->adapters = (const char *const *)v->paths;
+    o->scales = v->scales;
+    o->n_adapters = v->adapters.n;
+    return GLASS_OK;
+}
+
 static glass_status print_done(const struct view *v, const char *out,
                                const glass_convert_result *r, double seconds) {
     char size[32];
@@ -84,6 +96,8 @@ int cmd_convert(int argc, char **argv) {
          "gguf, or safetensors: a Hugging Face folder (by OUT's name)"},
         {"type", 0, OPT_TEXT, &type, "TYPE",
          "weights as auto (as they are), f32, f16, bf16 (auto)"},
+        {"adapter", 0, OPT_LIST, &v.adapters, "PATH[=F]",
+         "merge a LoRA adapter, times F (repeatable)"},
         {"shard-size", 0, OPT_TEXT, &size, "SIZE", "most of a safetensors file (5GB)"},
         {"force", 0, OPT_FLAG, &o.force, NULL, "replace what OUT is"},
         {"json", 'j', OPT_FLAG, &v.json, NULL, "a JSON object per line and event"},
@@ -96,7 +110,8 @@ int cmd_convert(int argc, char **argv) {
         "whole.",
         "  glass convert ./SmolLM2-135M-Instruct smollm2.gguf\n"
         "  glass convert ./llama-2-7b llama-2-7b-hf --to safetensors\n"
-        "  glass convert smollm2.gguf ./smollm2-hf --type bf16\n",
+        "  glass convert smollm2.gguf ./smollm2-hf --type bf16\n"
+        "  glass convert ./base merged.gguf --adapter ./my-lora\n",
         options,
         2,
         2,
@@ -107,6 +122,7 @@ int cmd_convert(int argc, char **argv) {
     char *path = NULL;
     glass_convert_result result = {0};
     glass_status status = parse(&o, words[1], to, type, size);
+    if (status == GLASS_OK) status = take_adapters(&v, &o);
     if (status == GLASS_OK) status = store_resolve(&path, words[0]);
     cli_catch_interrupt();
     cli_bar_start(&v.bar, 0);
@@ -114,6 +130,7 @@ int cmd_convert(int argc, char **argv) {
     cli_bar_clear(&v.bar);
     if (status == GLASS_OK)
         status = print_done(&v, words[1], &result, cli_now() - v.bar.started);
+    for (int i = 0; i < v.adapters.n; i++) mem_free(v.paths[i]);
     mem_free(path);
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
-#include "model/import_parts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,42 +98,30 @@ static glass_status open_file(struct adapter_file *out, const char *path) {
 
 /* ---- places ---- */
 
-/* Where a pair belongs: the linear layers whose rows B has, one after the other, and the order
- * in which it has them. */
-struct place {
-    int n;
-    int64_t ids[3];
-    enum import_how how;
-    int64_t n_heads;
-};
-
 static glass_status no_place(const struct glass_model *m, const struct adapter_file *f,
                              const struct adapter_pair *p, const char *what) {
     return fail(GLASS_BAD_INPUT, "%s: tensor %.200s: %s, %s (%s)", f->path, p->a.name, what,
                 gguf_path(m->file), m->family);
 }
 
-/* "blk.7.attn_q" or "output". */
-static glass_status find_linears(struct place *out, const struct glass_model *m,
-                                 const struct adapter_file *f, const struct adapter_pair *p,
-                                 const char *name) {
+bool adapter_find_place(struct adapter_place *out, const struct glass_model *m,
+                        const char *tensor) {
     static const struct {
         const char *name;
         int n, kinds[3];
-    } rows[] = {{"blk.#.attn_q", 1, {LINEAR_Q}},
-                {"blk.#.attn_k", 1, {LINEAR_K}},
-                {"blk.#.attn_v", 1, {LINEAR_V}},
-                {"blk.#.attn_qkv", 3, {LINEAR_Q, LINEAR_K, LINEAR_V}},
-                {"blk.#.attn_output", 1, {LINEAR_O}},
-                {"blk.#.ffn_gate", 1, {LINEAR_GATE}},
-                {"blk.#.ffn_up", 1, {LINEAR_UP}},
-                {"blk.#.ffn_down", 1, {LINEAR_DOWN}},
-                {"output", 1, {LINEARS}}};
+    } rows[] = {{"blk.#.attn_q.weight", 1, {LINEAR_Q}},
+                {"blk.#.attn_k.weight", 1, {LINEAR_K}},
+                {"blk.#.attn_v.weight", 1, {LINEAR_V}},
+                {"blk.#.attn_qkv.weight", 3, {LINEAR_Q, LINEAR_K, LINEAR_V}},
+                {"blk.#.attn_output.weight", 1, {LINEAR_O}},
+                {"blk.#.ffn_gate.weight", 1, {LINEAR_GATE}},
+                {"blk.#.ffn_up.weight", 1, {LINEAR_UP}},
+                {"blk.#.ffn_down.weight", 1, {LINEAR_DOWN}},
+                {"output.weight", 1, {LINEARS}}};
     int64_t layer;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (!import_fits(rows[i].name, name, strlen(name), &layer)) continue;
-        if (layer >= m->config.n_layer)
-            return no_place(m, f, p, "there is no such layer in the model");
+        if (!import_fits(rows[i].name, tensor, strlen(tensor), &layer)) continue;
+        if (layer >= m->config.n_layer) return false;
         if (layer < 0) layer = m->config.n_layer - 1; /* the head's id is the next one */
         out->n = rows[i].n;
         for (int j = 0; j < out->n; j++) out->ids[j] = layer * LINEARS + rows[i].kinds[j];
@@ -143,13 +130,20 @@ static glass_status find_linears(struct place *out, const struct glass_model *m,
             out->ids[0] = layer * LINEARS + LINEAR_GATE;
             out->ids[1] = layer * LINEARS + LINEAR_UP;
         }
-        return GLASS_OK;
+        return true;
     }
+    return false;
+}
+
+static glass_status find_linears(struct adapter_place *out, const struct glass_model *m,
+                                 const struct adapter_file *f, const struct adapter_pair *p,
+                                 const char *tensor) {
+    if (adapter_find_place(out, m, tensor)) return GLASS_OK;
     return no_place(m, f, p, "it belongs to no linear layer of the model");
 }
 
 /* A layer's name of Hugging Face's, by the tables of the model's family. */
-static glass_status find_peft(struct place *out, const struct glass_model *m,
+static glass_status find_peft(struct adapter_place *out, const struct glass_model *m,
                               const struct adapter_file *f, const struct adapter_pair *p) {
     const struct import_family *family;
     bool any = false;
@@ -164,7 +158,7 @@ static glass_status find_peft(struct place *out, const struct glass_model *m,
             name += n_prefix, n -= n_prefix;
         for (const struct import_name *row = family->names; row->theirs != NULL; row++) {
             if (!import_fits(row->theirs, name, n, &layer)) continue;
-            import_spell(ours, "", row->ours, layer, "");
+            import_spell(ours, "", row->ours, layer, ".weight");
             out->how = row->how;
             out->n_heads =
                 row->how == HOW_HALVES_K ? m->config.n_head_kv : m->config.n_head;
@@ -176,20 +170,17 @@ static glass_status find_peft(struct place *out, const struct glass_model *m,
                         : "Hugging Face's names are not known for the model");
 }
 
-static glass_status find_gguf(struct place *out, const struct glass_model *m,
+static glass_status find_gguf(struct adapter_place *out, const struct glass_model *m,
                               const struct adapter_file *f, const struct adapter_pair *p) {
     char name[128];
-    size_t n = p->n_layer, n_end = strlen(".weight");
+    snprintf(name, sizeof name, "%.*s", (int)p->n_layer, p->layer); /* GGUF's are short */
     out->how = HOW_AS_IS;
-    if (n <= n_end || memcmp(p->layer + n - n_end, ".weight", n_end) != 0 ||
-        n - n_end >= sizeof name)
-        return no_place(m, f, p, "it belongs to no linear layer of the model");
-    snprintf(name, sizeof name, "%.*s", (int)(n - n_end), p->layer);
     return find_linears(out, m, f, p, name);
 }
 
 static glass_status check_place(const struct glass_model *m, const struct adapter_file *f,
-                                const struct adapter_pair *p, const struct place *place) {
+                                const struct adapter_pair *p,
+                                const struct adapter_place *place) {
     int64_t n = 0, k = 0;
     for (int i = 0; i < place->n; i++) {
         const struct linear *l =
@@ -213,7 +204,7 @@ static glass_status check_place(const struct glass_model *m, const struct adapte
 }
 
 /* The row in which a pair's file has canonical row r of n. */
-static int64_t stored_row(const struct place *place, int64_t r, int64_t n) {
+static int64_t stored_row(const struct adapter_place *place, int64_t r, int64_t n) {
     int64_t head = n / place->n_heads, i = r % head;
     switch (place->how) {
     case HOW_HALVES_Q:
@@ -269,7 +260,7 @@ static void copy_row(struct weight *to, int64_t row, const struct adapter_matrix
 static glass_status bind_pair(struct glass_adapter *a, const struct adapter_file *f,
                               const struct adapter_pair *p, uint8_t **at) {
     const struct glass_model *m = a->model;
-    struct place place = {.n_heads = 1};
+    struct adapter_place place = {.n_heads = 1};
     uint8_t *start = *at;
     TRY(f->peft ? find_peft(&place, m, f, p) : find_gguf(&place, m, f, p));
     TRY(check_place(m, f, p, &place));

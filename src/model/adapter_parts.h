@@ -11,6 +11,7 @@
 #include "format/gguf.h"
 #include "glass/adapter.h"
 #include "model/adapt.h"
+#include "model/import_parts.h"
 #include "model/model.h"
 
 /* One layer's: W + scale B A. Owned, rows of B in the order of the model's W. */
@@ -58,6 +59,18 @@ struct adapter_file {
     struct adapter_pair *pairs;
     int64_t n_pairs;
 };
+
+/* Where a tensor belongs: the linear layers whose rows it has, one after the other, and the
+ * order in which it has them. */
+struct adapter_place {
+    int n;
+    int64_t ids[3];
+    enum import_how how;
+    int64_t n_heads;
+};
+/* n and ids of a canonical tensor, "blk.7.attn_q.weight"; false: it is no linear layer's. */
+bool adapter_find_place(struct adapter_place *out, const struct glass_model *m,
+                        const char *tensor);
 
 /* On failure the caller clears what was opened. */
 glass_status adapter_open_peft(struct adapter_file *out, const char *folder);

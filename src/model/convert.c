@@ -4,6 +4,7 @@
 #include "base/filemap.h"
 #include "math/half.h"
 #include "math/matmul.h"
+#include "model/adapt.h"
 #include "model/import.h"
 
 #include <math.h>
@@ -52,11 +53,43 @@ static glass_status narrow(uint8_t *out, const struct convert_tensor *t, const f
     return GLASS_OK;
 }
 
+/* Canonical rows with what adapters add to them. */
+static glass_status merged_rows(struct convert *c, const struct convert_tensor *t,
+                                uint8_t *out, int64_t first, int64_t n) {
+    enum { ROWS = 64 };
+    const struct gguf_tensor *from = t->from;
+    int64_t k = from->shape[from->n_dims - 1];
+    size_t row_bytes = gguf_tensor_row_bytes(from);
+    if (glass_dtype_block(t->dtype) != 1)
+        return fail(
+            GLASS_USAGE,
+            "tensor %s stays %s, to which nothing can be added: ask for f32, bf16 or "
+            "f16",
+            t->name, glass_dtype_name(t->dtype));
+    size_t out_bytes = (size_t)k * glass_dtype_block_bytes(t->dtype);
+    TRY(reserve(&c->other, &c->n_other, row_bytes));
+    TRY(reserve(&c->floats, &c->n_floats, (size_t)(ROWS * k) * sizeof *c->floats));
+    struct weight w = {c->other, from->dtype, 1, k, row_bytes};
+    TRY(matmul_check(&w));
+    for (int64_t i = 0; i < n; i += ROWS) {
+        int64_t m = n - i < ROWS ? n - i : ROWS;
+        for (int64_t j = 0; j < m; j++) {
+            gguf_tensor_rows(c->other, from, first + i + j, 1);
+            matmul_row(c->floats + j * k, &w, 0);
+        }
+        TRY(adapter_merge_rows(c->merge, from->name, c->floats, first + i, m));
+        for (int64_t j = 0; j < m; j++, out += out_bytes)
+            TRY(narrow(out, t, c->floats + j * k, k));
+    }
+    return GLASS_OK;
+}
+
 /* Canonical rows as the output's type. Blocks that are asked for would be made here, of
  * c->floats: one row of f32. */
 static glass_status typed_rows(struct convert *c, const struct convert_tensor *t,
                                uint8_t *out, int64_t first, int64_t n) {
     const struct gguf_tensor *from = t->from;
+    if (adapter_merge_has(c->merge, from->name)) return merged_rows(c, t, out, first, n);
     if (t->minus_one && from->view != NULL && from->view->stored == t->dtype) {
         struct gguf_view stored = *from->view; /* as it was before one was added */
         struct gguf_tensor plain = *from;
@@ -246,10 +279,38 @@ static void convert_clear(struct convert *c) {
     mem_free(c->floats);
 }
 
+/* What a conversion with adapters opens besides. */
+struct adapted {
+    glass_model *model;
+    glass_adapter *opened[ADAPTERS_AT_ONCE];
+    glass_adapter_use uses[ADAPTERS_AT_ONCE];
+};
+
+static glass_status open_adapters(struct adapted *a, struct convert *c) {
+    const glass_convert_options *o = c->options;
+    if (o->n_adapters == 0) return GLASS_OK;
+    if (o->n_adapters < 0 || o->n_adapters > ADAPTERS_AT_ONCE)
+        return fail(GLASS_USAGE, "%d adapters: 0 to %d are possible", o->n_adapters,
+                    ADAPTERS_AT_ONCE);
+    TRY(glass_model_open(&a->model, c->in_path, NULL));
+    for (int i = 0; i < o->n_adapters; i++) {
+        TRY(glass_adapter_open(&a->opened[i], a->model, o->adapters[i]));
+        a->uses[i] = (glass_adapter_use){a->opened[i], o->scales[i]};
+    }
+    return adapter_merge_create(&c->merge, a->model, a->uses, o->n_adapters);
+}
+
+static void close_adapters(struct adapted *a, struct convert *c) {
+    adapter_merge_free(c->merge);
+    for (int i = 0; i < ADAPTERS_AT_ONCE; i++) glass_adapter_close(a->opened[i]);
+    glass_model_close(a->model);
+}
+
 glass_status glass_convert(const char *in, const char *out,
                            const glass_convert_options *options,
                            glass_convert_result *result) {
     struct convert c = {.options = options, .in_path = in, .out_path = out};
+    struct adapted adapted = {.model = NULL};
     glass_status status;
     c.source = (struct tok_source)TOK_SOURCE_NONE;
     if (!options->keep_types && options->type != GLASS_F32 && options->type != GLASS_F16 &&
@@ -262,9 +323,11 @@ glass_status glass_convert(const char *in, const char *out,
     TRY(import_find(&c.in, &c.vocab, in));
     c.from_gguf = gguf_is_file(c.in);
     TRY_FAIL(open_source(&c));
+    TRY_FAIL(open_adapters(&adapted, &c));
     TRY_FAIL(options->to == GLASS_TO_GGUF ? convert_to_gguf(&c) : convert_to_folder(&c));
     if (result != NULL) *result = (glass_convert_result){c.total, c.n_tensors};
 fail:
+    close_adapters(&adapted, &c);
     convert_clear(&c);
     return status;
 }

@@ -10,6 +10,7 @@
 
 #include "format/gguf_view.h"
 #include "glass/convert.h"
+#include "model/adapter_merge.h"
 #include "model/config.h"
 #include "text/tokenizer.h"
 
@@ -37,6 +38,7 @@ struct convert {
     bool has_source;
     struct convert_tensor *tensors;
     int64_t n_tensors;
+    struct adapter_merge *merge; /* NULL without adapters */
     size_t done, total, undropped;
     uint8_t *piece, *other;
     float *floats;

@@ -5,6 +5,7 @@ the same bits; what is no plain LoRA, or does not fit, is refused by its name.
 The adapters and PEFT's logits are made by gen_adapters.py; the limit of 1e-5 is the relative L2
 distance of docs/models.md."""
 import array
+import json
 import math
 import os
 import subprocess
@@ -15,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../cli"))
 import adapter_file as af  # noqa: E402
 import hf_folder as hf  # noqa: E402
-from kit import BUILD, done, has, ok  # noqa: E402
+from kit import BUILD, GLASS, Home, done, equal, has, ok  # noqa: E402
 
 LOGITS = os.path.join(BUILD, "tests/tools/logits")
 V, T = 61, 40
@@ -165,7 +166,7 @@ def peft_refusals(top):
     def pair(layer):
         return {af.PREFIX + layer + ".lora_A.weight": a, af.PREFIX + layer + ".lora_B.weight": b}
 
-    case("a layer too many", ["layers.2.", "no such layer"],
+    case("a layer too many", ["layers.2.", "no linear layer"],
          more=pair("model.layers.2.self_attn.q_proj"))
     case("no layer", ["experts", "no layer"], more=pair("model.layers.0.mlp.experts.0.w1"))
     case("a norm", ["input_layernorm", "no linear layer"],
@@ -211,7 +212,7 @@ def gguf_refusals(top):
     case("a bad shape", ["33 x 4"], more={q + "b": ([33, 4], b[1] + b[1][:16])})
     case("an embedding", ["token_embd", "no linear layer"],
          more={"token_embd.weight.lora_a": a, "token_embd.weight.lora_b": b})
-    case("no such layer", ["blk.7.", "no such layer"],
+    case("no such layer", ["blk.7.", "no linear layer"],
          more={"blk.7.attn_q.weight.lora_a": a, "blk.7.attn_q.weight.lora_b": b})
     case("no name", ["no linear layer"], more={"x.lora_a": a, "x.lora_b": b})
     with open(gguf("llama"), "rb") as f:
@@ -221,9 +222,123 @@ def gguf_refusals(top):
     has(logits(gguf("llama"), [(path, 1)]), "general.type", "refused: a model as an adapter")
 
 
-with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
+def floats(data):
+    return array.array("f", data)
+
+
+def fused(top):
+    """Phi-3 has one tensor for q, k and v, and one for gate and up: against weights to which B A is
+    added here."""
+    values, tensors = hf.read_gguf(gguf("phi3"))
+    with open(gguf("phi3"), "rb") as f:
+        model = f.read()
+    pairs, seed = {}, 1
+    for name in ("blk.0.attn_qkv", "blk.1.attn_qkv", "blk.0.ffn_up", "blk.1.ffn_down"):
+        (n, k), old = tensors[name + ".weight"]
+        numbers = []
+        for _ in range(2 * (n + k)):
+            seed = (1103515245 * seed + 12345) % 2 ** 31
+            numbers.append(seed / 2 ** 31 - 0.5)
+        a, b = floats(numbers[:2 * k]), floats(numbers[2 * k:])
+        w = floats(old)
+        for i in range(n):
+            for j in range(k):
+                w[i * k + j] += 1.5 * sum(b[2 * i + r] * a[r * k + j] for r in range(2))
+        equal(model.count(old), 1, f"phi3: {name} stands in one place")
+        model = model.replace(old, w.tobytes())
+        pairs[name + ".weight.lora_a"] = ([2, k], a.tobytes())
+        pairs[name + ".weight.lora_b"] = ([n, 2], b.tobytes())
+    path, patched = os.path.join(top, "phi3-lora.gguf"), os.path.join(top, "phi3.gguf")
+    with open(patched, "wb") as f:
+        f.write(model)
+    af.write_gguf(path, pairs, "F32", values["general.architecture"], 3.0)
+    ours, wanted = logits(gguf("phi3"), [(path, 1)]), logits(patched)
+    d = distance(ours, wanted) if isinstance(ours, bytes) else ours
+    ok(d is not ours and d <= 1e-5, "phi3: joined tensors", d)
+    ok(distance(logits(gguf("phi3")), wanted) > 0.01, "phi3: that is not the base")
+    ok(logits(gguf("phi3"), [(path, 1)], "--chunk", "1") == ours, "phi3: bits of single tokens")
+
+
+def glass(home, *words):
+    """Exit code, standard output, standard error."""
+    p = subprocess.run([GLASS, *words], env=home.env, capture_output=True, text=True,
+                       check=False)
+    return p.returncode, p.stdout, p.stderr
+
+
+def merged(top, home):
+    """Weights with the adapters in them compute what the adapters compute beside them."""
+    for case, uses in CASES.items():
+        model = MODELS[uses[0][0]]
+        wanted = logits(gguf(model), [(peft(name), scale) for name, scale in uses])
+        words = [w for name, scale in uses for w in ("--adapter", f"{peft(name)}={scale}")]
+        files = {}
+        for start in (gguf(model), os.path.join(top, "model-" + model)):
+            for end in (".gguf", "-hf"):
+                out = os.path.join(top, "merged" + end)
+                code, _, why = glass(home, "convert", start, out, "--force", *words)
+                got = logits(out) if code == 0 else why
+                d = distance(got, wanted) if isinstance(got, bytes) else got
+                ok(d is not got and d <= 1e-5, f"{case}: merged from {os.path.basename(start)} "
+                   f"into {end}", d)
+                files[got] = 1
+        equal(len(files), 1, f"{case}: every way to merge gives the same bits")
+    quantised, out = os.path.join(top, "q8_0.gguf"), os.path.join(top, "out.gguf")
+    code, _, why = glass(home, "quantize", gguf("llama"), quantised, "--type", "q8_0")
+    ok(code == 0, "a quantised model", why)
+    adapter = ("--adapter", peft("llama-b"))
+    code, _, why = glass(home, "convert", quantised, out, *adapter)
+    equal(code, 2, "blocks take no adapter")
+    has(why, "Q8_0", "… says which")
+    ok(not os.path.exists(out), "… and leaves no file")
+    code, _, why = glass(home, "convert", quantised, out, "--type", "bf16", *adapter)
+    ok(code == 0 and isinstance(logits(out), bytes), "but widened ones do", why)
+    code, _, why = glass(home, "convert", gguf("llama-tied"), out, "--force", "--adapter",
+                         peft("llama"))
+    equal(code, 3, "a tied head cannot be merged")
+    has(why, "embedding", "… says why")
+    uses = [(peft("llama"), 1), (peft("llama-b"), -1)]
+    wanted = logits(quantised, uses)
+    ok(isinstance(wanted, bytes) and wanted != logits(quantised), "adapters on a quantised model", wanted)
+    for how in (("--chunk", "1"), ("--chunk", "3", "--threads", "3"), ("--threads", "8")):
+        ok(logits(quantised, uses, *how) == wanted, f"its bits with {' '.join(how)}")
+    ok(logits(quantised, uses, env={"GLASS_ISA": "c"}) == wanted, "its bits of c")
+
+
+def commands(top, home):
+    """Adapters on the command line."""
+    code, text, _ = glass(home, "show", peft("llama-b"))
+    equal(code, 0, "show tells of an adapter")
+    for part in ("LoRA adapter (PEFT)", "tiny/llama", "6:", "3 to 5", "q_proj"):
+        has(text, part, f"… with {part!r}")
+    code, text, _ = glass(home, "show", os.path.join(top, "gpt2.gguf"), "--json")
+    told = json.loads(text)
+    equal((told["kind"], told["format"], told["layers"], told["rank"], told["scale"]),
+          ("adapter", "GGUF", 8, [2, 2], [2, 2]), "… and as JSON")
+    code, _, why = glass(home, "bench", gguf("llama"), "-p", "4", "-n", "4", "-r", "1", "-t",
+                         "1", "--adapter", peft("llama") + "=0.5")
+    ok(code == 0, "bench with an adapter", why)
+    code, _, why = glass(home, "bench", gguf("llama"), "-p", "4", "-n", "4", "-r", "1", "-t",
+                         "1", "--adapter", peft("llama") + "=nan")
+    equal(code, 2, "a scale that is no number")
+    has(why, "finite", "… says so")
+    odd = os.path.join(top, "a=b")
+    os.symlink(peft("llama"), odd)
+    for words in ((odd,), (odd + "=2",)):
+        code, _, why = glass(home, "bench", gguf("llama"), "-p", "4", "-n", "4", "-r", "1",
+                             "-t", "1", "--adapter", *words)
+        ok(code == 0, f"a path with '=' in it: {os.path.basename(words[0])}", why)
+    code, _, why = glass(home, "bench", gguf("gpt2"), "--adapter", peft("llama"))
+    equal(code, 3, "an adapter of another family")
+    has(why, "gpt2", "… says of which model")
+
+
+with tempfile.TemporaryDirectory(prefix="glass-test-") as folder, Home() as home:
     cases(folder)
     forms(folder)
+    fused(folder)
+    merged(folder, home)
+    commands(folder, home)
     peft_refusals(folder)
     gguf_refusals(folder)
 done()
