@@ -1,6 +1,7 @@
 """corpus_tokenizer.py FOLDER - small vocabularies for fuzz_tokenizer: GGUF (byte-level BPE with
 several pre-tokenizers, SentencePiece), tokenizer.json in its variants, SentencePiece models,
 vocab.json with merges.txt."""
+import base64
 import json
 import os
 import struct
@@ -194,6 +195,11 @@ def pair():
     return b"\1" + vocab.encode() + b"\0" + lines.encode() + b"\0" + b'{"<|x|>": %d}' % len(tokens)
 
 
+def tiktoken():
+    pieces = [bytes([b]) for b in range(256)] + [b"th", b"the", b" t", b" the", b"in", b"ing"]
+    return b"".join(base64.b64encode(p) + b" %d\n" % i for i, p in enumerate(pieces))
+
+
 def seeds():
     for pre in ("gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-v3"):
         yield "gguf-" + pre, gguf_bpe(pre)
@@ -207,6 +213,7 @@ def seeds():
     for name, data in marked():
         yield "marked-" + name, data
     yield "pair", pair()
+    yield "tiktoken", tiktoken()
 
 
 def main(folder):

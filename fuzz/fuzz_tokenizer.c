@@ -1,6 +1,6 @@
 /* fuzz_tokenizer.c - libFuzzer target: a hostile vocabulary (GGUF, tokenizer.json with or
- * without tokenizer_config.json, SentencePiece model) is refused, or encodes and decodes
- * any text as it should.
+ * without tokenizer_config.json, SentencePiece model, tiktoken's lines) is refused, or
+ * encodes and decodes any text as it should.
  *
  * Both writers take what was read. Input: two bytes with the length of the text, the text, the
  * file; a NUL ends a tokenizer.json, and what follows is its tokenizer_config.json. */
@@ -64,6 +64,7 @@ static glass_status read_any(struct tok_source *s, struct gguf **g, const char *
     }
     if (file[0] == '{') return read_json(s, file, n);
     if (file[0] == '\1') return read_pair(s, file + 1, n - 1);
+    if (tok_is_tiktoken(file, n)) return tok_read_tiktoken(s, file, n, "fuzz");
     return tok_read_model(s, file, n, "fuzz");
 }
 

@@ -1,7 +1,8 @@
 /* tok_folder.c - a vocabulary with the small files that lie beside it.
  *
  *   tokenizer.json                   all of it, but for the names of BOS, EOS and PAD
- *   tokenizer.model                  SentencePiece, with added_tokens.json
+ *   tokenizer.model                  SentencePiece, with added_tokens.json; or Meta's of Llama 3
+ *                                    (tiktoken's lines), with params.json
  *   vocab.json and merges.txt        GPT-2's, with added_tokens.json
  *   tokenizer_config.json, special_tokens_map.json   those names, for each of the three */
 #include "base/path.h"
@@ -78,6 +79,19 @@ static glass_status read_pair(struct folder *f, struct tok_source *s, bool *foun
     return status;
 }
 
+/* tokenizer.model, or a file like one. */
+static glass_status read_model(struct folder *f, struct tok_source *s) {
+    const char *bytes = f->data.data;
+    size_t n = f->data.len;
+    if (tok_is_tiktoken(bytes, n)) {
+        TRY(tok_read_tiktoken(s, bytes, n, f->path));
+        TRY(read_beside(f, s, "params.json", tok_read_params));
+        return read_configs(f, s, false);
+    }
+    TRY(tok_read_model(s, bytes, n, f->path));
+    return read_configs(f, s, true);
+}
+
 static glass_status read_folder(struct folder *f, struct tok_source *s) {
     bool found;
     TRY(read_file(f, "tokenizer.json", &found));
@@ -86,10 +100,7 @@ static glass_status read_folder(struct folder *f, struct tok_source *s) {
         return read_configs(f, s, false);
     }
     TRY(read_file(f, "tokenizer.model", &found));
-    if (found) {
-        TRY(tok_read_model(s, f->data.data, f->data.len, f->path));
-        return read_configs(f, s, true);
-    }
+    if (found) return read_model(f, s);
     TRY(read_pair(f, s, &found));
     if (found) return read_configs(f, s, true);
     return fail(
@@ -101,6 +112,11 @@ static glass_status read_folder(struct folder *f, struct tok_source *s) {
 static bool has_name(const char *path, const char *name) {
     const char *slash = strrchr(path, '/');
     return strcmp(slash == NULL ? path : slash + 1, name) == 0;
+}
+
+static bool has_end(const char *path, const char *end) {
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
 }
 
 static glass_status read_one(struct folder *f, struct tok_source *s) {
@@ -116,12 +132,16 @@ static glass_status read_one(struct folder *f, struct tok_source *s) {
         TRY(tok_read_json(s, bytes, f->data.len, f->path));
         return read_configs(f, s, false);
     }
-    if (f->data.len > 0 && bytes[0] == '\n') { /* field 1, bytes */
-        TRY(tok_read_model(s, bytes, f->data.len, f->path));
-        return read_configs(f, s, true);
-    }
+    if (has_end(f->path, ".tiktoken"))
+        return fail(GLASS_BAD_INPUT,
+                    "%s: its pattern and special tokens are in the program that it came "
+                    "with; take the model's tokenizer.json, or Llama 3's tokenizer.model",
+                    f->path);
+    bool pieces = f->data.len > 0 && bytes[0] == '\n'; /* field 1, bytes */
+    if (pieces || tok_is_tiktoken(bytes, f->data.len)) return read_model(f, s);
     return fail(GLASS_BAD_INPUT,
-                "%s: neither a GGUF file nor a tokenizer.json nor a SentencePiece model",
+                "%s: neither a GGUF file nor a tokenizer.json nor a SentencePiece model "
+                "nor Llama 3's tokenizer.model",
                 f->path);
 }
 

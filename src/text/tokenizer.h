@@ -1,7 +1,7 @@
 /* tokenizer.h - the tokenizer's insides, shared by the text room's tok_*.c.
  *
  *   tok_open.c tok_folder.c             which kind of file it is; what lies beside it
- *   tok_gguf.c tok_json.c tok_model.c   files      -> struct tok_source
+ *   tok_gguf.c tok_json.c tok_model.c tok_tiktoken.c   files -> struct tok_source
  *   tok_rules.c                         what a tokenizer.json asks to be done to text
  *   tok_to_gguf.h tok_to_json.h         tok_source -> GGUF keys, tokenizer.json
  *   tokenizer.c                         tok_source -> glass_tokenizer; encode
@@ -227,6 +227,13 @@ glass_status tok_read_json(struct tok_source *source, const char *json, size_t n
                            const char *name);
 glass_status tok_read_model(struct tok_source *source, const char *bytes, size_t n_bytes,
                             const char *name);
+/* Whether these are the first bytes of tiktoken's lines; Llama 3's file of them; and what the
+ * params.json beside it says of its special tokens. */
+bool tok_is_tiktoken(const char *bytes, size_t n_bytes);
+glass_status tok_read_tiktoken(struct tok_source *source, const char *bytes, size_t n_bytes,
+                               const char *name);
+glass_status tok_read_params(struct tok_source *source, const char *json, size_t n_bytes,
+                             const char *name);
 /* A file of any kind but GGUF, with what lies beside it, or a folder with one. */
 glass_status tok_read_path(struct tok_source *source, const char *path);
 /* vocab.json and merges.txt, as they were before tokenizer.json. */
