@@ -37,6 +37,9 @@ struct convert {
     bool has_source;
     struct convert_tensor *tensors;
     int64_t n_tensors;
+    /* Tensors of one number, which are values in the canonical form. */
+    struct gguf_tensor *number_tensors;
+    float *numbers;
     size_t done, total, undropped;
     uint8_t *piece, *other;
     float *floats;
