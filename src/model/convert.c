@@ -274,6 +274,8 @@ static void convert_clear(struct convert *c) {
     gguf_close(c->in);
     mem_free(c->vocab);
     mem_free(c->tensors);
+    mem_free(c->number_tensors);
+    mem_free(c->numbers);
     mem_free(c->piece);
     mem_free(c->other);
     mem_free(c->floats);

@@ -84,6 +84,7 @@ static glass_status put_row(struct export *e, const struct import_key *k) {
         if (k->into == offsetof(struct import, n_ff)) n = c->n_ff;
         if (k->into == offsetof(struct import, n_head_kv)) n = c->n_head_kv;
         if (k->into == offsetof(struct import, n_ctx)) n = c->n_ctx;
+        if (k->ours != NULL && strcmp(k->ours, "rope.dimension_count") == 0) n = c->n_rot;
         if (k->into == offsetof(struct import, head_dim))
             n = find(e, "attention.key_length") != NULL || e->family->head_dim != 0
                     ? c->head_dim
@@ -97,6 +98,8 @@ static glass_status put_row(struct export *e, const struct import_key *k) {
                    ? GLASS_OK
                    : set(e, k->theirs, json_boolean(gguf_item_int(v, 0) != 0));
     if (v != NULL && !is_array) return set_number(e, k->theirs, gguf_item_float(v, 0));
+    if (strcmp(k->ours, "attention.scale") == 0)
+        return set_number(e, k->theirs, (double)c->attn_scale);
     return strstr(k->ours, "_epsilon") == NULL
                ? GLASS_OK
                : set_number(e, k->theirs, (double)c->norm_eps);
@@ -168,52 +171,145 @@ static glass_status find_llama3(struct export *e, const struct gguf_tensor *t,
                 gguf_path(e->c->in));
 }
 
-static glass_status put_scaling(struct export *e, json_t *scaling) {
-    const struct gguf_tensor *t = gguf_tensor_find(e->c->in, "rope_freqs.weight");
-    const struct gguf_value *type = find(e, "rope.scaling.type"),
-                            *factor = find(e, "rope.scaling.factor");
+static glass_status set_llama3(struct export *e, const struct gguf_tensor *t) {
     struct import_llama3 r;
-    json_t *kept = e->json;
-    if (t == NULL && (type == NULL || factor == NULL || gguf_item_float(factor, 0) == 1)) {
-        json_decref(scaling);
-        return GLASS_OK;
+    TRY(find_llama3(e, t, &r));
+    TRY(set_text(e, "rope_type", "llama3"));
+    TRY(set_number(e, "factor", r.factor));
+    TRY(set_number(e, "low_freq_factor", r.low));
+    TRY(set_number(e, "high_freq_factor", r.high));
+    return set_count(e, "original_max_position_embeddings", (int64_t)r.length);
+}
+
+static glass_status set_if(struct export *e, const char *theirs, const char *ours) {
+    const struct gguf_value *v = find(e, ours);
+    return v == NULL || v->type == GGUF_ARRAY
+               ? GLASS_OK
+               : set_number(e, theirs, gguf_item_float(v, 0));
+}
+
+static glass_status set_length(struct export *e) {
+    int64_t n = count_or(e, "rope.scaling.original_context_length", 0);
+    return n == 0 ? GLASS_OK : set_count(e, "original_max_position_embeddings", n);
+}
+
+static glass_status set_yarn(struct export *e) {
+    const struct gguf_value *multiplier = find(e, "rope.scaling.yarn_log_multiplier");
+    TRY(set_text(e, "rope_type", "yarn"));
+    TRY(set_number(e, "factor", (double)e->config->rope.scale));
+    TRY(set_count(e, "original_max_position_embeddings", e->config->rope_short));
+    TRY(set_if(e, "beta_fast", "rope.scaling.yarn_beta_fast"));
+    TRY(set_if(e, "beta_slow", "rope.scaling.yarn_beta_slow"));
+    TRY(set_if(e, "attention_factor", "rope.scaling.yarn_attn_factor"));
+    if (multiplier == NULL) return GLASS_OK;
+    TRY(set_number(e, "mscale", 1));
+    return set_if(e, "mscale_all_dim", "rope.scaling.yarn_log_multiplier");
+}
+
+static glass_status set_factors(struct export *e, const char *key, const char *name) {
+    const struct gguf_tensor *t = gguf_tensor_find(e->c->in, name);
+    float x;
+    if (t == NULL || t->data == NULL || t->dtype != GLASS_F32 || t->n_dims != 1)
+        return fail(GLASS_BAD_INPUT, "%s: tensor %s is missing, or is not a vector of F32",
+                    gguf_path(e->c->in), name);
+    json_t *list = json_array();
+    for (int64_t i = 0; list != NULL && i < t->shape[0]; i++) {
+        memcpy(&x, t->data + 4 * i, sizeof x);
+        json_array_append_new(list, json_real(shortest((double)x)));
     }
-    TRY(set(e, "rope_scaling", scaling));
-    e->json = scaling;
-    glass_status status;
-    if (t == NULL) {
-        struct gguf_string name = gguf_item_string(type, 0);
-        char text[32];
-        snprintf(text, sizeof text, "%.*s", (int)(name.n_bytes < 31 ? name.n_bytes : 31),
-                 name.text);
-        status = set_text(e, "rope_type", text);
-        if (status == GLASS_OK)
-            status = set_number(e, "factor", gguf_item_float(factor, 0));
-    } else {
-        status = find_llama3(e, t, &r);
-        if (status == GLASS_OK) status = set_text(e, "rope_type", "llama3");
-        if (status == GLASS_OK) status = set_number(e, "factor", r.factor);
-        if (status == GLASS_OK) status = set_number(e, "low_freq_factor", r.low);
-        if (status == GLASS_OK) status = set_number(e, "high_freq_factor", r.high);
-        if (status == GLASS_OK)
-            status = set_count(e, "original_max_position_embeddings", (int64_t)r.length);
-    }
-    e->json = kept;
+    return set(e, key, list);
+}
+
+/* Old readers of it want these three things in the object and no others, unless the amplitude
+ * has to be said; the length stands beside. */
+static glass_status set_longrope(struct export *e) {
+    double length = (double)e->config->rope_short;
+    double usual = import_longrope_amplitude((double)e->config->n_ctx / length, length);
+    TRY(set_text(e, "type", "longrope"));
+    TRY(set_factors(e, "short_factor", "rope_factors_short.weight"));
+    TRY(set_factors(e, "long_factor", "rope_factors_long.weight"));
+    return e->config->rope.amplitude == (float)usual
+               ? GLASS_OK
+               : set_number(e, "attention_factor", (double)e->config->rope.amplitude);
+}
+
+static bool is_scaling(const struct export *e, const char *type) {
+    const struct gguf_value *v = find(e, "rope.scaling.type");
+    if (v == NULL || v->type != GGUF_STRING) return false;
+    struct gguf_string s = gguf_item_string(v, 0);
+    return s.n_bytes == strlen(type) && memcmp(s.text, type, s.n_bytes) == 0;
+}
+
+static bool has_sets(const struct export *e) {
+    return gguf_tensor_find(e->c->in, "rope_factors_long.weight") != NULL;
+}
+
+/* Fills the object that e->json is for the time being. */
+static glass_status set_scaling(struct export *e) {
+    const struct gguf_tensor *t = gguf_tensor_find(e->c->in, "rope_freqs.weight");
+    if (e->config->temperature != 0)
+        TRY(set_number(e, "llama_4_scaling_beta", (double)e->config->temperature));
+    if (t != NULL) return set_llama3(e, t);
+    if (has_sets(e)) return set_longrope(e);
+    if (is_scaling(e, "yarn")) return set_yarn(e);
+    if (e->config->rope.scale == 1) return GLASS_OK;
+    TRY(set_text(e, "rope_type", "linear"));
+    TRY(set_number(e, "factor", (double)e->config->rope.scale));
+    return set_length(e);
+}
+
+/* An object under a key of e->json, unless it would be empty. */
+static glass_status put_object(struct export *e, const char *key,
+                               glass_status (*fill)(struct export *e)) {
+    json_t *outer = e->json, *inner = json_object();
+    if (inner == NULL) return fail_memory(64);
+    e->json = inner;
+    glass_status status = fill(e);
+    e->json = outer;
+    if (status == GLASS_OK && json_object_size(inner) > 0) return set(e, key, inner);
+    json_decref(inner);
     return status;
 }
 
-/* In the words that every version of transformers reads. */
+static double base_of(const struct export *e, const char *key, double absent) {
+    const struct gguf_value *v = find(e, key);
+    return v == NULL || v->type == GGUF_ARRAY ? absent : gguf_item_float(v, 0);
+}
+
+static glass_status set_full(struct export *e) {
+    TRY(set_number(e, "rope_theta", base_of(e, "rope.freq_base", 10000)));
+    TRY(set_text(e, "rope_type", "default"));
+    return set_scaling(e);
+}
+
+static glass_status set_local(struct export *e) {
+    double full = base_of(e, "rope.freq_base", 10000);
+    TRY(set_text(e, "rope_type", "default"));
+    return set_number(e, "rope_theta", base_of(e, "rope.freq_base_swa", full));
+}
+
+static glass_status set_kinds(struct export *e) {
+    TRY(put_object(e, "full_attention", set_full));
+    return put_object(e, "sliding_attention", set_local);
+}
+
+/* In the words that every version of transformers reads, where there are such. */
 static glass_status put_rope(struct export *e) {
-    const struct gguf_value *base = find(e, "rope.freq_base");
-    bool neox = strcmp(e->family->model_type, "gpt_neox") == 0;
-    TRY(set_number(e, neox ? "rotary_emb_base" : "rope_theta",
-                   base == NULL ? 10000 : gguf_item_float(base, 0)));
+    const struct import_family *f = e->family;
+    double base = base_of(e, "rope.freq_base", 10000);
+    double local = base_of(e, "rope.freq_base_swa", base);
+    bool neox = strcmp(f->model_type, "gpt_neox") == 0;
+    if (f->rope_kinds && f->rope_local == 0 && (local != base || base != f->rope_theta))
+        return put_object(e, "rope_parameters", set_kinds);
+    TRY(set_number(e, neox ? "rotary_emb_base" : "rope_theta", base));
+    if (f->rope_local != 0)
+        TRY(set_number(e, "rope_local_base_freq",
+                       base_of(e, "rope.freq_base_swa", f->rope_local)));
     double part = (double)e->config->n_rot / (double)e->config->head_dim;
-    if (part != e->family->rope_part || part != 1)
+    if (part != f->rope_part || part != 1)
         TRY(set_number(e, neox ? "rotary_pct" : "partial_rotary_factor", part));
-    json_t *scaling = json_object();
-    if (scaling == NULL) return fail_memory(64);
-    return put_scaling(e, scaling);
+    if (has_sets(e)) TRY(set_length(e));
+    return put_object(e, "rope_scaling", set_scaling);
 }
 
 /* ---- what tables cannot say ---- */
@@ -224,6 +320,11 @@ static bool has_window(const struct export *e) {
 
 static glass_status mistral_more(struct export *e) {
     return set_count(e, "sliding_window", e->config->window);
+}
+
+static glass_status window_more(struct export *e) {
+    return set(e, "sliding_window",
+               e->config->window == 0 ? json_null() : json_integer(e->config->window));
 }
 
 static glass_status put_layer_types(struct export *e) {
@@ -243,6 +344,43 @@ static glass_status qwen_more(struct export *e) {
     TRY(set_count(e, "sliding_window", e->config->window));
     TRY(set_count(e, "max_window_layers", first));
     return put_layer_types(e);
+}
+
+/* Windows in some layers, as many as there are. */
+static glass_status put_windows(struct export *e) {
+    if (e->config->window > 0) TRY(set_count(e, "sliding_window", e->config->window));
+    return put_layer_types(e);
+}
+
+/* What scores are divided by, squared: a whole number in every version of transformers. */
+static glass_status gemma_more(struct export *e) {
+    const struct config *c = e->config;
+    double n = 1 / ((double)c->attn_scale * (double)c->attn_scale);
+    TRY(set_count(e, "query_pre_attn_scalar", llround(n)));
+    return put_windows(e);
+}
+
+/* Gemma 2's caps are the family's where nothing is said. */
+static glass_status gemma2_more(struct export *e) {
+    const struct config *c = e->config;
+    TRY(set(e, "attn_logit_softcapping",
+            c->attn_cap == 0 ? json_null() : json_real(shortest((double)c->attn_cap))));
+    TRY(set(e, "final_logit_softcapping",
+            c->logit_cap == 0 ? json_null() : json_real(shortest((double)c->logit_cap))));
+    return gemma_more(e);
+}
+
+static glass_status smollm3_more(struct export *e) {
+    json_t *list = json_array();
+    for (int64_t i = 0; list != NULL && i < e->config->n_layer; i++)
+        json_array_append_new(list, json_integer(e->config->rotated[i]));
+    TRY(set(e, "no_rope_layers", list));
+    TRY(set(e, "use_sliding_window", json_boolean(e->config->window > 0)));
+    return e->config->window == 0 ? GLASS_OK : put_windows(e);
+}
+
+static glass_status bigcode_more(struct export *e) {
+    return set(e, "multi_query", json_true());
 }
 
 static glass_status gptneo_more(struct export *e) {
@@ -268,6 +406,19 @@ static const struct convert_family families[] = {
     {"gpt2", "GPT2LMHeadModel", NULL, NULL},
     {"gpt_neo", "GPTNeoForCausalLM", NULL, gptneo_more},
     {"gpt_neox", "GPTNeoXForCausalLM", NULL, NULL},
+    {"gptj", "GPTJForCausalLM", NULL, NULL},
+    {"gpt_bigcode", "GPTBigCodeForCausalLM", NULL, bigcode_more},
+    {"smollm3", "SmolLM3ForCausalLM", NULL, smollm3_more},
+    {"olmo3", "Olmo3ForCausalLM", has_window, put_windows},
+    {"gemma", "GemmaForCausalLM", NULL, NULL},
+    {"gemma2", "Gemma2ForCausalLM", NULL, gemma2_more},
+    {"gemma3_text", "Gemma3ForCausalLM", NULL, gemma_more},
+    {"starcoder2", "Starcoder2ForCausalLM", NULL, window_more},
+    {"phi", "PhiForCausalLM", NULL, NULL},
+    {"phi3", "Phi3ForCausalLM", NULL, window_more},
+    {"granite", "GraniteForCausalLM", NULL, NULL},
+    {"ministral3", "Ministral3ForCausalLM", NULL, window_more},
+    {"apertus", "ApertusForCausalLM", NULL, NULL},
 };
 
 static glass_status find_family(struct export *e, const struct convert_family **out) {
@@ -357,8 +508,7 @@ static glass_status put_tensor(struct export *e, const struct gguf_tensor *t) {
     const struct import_family *f = e->family;
     size_t n = strlen(t->name);
     int64_t layer;
-    if (strcmp(t->name, "rope_freqs.weight") == 0)
-        return GLASS_OK; /* rope_scaling says it */
+    if (strncmp(t->name, "rope_", 5) == 0) return GLASS_OK; /* rope_scaling says it */
     for (int s = 0; s < IMPORT_SUFFIXES; s++) {
         size_t n_suffix = strlen(suffixes[s]);
         if (n <= n_suffix || strcmp(t->name + n - n_suffix, suffixes[s]) != 0) continue;
@@ -385,6 +535,52 @@ static glass_status put_tensor(struct export *e, const struct gguf_tensor *t) {
                 gguf_path(e->c->in), t->name, f->model_type);
 }
 
+/* The numbers of xIELU are tensors of one item there, of the type of the matrices if that
+ * loses nothing. */
+static glass_status put_number_tensor(struct export *e, struct gguf_tensor *from, float *x,
+                                      int kind, int64_t layer) {
+    struct convert *c = e->c;
+    char key[64];
+    snprintf(key, sizeof key, "xielu.%s", import_xielu_names[kind]);
+    const struct gguf_value *v = gguf_find(c->in, key);
+    bool is_array = v != NULL && v->type == GGUF_ARRAY;
+    if (v == NULL || v->item_type != GGUF_F32 ||
+        (is_array && v->n_items != (uint64_t)e->config->n_layer))
+        return fail(GLASS_BAD_INPUT, "%s: \"%s\" is missing, or not F32 for each layer",
+                    gguf_path(c->in), key);
+    *x = (float)gguf_item_float(v, is_array ? (uint64_t)layer : 0);
+    *from = (struct gguf_tensor){.name = import_xielu_names[kind],
+                                 .dtype = GLASS_F32,
+                                 .n_dims = 1,
+                                 .shape = {1},
+                                 .data = (const uint8_t *)x,
+                                 .n_bytes = sizeof *x};
+    glass_dtype wide = gguf_tensor_find(c->in, "token_embd.weight")->dtype;
+    bool is_float16 = wide == GLASS_F16 || wide == GLASS_BF16;
+    struct convert_tensor *to = &c->tensors[c->n_tensors++];
+    *to = (struct convert_tensor){.from = from, .dtype = GLASS_F32, .shape = {1}};
+    to->n_dims = kind < 2; /* the first two are trained */
+    if (!c->options->keep_types)
+        to->dtype = c->options->type;
+    else if (is_float16 && is_short(from, wide, false))
+        to->dtype = wide;
+    snprintf(to->name, sizeof to->name, "%slayers.%lld.mlp.act_fn.%s", e->family->prefix,
+             (long long)layer, import_xielu_names[kind]);
+    return GLASS_OK;
+}
+
+static glass_status put_xielu(struct export *e) {
+    struct convert *c = e->c;
+    int64_t n = e->config->n_layer;
+    TRY(mem_alloc_zero(&c->numbers, (size_t)n, IMPORT_XIELU * sizeof *c->numbers));
+    TRY(mem_alloc_zero(&c->number_tensors, (size_t)n,
+                       IMPORT_XIELU * sizeof *c->number_tensors));
+    for (int64_t i = 0; i < n * IMPORT_XIELU; i++)
+        TRY(put_number_tensor(e, &c->number_tensors[i], &c->numbers[i],
+                              (int)(i % IMPORT_XIELU), i / IMPORT_XIELU));
+    return GLASS_OK;
+}
+
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct convert_tensor *)a)->name,
                   ((const struct convert_tensor *)b)->name);
@@ -392,7 +588,8 @@ static int by_name(const void *a, const void *b) {
 
 static glass_status put_tensors(struct export *e) {
     int64_t n = gguf_n_tensors(e->c->in);
-    TRY(mem_alloc_zero(&e->c->tensors, (size_t)n, sizeof *e->c->tensors));
+    int64_t n_numbers = e->family->xielu ? IMPORT_XIELU * e->config->n_layer : 0;
+    TRY(mem_alloc_zero(&e->c->tensors, (size_t)(n + n_numbers), sizeof *e->c->tensors));
     e->tied = gguf_tensor_find(e->c->in, "output.weight") == NULL;
     const struct gguf_tensor *embedding = gguf_tensor_find(e->c->in, "token_embd.weight");
     if (embedding == NULL)
@@ -400,6 +597,7 @@ static glass_status put_tensors(struct export *e) {
                     gguf_path(e->c->in));
     e->n_vocab = embedding->shape[0];
     for (int64_t i = 0; i < n; i++) TRY(put_tensor(e, gguf_tensor_at(e->c->in, i)));
+    if (e->family->xielu) TRY(put_xielu(e));
     qsort(e->c->tensors, (size_t)e->c->n_tensors, sizeof *e->c->tensors, by_name);
     return GLASS_OK;
 }
@@ -439,7 +637,8 @@ static glass_status fill(struct export *e, const struct convert_family *f) {
     if (e->family->rope) TRY(put_rope(e));
     TRY(set(e, "tie_word_embeddings", json_boolean(e->tied)));
     if (has_bias_key(e->family, BIAS_ATTENTION))
-        TRY(set(e, "attention_bias", json_boolean(e->attention_bias)));
+        TRY(set(e, e->family->bias_key == NULL ? "attention_bias" : e->family->bias_key,
+                json_boolean(e->attention_bias)));
     if (has_bias_key(e->family, BIAS_MLP))
         TRY(set(e, "mlp_bias", json_boolean(e->mlp_bias)));
     TRY(set_text(e, "torch_dtype", main_type(e->c)));

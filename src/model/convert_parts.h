@@ -39,6 +39,9 @@ struct convert {
     struct convert_tensor *tensors;
     int64_t n_tensors;
     struct adapter_merge *merge; /* NULL without adapters */
+    /* Tensors of one number, which are values in the canonical form. */
+    struct gguf_tensor *number_tensors;
+    float *numbers;
     size_t done, total, undropped;
     uint8_t *piece, *other;
     float *floats;

@@ -23,7 +23,8 @@ enum {
     IMPORT_CONFIG_BYTES = 16 << 20,
     IMPORT_LAYERS = 1024,   /* CONFIG_MAX_LAYERS, without needing a config */
     IMPORT_COUNT = 1 << 30, /* no count in a config is larger */
-    IMPORT_SUFFIXES = 2     /* .weight, .bias */
+    IMPORT_SUFFIXES = 2,    /* .weight, .bias */
+    IMPORT_XIELU = 4        /* alpha_p, alpha_n, beta, eps */
 };
 
 struct import {
@@ -36,6 +37,8 @@ struct import {
     int64_t n_layer, n_head, n_head_kv, n_embd, n_ff, n_ctx, n_vocab; /* 0 = not said */
     int64_t head_dim;
     bool tied, attention_bias, mlp_bias;
+    float *xielu;         /* (IMPORT_XIELU, n_layer) */
+    uint8_t *xielu_there; /* the same: whether the archive has it */
     uint8_t
         *claimed; /* (rows of the names, n_layer, IMPORT_SUFFIXES) whether it was there */
 };
@@ -130,11 +133,16 @@ struct import_family {
     const char *const *ignored;      /* tensors that say nothing; ends with NULL */
     const struct import_key *keys;   /* ends with theirs == NULL */
     const struct import_must *musts; /* ends with theirs == NULL */
+    const char *bias_key;            /* of BIAS_ATTENTION; NULL: "attention_bias" */
     bool attention_bias;             /* where the file does not say */
     bool tied;                       /* where the file does not say */
     bool rope;                       /* import_rope reads its settings */
     double rope_part;                /* how much of a head rotates, where it is not said */
-    int64_t head_dim;                /* where it is not said; 0: n_embd / n_head */
+    double rope_theta;               /* where it is not said; 0: 10000 */
+    bool rope_kinds;                 /* the file may say it by kind of layer */
+    double rope_local; /* theta of windowed layers, where it is not said; 0: as others */
+    bool xielu;        /* layers have the numbers of that activation */
+    int64_t head_dim;  /* where it is not said; 0: n_embd / n_head */
     glass_status (*more)(struct import *im); /* what tables cannot say; may be NULL */
 };
 
@@ -157,6 +165,10 @@ void import_spell(char out[128], const char *prefix, const char *pattern, int64_
 /* Takes the archive over, whatever happens. */
 glass_status import_hf(struct gguf_build *build, struct archive *archive,
                        const char *config, size_t n_config, const char *config_path);
+
+/* The numbers of xIELU, in the order of their rows: "xielu." and these are their keys, and
+ * "layers.#.mlp.act_fn." and these their tensors. */
+extern const char *const import_xielu_names[IMPORT_XIELU];
 
 /* ---- import_card.c ---- */
 
@@ -185,6 +197,9 @@ struct import_llama3 {
 void import_llama3_factors(float *factors, const struct import_llama3 *r);
 /* A key of Glass's own: factor, low, high, length of the rule behind rope_freqs.weight. */
 #define IMPORT_LLAMA3_KEY "glass.rope.llama3"
+/* What LongRoPE multiplies cos and sin by unless a file says it: of the factor, and the length
+ * of text that the model was first trained for. */
+double import_longrope_amplitude(double factor, double length);
 /* Llama 3's scaling, as a tensor of factors. */
 glass_status import_rope_llama3(struct import *im, const struct import_llama3 *r);
 

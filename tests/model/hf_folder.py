@@ -119,8 +119,27 @@ NEOX = {"token_embd": "gpt_neox.embed_in", "output_norm": "gpt_neox.final_layer_
         "ffn_norm": "post_attention_layernorm", "attn_qkv": "attention.query_key_value",
         "attn_output": "attention.dense", "ffn_up": "mlp.dense_h_to_4h",
         "ffn_down": "mlp.dense_4h_to_h"}
+GPTJ = dict({k: v for k, v in GPT2.items() if k != "position_embd"}, output="lm_head",
+            ffn_up="mlp.fc_in", ffn_down="mlp.fc_out", attn_output="attn.out_proj",
+            **{f"attn_{a}": f"attn.{a}_proj" for a in "qkv"})
+GEMMA2 = dict(LLAMA, ffn_norm="pre_feedforward_layernorm")
+STARCODER2 = dict(LLAMA, ffn_up="mlp.c_fc", ffn_down="mlp.c_proj")
+PHI = dict(LLAMA, output_norm="model.final_layernorm", attn_output="self_attn.dense",
+           ffn_up="mlp.fc1", ffn_down="mlp.fc2")
+PHI3 = dict(LLAMA, attn_qkv="self_attn.qkv_proj", ffn_up="mlp.gate_up_proj")
+APERTUS = dict(LLAMA, attn_norm="attention_layernorm", ffn_norm="feedforward_layernorm")
 NAMES = {"gpt2": (GPT2, "transformer.h."), "gptneo": (NEO, "transformer.h."),
-         "gptneox": (NEOX, "gpt_neox.layers.")}
+         "gptneox": (NEOX, "gpt_neox.layers."), "gptj": (GPTJ, "transformer.h."),
+         "starcoder": (GPT2, "transformer.h."), "gemma2": (GEMMA2, "model.layers."),
+         "gemma3": (GEMMA2, "model.layers."), "starcoder2": (STARCODER2, "model.layers."),
+         "phi2": (PHI, "model.layers."), "phi3": (PHI3, "model.layers."),
+         "apertus": (APERTUS, "model.layers.")}
+PAIRS = ("llama", "olmo", "smollm3", "granite", "mistral3")
+
+
+def less_one(tensor):
+    shape, data = tensor
+    return shape, b"".join(struct.pack("<f", x - 1) for (x,) in struct.iter_unpack("<f", data))
 
 
 def state(name):
@@ -132,11 +151,13 @@ def state(name):
     names, layers = NAMES.get(arch, (LLAMA, "model.layers."))
     out = {}
     for ours, tensor in tensors.items():
-        if ours == "rope_freqs.weight":
+        if ours.startswith("rope_"):
             continue
         parts = ours.split(".")
         what, kind = parts[-2], parts[-1]
-        if arch in ("llama", "olmo") and what in ("attn_q", "attn_k"):
+        if arch.startswith("gemma") and what.endswith("norm"):
+            tensor = less_one(tensor)
+        if arch in PAIRS and what in ("attn_q", "attn_k"):
             tensor = to_halves(tensor, heads if what == "attn_q" else kv)
         if arch == "gptneox" and what == "attn_qkv":
             tensor = to_heads(tensor, heads)
@@ -144,6 +165,11 @@ def state(name):
             tensor = turned(tensor)
         where = f"{layers}{parts[1]}.{names[what]}" if parts[0] == "blk" else names[what]
         out[f"{where}.{kind}"] = tensor
+    for key, numbers in values.items():
+        if key.startswith("xielu."): # two are parameters, the others are not
+            for i, number in enumerate(numbers):
+                out[f"model.layers.{i}.mlp.act_fn.{key[6:]}"] = (
+                    [1] if "alpha" in key else [], struct.pack("<f", number))
     return out
 
 
