@@ -459,7 +459,10 @@ int cmd_tokenizer(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } parts[] = {{"encode", encode_main}, {"decode", decode_main}, {"show", show_main}, {"train", cmd_tokenizer_train}};
+    } parts[] = {{"encode", encode_main},
+                 {"decode", decode_main},
+                 {"show", show_main},
+                 {"train", cmd_tokenizer_train}};
     static const char usage[] =
         "usage: glass tokenizer encode MODEL [-p TEXT | -f FILE]   text to tokens\n"
         "       glass tokenizer decode MODEL [-p IDS | -f FILE]    tokens to text\n"

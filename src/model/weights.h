@@ -18,7 +18,8 @@ struct linear {
     /* Outputs come with each head's two halves apart, though the family rotates pairs: a file
      * of Hugging Face's, read in place. b is in that order too. */
     bool halves;
-    int64_t id; /* its number in the model: layer * LINEARS + kind, the head's after these */
+    int64_t
+        id; /* its number in the model: layer * LINEARS + kind, the head's after these */
 };
 
 /* Kinds of linear layers that every layer may have. */
