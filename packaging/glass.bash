@@ -92,7 +92,7 @@ _glass() {
             grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
         return
     fi
-    if [ "$cword" -eq "$first" ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ]; then
+    if [ "$cword" -eq "$first" ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
         [ "$command" = list ] && return
         # Names by any case: "smol" finds SmolLM2.
         while IFS= read -r line; do
