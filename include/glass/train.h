@@ -80,5 +80,14 @@ GLASS_API int64_t glass_run_n_done(const glass_run *run);
 GLASS_API glass_status glass_run_status(glass_run_report *out, bool *running,
                                         const char *folder);
 
+/* Replays steps first … last of a run, from the newest checkpoint before them or from its start,
+ * and compares each with the ledger, whose chain is checked whole. first 0 = 1, last 0 = the
+ * ledger's last step. GLASS_NEGATIVE: they differ, and glass_error names step and number, or
+ * tensor where a checkpoint of that step is there; or a line of the ledger was changed.
+ * GLASS_BAD_INPUT: another file was (it is named). progress may be NULL; false cancels. */
+GLASS_API glass_status glass_run_verify(
+    const char *folder, int64_t first, int64_t last, int n_threads,
+    bool (*progress)(void *context, int64_t step, int64_t last), void *context);
+
 GLASS_END
 #endif

@@ -19,6 +19,7 @@ static const struct {
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
     {"train", cmd_train, "train a model from text, as a recipe says"},
+    {"verify", cmd_verify, "replay a run of training, and compare every step"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

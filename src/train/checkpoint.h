@@ -35,6 +35,10 @@ glass_status checkpoint_open(const char *folder, int64_t step,
 /* The moments and counters into a trainer of its model. */
 glass_status checkpoint_restore(const char *folder, const struct checkpoint_state *state,
                                 struct trainer *t);
+/* The tensors' digests that it tells of, (n_list, 32). GLASS_NEGATIVE: there is no such
+ * checkpoint. */
+glass_status checkpoint_tensors(const char *folder, int64_t step, uint8_t *tensors,
+                                const struct params *p);
 /* Removes what a killed run left half written. */
 glass_status checkpoint_clean(const char *folder);
 

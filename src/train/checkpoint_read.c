@@ -109,6 +109,24 @@ glass_status checkpoint_open(const char *folder, int64_t step,
     return status;
 }
 
+glass_status checkpoint_tensors(const char *folder, int64_t step, uint8_t *tensors,
+                                const struct params *p) {
+    struct buf path = {0};
+    glass_status status = checkpoint_path(&path, folder, step);
+    if (status == GLASS_OK) status = buf_text(&path, "/state.json");
+    json_t *j = status == GLASS_OK ? json_load_file(path.data, 0, NULL) : NULL;
+    const json_t *list = json_object_get(j, "tensors");
+    if (status == GLASS_OK && j == NULL)
+        status = fail(GLASS_NEGATIVE, "%s: cannot be read", path.data);
+    for (int64_t i = 0; status == GLASS_OK && i < p->n_list; i++)
+        if (!digest_of(tensors + 32 * i, json_object_get(list, p->list[i].name)))
+            status =
+                fail(GLASS_BAD_INPUT, "%s: no digest of %s", path.data, p->list[i].name);
+    json_decref(j);
+    buf_free(&path);
+    return status;
+}
+
 static glass_status read_moments(const struct archive *a, struct trainer *t) {
     const struct params *p = trainer_params(t);
     for (int which = 0; which < 2; which++)

@@ -3,7 +3,9 @@
 
 #include "base/hash.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static unsigned long long bits_of(double x) {
     unsigned long long bits;
@@ -67,4 +69,36 @@ glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,
            sha256_parse(chain, line + n - 66, 64);
     return good ? GLASS_OK
                 : fail(GLASS_BAD_INPUT, "%s: a line that ends without its chain", path);
+}
+
+static bool read_bits(double *out, const json_t *text) {
+    const char *s = json_string_value(text);
+    char *end;
+    if (s == NULL || strlen(s) != 16) return false;
+    unsigned long long bits = strtoull(s, &end, 16);
+    memcpy(out, &bits, sizeof *out);
+    return *end == '\0';
+}
+
+glass_status ledger_parse(struct ledger_entry *out, int64_t *samples, int64_t n_samples,
+                          const char *line, size_t n) {
+    json_t *j = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *list = json_object_get(j, "samples");
+    const json_t *weights = json_object_get(j, "weights");
+    *out = (struct ledger_entry){.step = json_integer_value(json_object_get(j, "step")),
+                                 .samples = samples,
+                                 .n_samples = n_samples,
+                                 .has_weights = weights != NULL};
+    bool good = json_array_size(list) == (size_t)n_samples &&
+                read_bits(&out->loss, json_object_get(j, "loss")) &&
+                read_bits(&out->norm, json_object_get(j, "norm")) &&
+                (weights == NULL || sha256_parse(out->weights, json_string_value(weights),
+                                                 json_string_length(weights)));
+    for (int64_t i = 0; good && i < n_samples; i++) {
+        const json_t *sample = json_array_get(list, (size_t)i);
+        good = json_is_integer(sample);
+        samples[i] = json_integer_value(sample);
+    }
+    json_decref(j);
+    return good ? GLASS_OK : fail(GLASS_BAD_INPUT, "a line that is none of a ledger");
 }

@@ -23,6 +23,9 @@ struct ledger_entry {
 
 /* The new chain from the old one, in place, and the line. */
 glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger_entry *e);
+/* A line back; samples: room for n_samples. GLASS_BAD_INPUT: it is none of that many samples. */
+glass_status ledger_parse(struct ledger_entry *out, int64_t *samples, int64_t n_samples,
+                          const char *line, size_t n);
 /* The first line: step 0. */
 glass_status ledger_first(struct buf *out, const uint8_t chain[32],
                           const uint8_t weights[32]);

@@ -156,11 +156,14 @@ glass_status run_make_shards(struct glass_run *run) {
 /* ---- the beginning ---- */
 
 glass_status run_first_chain(struct glass_run *run, uint8_t weights[32]) {
+    TRY(weights_hash(weights, run->tensors, trainer_params(run->trainer), run->n_threads));
+    return run_chain_of(run, weights);
+}
+
+glass_status run_chain_of(struct glass_run *run, const uint8_t weights[32]) {
     struct buf b = {0};
     char hex[65];
     glass_status status;
-    TRY_FAIL(
-        weights_hash(weights, run->tensors, trainer_params(run->trainer), run->n_threads));
     TRY_FAIL(buf_printf(&b, "glass ledger 1\narithmetic %s\nrecipe\n", glass_arithmetic()));
     TRY_FAIL(recipe_identity(&b, &run->recipe));
     for (int64_t i = 0; i < run->n_shards; i++) {

@@ -3,6 +3,7 @@
  *   run.c          a new run, a resumed one, a plan
  *   run_files.c    the folder: recipe, shards, run.json, the ledger's beginning
  *   run_step.c     steps, checkpoints
+ *   run_verify.c   replaying
  *   run_look.c     held-out loss, samples of text
  *   run_status.c   what a run's files tell
  *   run_plot.c     loss.svg */
@@ -18,6 +19,7 @@ struct glass_run {
     struct recipe recipe;
     char *folder;
     bool dry;
+    bool replay; /* nothing is written: for verifying */
     int n_threads;
     glass_model *model;         /* whose shape, names and vocabulary the parameters have */
     bool fresh;                 /* its weights are zeros, shape_fill gives the first ones */
@@ -49,12 +51,25 @@ glass_status run_write_files(struct glass_run *run);
 /* Reads what those wrote, and checks it: recipe first. */
 glass_status run_read_recipe(struct glass_run *run);
 glass_status run_open_shards(struct glass_run *run);
-/* chain_0, and the digests of the weights of now. */
+/* run->chain = chain_0 of these first weights. */
+glass_status run_chain_of(struct glass_run *run, const uint8_t weights[32]);
+/* The same of the weights of now, whose digests it makes. */
 glass_status run_first_chain(struct glass_run *run, uint8_t weights[32]);
 /* Removes what a process that was killed left half written. Under the lock. */
 glass_status run_clean(const struct glass_run *run);
 /* Takes the lock; GLASS_USAGE if another process has it. */
 glass_status run_lock(struct glass_run *run);
+
+/* ---- run.c ---- */
+
+/* A run at the newest checkpoint up to this step, or at its start: for reading. */
+glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t step,
+                             int n_threads);
+
+/* ---- run_step.c ---- */
+
+/* Learns from the next batch; writes nothing. */
+glass_status run_train_step(struct glass_run *run, glass_run_report *out);
 
 /* ---- run_look.c ---- */
 

@@ -41,7 +41,7 @@ static glass_status add_micro_batches(struct glass_run *run, double *loss) {
     return GLASS_OK;
 }
 
-static glass_status train_step(struct glass_run *run, glass_run_report *out) {
+glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     const struct recipe *r = &run->recipe;
     struct adamw_options o = {.rate = schedule_rate(r, run->step + 1),
                               .beta1 = r->beta1,
@@ -149,7 +149,7 @@ glass_status glass_run_step(glass_run *run, glass_run_report *out) {
     if (run->dry) return fail(GLASS_USAGE, "a dry run makes no steps");
     if (run->step >= r->steps)
         return fail(GLASS_NEGATIVE, "all %lld steps are done", (long long)r->steps);
-    TRY(train_step(run, out));
+    TRY(run_train_step(run, out));
     /* The last step is always kept, and hashed. */
     bool kept = run->step == r->steps || due(run, r->checkpoint_every);
     TRY(write_ledger(run, out, kept, weights));

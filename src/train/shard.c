@@ -52,7 +52,9 @@ glass_status shard_make(struct shard *out, const glass_tokenizer *tokenizer,
     *out = (struct shard){0};
     m.first = glass_tokenizer_bos(tokenizer);
     if (m.last < 0)
-        return fail(GLASS_BAD_INPUT, "the tokenizer has no EOS to end documents with");
+        return fail(GLASS_BAD_INPUT,
+                    "the tokenizer has no EOS to end documents with: name one as eos_token "
+                    "in a tokenizer_config.json beside it");
     if (m.first < 0) m.first = m.last;
     m.token_bytes = glass_tokenizer_n_vocab(tokenizer) <= 65536 ? 2 : 4;
     for (size_t at = 0; status == GLASS_OK && at < n_bytes;) {

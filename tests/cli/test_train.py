@@ -66,8 +66,12 @@ def read(path):
         return f.read()
 
 
+def lines_of(data):
+    return [json.loads(line) for line in data.splitlines()]
+
+
 def lines(path):
-    return [json.loads(line) for line in read(path).splitlines()]
+    return lines_of(read(path))
 
 
 def state(run, step):
@@ -146,6 +150,74 @@ def ledger(h):
     tensors = state(run, 20)["tensors"]
     root = hashlib.sha256(b"".join(bytes.fromhex(t) for t in tensors.values())).hexdigest()
     equal(root, rows[-1]["weights"], "the root is of the tensors' digests")
+
+
+def chained(rows):
+    """The ledger's lines with the chain that they should have, whatever they say."""
+    chain, out = bytes.fromhex(rows[0]["chain"]), [rows[0]]
+    for e in rows[1:]:
+        text = (f"step {e['step']}\nsamples {' '.join(map(str, e['samples']))}\n"
+                f"loss {e['loss']}\nnorm {e['norm']}\n")
+        if "weights" in e:
+            text += f"weights {e['weights']}\n"
+        chain = hashlib.sha256(chain + text.encode()).digest()
+        out.append(dict(e, chain=chain.hex()))
+    return "".join(json.dumps(e, separators=(",", ":")) + "\n" for e in out)
+
+
+def verified(h):
+    run = f"{h.path}/a.run"
+    good = read(f"{run}/ledger.jsonl")
+
+    def check(*words):
+        return h.run("verify", "a.run", *words, cwd=h.path)
+
+    p = check()
+    equal((p.returncode, p.err), (0, ""), "a run verifies")
+    equal(check("--steps", "17..19", "-t", "2").returncode, 0, "steps from a checkpoint")
+    equal(check("--steps", "3..4").returncode, 0, "steps from the start")
+    equal(chained(lines(f"{run}/ledger.jsonl")).encode(), good, "the ledger as it should be")
+    pick, bad = random.Random(5), []
+    for _ in range(16):
+        at = pick.randrange(len(good) - 1)
+        write(h, "a.run/ledger.jsonl", good[:at] + bytes([good[at] ^ 1 << pick.randrange(8)]) +
+              good[at + 1:])
+        p = check("--steps", "20..20")
+        if p.returncode != 1 or "ledger.jsonl" not in p.err:
+            bad.append((at, p.returncode, p.err))
+    equal(bad, [], "a flipped bit in the ledger is found")
+    for step, field, part in ((7, "loss", "step 7: the loss"), (8, "norm", "step 8: the grad"),
+                              (9, "samples", "step 9: sample 2"), (20, "weights", "step 20: the w")):
+        rows = lines_of(good)
+        if field == "samples":
+            rows[step][field][2] ^= 1
+        else:
+            rows[step][field] = rows[step][field][:-1] + (
+                "0" if rows[step][field][-1] != "0" else "1")
+        write(h, "a.run/ledger.jsonl", chained(rows))
+        p = check()
+        ok(p.returncode == 1 and part in p.err, f"a forged {field} is found", p.err)
+    write(h, "a.run/ledger.jsonl", good)
+    forged(h, run, check)
+    for words in (("--steps", "0..3"), ("--steps", "5..4"), ("--steps", "5"),
+                  ("--steps", "20..21")):
+        equal(check(*words).returncode, 2, f"verify {' '.join(words)}")
+
+
+def forged(h, run, check):
+    """A weight that was changed in a checkpoint whose sums were made to fit."""
+    folder = f"{run}/checkpoints/step-00000015"
+    model, sums = read(f"{folder}/model.gguf"), read(f"{folder}/SHA256SUMS")
+    other = bytearray(model)
+    other[-64] ^= 1  # in the last tensor, the final norm
+    write(h, "a.run/checkpoints/step-00000015/model.gguf", bytes(other))
+    write(h, "a.run/checkpoints/step-00000015/SHA256SUMS", sums.replace(
+        hashlib.sha256(model).hexdigest().encode(), hashlib.sha256(other).hexdigest().encode()))
+    p = check("--steps", "16..18")
+    ok(p.returncode == 1 and "step 15: the weights differ, first in output_norm.weight" in p.err,
+       "a forged checkpoint is found, and the tensor named", p.err)
+    write(h, "a.run/checkpoints/step-00000015/model.gguf", model)
+    write(h, "a.run/checkpoints/step-00000015/SHA256SUMS", sums)
 
 
 def same_bits(h):
@@ -395,7 +467,7 @@ def main():
         tiny_model.write(f"{h.path}/bytes.gguf", "abc")
         write(h, "text.txt", make_text(700))
         write(h, "a.yaml", RECIPE)
-        for part in (first, ledger, same_bits, killed, stopped, full_disk, not_a_number,
+        for part in (first, ledger, verified, same_bits, killed, stopped, full_disk, not_a_number,
                      held_out_loss, bad_recipes, plans, flipped):
             part(h)
     kit.done()
