@@ -13,6 +13,7 @@
 #include "math/quant.h"
 #include "model/import.h"
 #include "model/quant_mix.h"
+#include "text/tok_to_gguf.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -38,7 +39,8 @@ struct job {
     const glass_quantize_options *o;
     const char *in, *out;
     struct gguf *file;
-    glass_tokenizer *tokenizer;
+    char *vocab; /* where the vocabulary is, if not in the file's own keys */
+    struct tok_source source;
     struct item *items;
     struct gguf_writer *writer;
     double done, all; /* weights */
@@ -196,15 +198,18 @@ static bool is_key(const struct gguf_value *v, const char *key) {
 
 /* Keys that are about the old file. */
 static bool is_replaced(const struct gguf_value *v) {
-    static const char *const keys[] = {"general.file_type",
-                                       "general.quantization_version",
-                                       "split.no",
-                                       "split.count",
-                                       "split.tensors.count",
-                                       "quantize.imatrix.file",
-                                       "quantize.imatrix.dataset",
-                                       "quantize.imatrix.entries_count",
-                                       "quantize.imatrix.chunks_count"};
+    static const char *const keys[] = {
+        "general.file_type",
+        "general.quantization_version",
+        "split.no",
+        "split.count",
+        "split.tensors.count",
+        "glass.stored.f16", /* what glass convert took from */
+        "glass.stored.bf16",
+        "quantize.imatrix.file",
+        "quantize.imatrix.dataset",
+        "quantize.imatrix.entries_count",
+        "quantize.imatrix.chunks_count"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is_key(v, keys[i])) return true;
     return false;
@@ -227,6 +232,17 @@ static glass_status put_importance(const struct job *j) {
     return GLASS_OK;
 }
 
+/* Of models whose vocabulary lies beside their weights. Ids that have rows in the embedding but
+ * no token become unused ones. */
+static glass_status put_vocabulary(struct job *j) {
+    const struct gguf_tensor *embedding = gguf_tensor_find(j->file, "token_embd.weight");
+    struct tok_to_gguf_options o = {0};
+    if (j->vocab == NULL) return GLASS_OK;
+    if (embedding != NULL && embedding->n_dims == 2) o.n_vocab = embedding->shape[0];
+    TRY(tok_read_path(&j->source, j->vocab));
+    return tok_to_gguf(j->writer, &j->source, &o);
+}
+
 static glass_status describe(struct job *j) {
     enum { QUANTIZATION_VERSION = 2 }; /* of the blocks: ggml's GGML_QNT_VERSION */
     const struct mix *mix;
@@ -238,6 +254,7 @@ static glass_status describe(struct job *j) {
                      QUANTIZATION_VERSION));
     TRY(gguf_put_int(j->writer, "general.file_type", GGUF_U32, mix_file_type(mix)));
     TRY(put_importance(j));
+    TRY(put_vocabulary(j));
     for (int64_t i = 0; i < j->total.n_tensors; i++) {
         const struct gguf_tensor *t = j->items[i].t;
         TRY(gguf_put_tensor(j->writer, t->name, j->items[i].to, t->n_dims, t->shape));
@@ -493,7 +510,7 @@ static glass_status check_paths(const struct job *j) {
 static glass_status run(struct job *j) {
     TRY(math_isa_status());
     TRY(check_paths(j));
-    TRY(import_open(&j->file, &j->tokenizer, j->in));
+    TRY(import_find(&j->file, &j->vocab, j->in));
     TRY(plan(j));
     if (j->o->dry_run) return do_tensors(j);
     TRY(gguf_writer_create(&j->writer, j->out));
@@ -508,10 +525,12 @@ glass_status glass_quantize(const char *out, const char *in,
                             const glass_quantize_options *options,
                             glass_quantize_total *total) {
     struct job j = {.o = options, .in = in, .out = out};
+    j.source = (struct tok_source)TOK_SOURCE_NONE;
     glass_status status = run(&j);
     gguf_writer_free(j.writer);
     mem_free(j.items);
-    glass_tokenizer_close(j.tokenizer);
+    tok_source_clear(&j.source);
+    mem_free(j.vocab);
     gguf_close(j.file);
     if (total != NULL) *total = status == GLASS_OK ? j.total : (glass_quantize_total){0};
     return status;
