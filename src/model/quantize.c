@@ -39,7 +39,8 @@ struct job {
     const glass_quantize_options *o;
     const char *in, *out;
     struct gguf *file;
-    char *vocab; /* as import_find gives it */
+    char *vocab; /* where the vocabulary is, if not in the file's own keys */
+    struct tok_source source;
     struct item *items;
     struct gguf_writer *writer;
     double done, all; /* weights */
@@ -197,15 +198,18 @@ static bool is_key(const struct gguf_value *v, const char *key) {
 
 /* Keys that are about the old file. */
 static bool is_replaced(const struct gguf_value *v) {
-    static const char *const keys[] = {"general.file_type",
-                                       "general.quantization_version",
-                                       "split.no",
-                                       "split.count",
-                                       "split.tensors.count",
-                                       "quantize.imatrix.file",
-                                       "quantize.imatrix.dataset",
-                                       "quantize.imatrix.entries_count",
-                                       "quantize.imatrix.chunks_count"};
+    static const char *const keys[] = {
+        "general.file_type",
+        "general.quantization_version",
+        "split.no",
+        "split.count",
+        "split.tensors.count",
+        "glass.stored.f16", /* what glass convert took from */
+        "glass.stored.bf16",
+        "quantize.imatrix.file",
+        "quantize.imatrix.dataset",
+        "quantize.imatrix.entries_count",
+        "quantize.imatrix.chunks_count"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is_key(v, keys[i])) return true;
     return false;
@@ -228,16 +232,15 @@ static glass_status put_importance(const struct job *j) {
     return GLASS_OK;
 }
 
-/* The vocabulary of a model that does not have it among its keys. */
-static glass_status put_vocabulary(const struct job *j) {
-    const struct gguf_tensor *rows = gguf_tensor_find(j->file, "token_embd.weight");
-    struct tok_source source = TOK_SOURCE_NONE;
+/* Of models whose vocabulary lies beside their weights. Ids that have rows in the embedding but
+ * no token become unused ones. */
+static glass_status put_vocabulary(struct job *j) {
+    const struct gguf_tensor *embedding = gguf_tensor_find(j->file, "token_embd.weight");
+    struct tok_to_gguf_options o = {0};
     if (j->vocab == NULL) return GLASS_OK;
-    const struct tok_to_gguf_options o = {.n_vocab = rows == NULL ? 0 : rows->shape[0]};
-    glass_status status = tok_read_path(&source, j->vocab);
-    if (status == GLASS_OK) status = tok_to_gguf(j->writer, &source, &o);
-    tok_source_clear(&source);
-    return status;
+    if (embedding != NULL && embedding->n_dims == 2) o.n_vocab = embedding->shape[0];
+    TRY(tok_read_path(&j->source, j->vocab));
+    return tok_to_gguf(j->writer, &j->source, &o);
 }
 
 static glass_status describe(struct job *j) {
@@ -522,9 +525,11 @@ glass_status glass_quantize(const char *out, const char *in,
                             const glass_quantize_options *options,
                             glass_quantize_total *total) {
     struct job j = {.o = options, .in = in, .out = out};
+    j.source = (struct tok_source)TOK_SOURCE_NONE;
     glass_status status = run(&j);
     gguf_writer_free(j.writer);
     mem_free(j.items);
+    tok_source_clear(&j.source);
     mem_free(j.vocab);
     gguf_close(j.file);
     if (total != NULL) *total = status == GLASS_OK ? j.total : (glass_quantize_total){0};

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -14,6 +15,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, os.path.join(sys.path[0], "../model"))
+import hf_folder  # noqa: E402
 import kit  # noqa: E402
 import noise_model  # noqa: E402
 import shape_model  # noqa: E402
@@ -116,6 +119,45 @@ def same(h, model):
                       env={"GLASS_ISA": isa} if isa else {})
             seen.add((p.returncode, sha(out), p.out))
         equal(len(seen), 1, f"{mix}: one file, whoever makes it")
+
+
+def folders(h, model):
+    """Models of other forms give what their GGUF file gives."""
+    logits = os.path.join(kit.BUILD, "tests/tools/logits")
+    ids, a, b = (os.path.join(h.path, n) for n in ("ids", "fa.gguf", "fb.gguf"))
+    with open(ids, "w", encoding="utf-8") as f:
+        f.write(" ".join(str((7 * i + 3) % 61) for i in range(40)))
+    folder = os.path.join(h.path, "folder")
+
+    def outputs():
+        out = []
+        for file in (a, b):
+            p = subprocess.run([logits, file, ids, file + ".out"], stderr=subprocess.PIPE, check=False)
+            with open(file + ".out", "rb") as f:
+                out.append((p.returncode, f.read()))
+        return out
+
+    for name in sorted(f[:-5] for f in os.listdir(hf_folder.CONFIGS) if f.endswith(".json")):
+        hf_folder.folder(folder, name)
+        p = h.run("quantize", folder, a, "--type", "Q8_0")
+        q = h.run("quantize", os.path.join(hf_folder.FAMILIES, name + ".gguf"), b, "--type", "Q8_0")
+        if equal((p.returncode, q.returncode), (0, 0), f"{name} from a folder") is False:
+            print("# " + p.err + q.err)
+            continue
+        one, other = outputs()
+        ok(one == other and one[0] == 0, f"{name}: the same logits as from GGUF")
+        shutil.rmtree(folder)
+    p = h.run("convert", model, folder)
+    equal(p.returncode, 0, "a folder with a vocabulary")
+    h.run("quantize", folder, a)
+    h.run("quantize", model, b)
+    one, other = outputs()
+    ok(one == other and one[0] == 0, "its logits")
+    say = [h.run("complete", f, "-p", "The quick", "-n", "20").out for f in (a, b)]
+    equal(say[0], say[1], "and its tokens")
+    meta = [h.json("show", f, "--json").get("metadata", {}) for f in (a, b)]
+    for key in ("general.license", "general.file_type", "tokenizer.ggml.bos_token_id"):
+        equal(meta[0].get(key), meta[1].get(key), key)
 
 
 def importance(h, model):
@@ -356,6 +398,7 @@ def main():
         first(h, model)
         rules(h, model)
         same(h, model)
+        folders(h, model)
         im, old = importance(h, model)
         bad_importance(h, model, im, old)
         evaluation(h, model)
