@@ -6,6 +6,7 @@ hf_folder.py makes the folders; that they are what transformers writes is held b
 transformers' own files, and that the GGUF files compute what transformers computes by
 test_families.c."""
 import hashlib
+import math
 import os
 import shutil
 import struct
@@ -114,6 +115,9 @@ def spellings(top):
         got = logits(path)
         ok(got == logits(gguf(name)), f"{name}: {title}", got)
 
+    def without(*keys):
+        return lambda s: [s.pop(k) for k in keys]
+
     def old_rope(s):
         rope = s.pop("rope_parameters")
         s["rope_theta"] = rope.pop("rope_theta")
@@ -128,12 +132,51 @@ def spellings(top):
         old_rope(s)
         s["rope_scaling"]["type"] = s["rope_scaling"].pop("rope_type")
 
-    def without(*keys):
-        return lambda s: [s.pop(k) for k in keys]
-
     for name in ("llama", "llama3", "gptneox", "qwen2"):
         case(name, "rope_theta and rope_scaling", old_rope)
-    case("llama-linear", "rope_scaling with type", older_rope)
+    for name in ("smollm3", "gemma", "gemma2", "starcoder2", "granite", "apertus", "qwen2-yarn",
+                 "ministral3"):
+        case(name, "rope_theta and rope_scaling", old_rope)
+    for name in ("llama-linear", "qwen2-yarn", "ministral3"):
+        case(name, "rope_scaling with type", older_rope)
+
+    def old_part(s):
+        rope = s.pop("rope_parameters")
+        s.update(rope_theta=rope.pop("rope_theta"),
+                 partial_rotary_factor=rope.pop("partial_rotary_factor"), rope_scaling=None)
+        return rope
+
+    def old_phi3(kind):
+        def change(s):
+            rope = old_part(s)
+            del rope["rope_type"], rope["original_max_position_embeddings"]
+            s["rope_scaling"] = dict(rope, type=kind)
+        return change
+
+    def old_olmo3(s):
+        rope = s.pop("rope_parameters")["full_attention"]
+        s.update(rope_theta=rope.pop("rope_theta"), rope_scaling=rope)
+        del s["layer_types"]
+
+    def old_gemma3(s):
+        rope = s.pop("rope_parameters")["full_attention"]
+        s.update(rope_theta=rope.pop("rope_theta"), rope_scaling=rope,
+                 rope_local_base_freq=10000.0, sliding_window_pattern=6)
+        del s["layer_types"], s["_sliding_window_pattern"]
+
+    case("phi2", "rope_theta and partial_rotary_factor", old_part)
+    for kind in ("su", "longrope", "yarn"):
+        case("phi3", f"rope_scaling of type {kind}, its length beside", old_phi3(kind))
+    case("olmo3", "rope_theta and rope_scaling, no kinds of layers", old_olmo3)
+    case("gemma3", "rope_local_base_freq, sliding_window_pattern", old_gemma3)
+    case("gemma2", "no kinds of layers", without("layer_types"))
+    case("smollm3", "no list of layers that rotate", without("no_rope_layers", "layer_types"))
+    case("smollm3", "none but the list of layers that rotate",
+         without("no_rope_layer_interval", "tie_word_embeddings"))
+    case("gemma", "the first files' activation",
+         lambda s: s.update(hidden_act="gelu", hidden_activation=None))
+    case("llama", "dynamic scaling, which begins beyond the context", lambda s: s.update(
+        rope_parameters={"rope_theta": 10000.0, "rope_type": "dynamic", "factor": 2.0}))
     case("llama", "defaults left out", without("rope_parameters", "attention_bias", "mlp_bias",
                                                "tie_word_embeddings", "head_dim", "dtype"))
     case("gpt2", "no prefix", rename=lambda k: k.replace("transformer.", ""))
@@ -145,6 +188,8 @@ def spellings(top):
                                 for k, v in (("bias", mask), ("masked_bias", one))})
     case("gptneo", "masks", more={f"transformer.h.{i}.attn.attention.{k}": v for i in (0, 1)
                                   for k, v in (("bias", mask), ("masked_bias", one))})
+    case("gptj", "masks", more={f"transformer.h.{i}.attn.{k}": v for i in (0, 1)
+                                for k, v in (("bias", mask), ("masked_bias", one))})
     case("gptneox", "masks", more={f"gpt_neox.layers.{i}.attention.{k}": v for i in (0, 1)
                                    for k, v in (("bias", mask), ("masked_bias", one),
                                                 ("rotary_emb.inv_freq", one))})
@@ -154,6 +199,57 @@ def spellings(top):
     case("gptneo", "attention_types by groups",
          lambda s: s.update(attention_types=[[["global"], 1], [["local"], 1]]))
     case("qwen2", "kinds of layers", lambda s: s.update(layer_types=["full_attention"] * 2))
+
+
+def left_out(top):
+    """What settings mean that are left out, or null: as GGUF files that say the same."""
+    def case(title, name, values, change):
+        file, path = os.path.join(top, "said.gguf"), os.path.join(top, "unsaid")
+        old, tensors = hf.read_gguf(gguf(name))
+        hf.write_gguf(file, dict(old, **values), tensors, {})
+        settings = hf.config(name)
+        change(settings)
+        hf.save(path, hf.state(name), settings)
+        got = logits(path)
+        ok(isinstance(got, bytes) and got == logits(file), f"{name}: {title}", got)
+        ok(got != logits(gguf(name)), "… which counts")
+
+    case("no cap", "gemma2", {"gemma2.attn_logit_softcapping": 0.0},
+         lambda s: s.update(attn_logit_softcapping=None))
+    case("the class' caps", "gemma2", {"gemma2.attn_logit_softcapping": 50.0,
+                                       "gemma2.final_logit_softcapping": 30.0},
+         lambda s: [s.pop("attn_logit_softcapping"), s.pop("final_logit_softcapping")])
+    case("no windows", "gemma2", {"gemma2.attention.sliding_window": 0},
+         lambda s: s.update(layer_types=["full_attention"] * 2))
+    case("a cap of the logits", "gemma3", {"gemma3.final_logit_softcapping": 2.0},
+         lambda s: s.update(final_logit_softcapping=2.0))
+    case("what scores are divided by", "gemma3", {"gemma3.attention.scale": 0.5},
+         lambda s: s.update(query_pre_attn_scalar=4))
+    case("another base for windows", "gemma3", {"gemma3.rope.freq_base_swa": 50.0},
+         lambda s: s["rope_parameters"]["sliding_attention"].update(rope_theta=50.0))
+    case("another base for windows", "olmo3", {"olmo2.rope.freq_base_swa": 50.0},
+         lambda s: s["rope_parameters"]["sliding_attention"].update(rope_theta=50.0))
+    case("factors of 1", "granite", {"granite.embedding_scale": 1.0, "granite.residual_scale": 1.0,
+                                     "granite.attention.scale": 1.0, "granite.logit_scale": 1.0},
+         lambda s: [s.pop(k) for k in ("embedding_multiplier", "residual_multiplier",
+                                       "attention_multiplier", "logits_scaling")])
+    case("LongRoPE's own amplitude", "phi3",
+         {"phi3.rope.scaling.attn_factor": (1 + math.log(2) / math.log(32)) ** 0.5},
+         lambda s: s["rope_parameters"].pop("attention_factor"))
+    case("YaRN's own amplitude", "qwen2-yarn",
+         {"qwen2.rope.scaling.yarn_attn_factor": 0.1 * math.log(4) + 1},
+         lambda s: s["rope_parameters"].pop("attention_factor"))
+    case("a quotient of mscales", "qwen2-yarn",
+         {"qwen2.rope.scaling.yarn_attn_factor":
+          (0.2 * math.log(4) + 1) / (0.05 * math.log(4) + 1)},
+         lambda s: [s["rope_parameters"].pop("attention_factor"),
+                    s["rope_parameters"].update(mscale=2.0, mscale_all_dim=0.5)])
+    case("windows where layers do not rotate", "smollm3",
+         {"smollm3.attention.sliding_window": 5,
+          "smollm3.attention.sliding_window_pattern": [False, False, False, True]},
+         lambda s: [s.update(use_sliding_window=True, sliding_window=5), s.pop("layer_types")])
+    case("no window", "starcoder2", {"starcoder2.attention.sliding_window": 0},
+         lambda s: s.update(sliding_window=None))
 
 
 def refusals(top):
@@ -220,6 +316,43 @@ def refusals(top):
     case("llama", ["q_proj", "rows"], more={
         "model.layers.0.self_attn.q_proj.weight": ([30, 32], b"\0" * 30 * 32 * 4)})
     case("gpt2", ["n_head", "spelling"], {"num_attention_heads": 5})
+    case("llama", ["kind of layer"], rope(full_attention={"rope_type": "default"}))
+    case("gemma3", ["sliding_attention", "default"], {"rope_parameters": {
+        "full_attention": {"rope_theta": 1e6},
+        "sliding_attention": {"rope_type": "linear", "factor": 2.0}}})
+    case("gemma3", ["sliding_attention", "object"], {"rope_parameters": {
+        "full_attention": {}, "sliding_attention": 7}})
+    case("gemma", ["use_bidirectional_attention"], {"use_bidirectional_attention": True})
+    case("gemma2", ["hidden_activation", '"gelu"'], {"hidden_activation": "gelu"})
+    case("gemma2", ["query_pre_attn_scalar"], {"query_pre_attn_scalar": 0})
+    case("gemma3", ["model_type", "gemma3_text"], {"model_type": "gemma3"})
+    case("phi2", ["qk_layernorm"], {"qk_layernorm": True})
+    case("starcoder", ["multi_query"], {"multi_query": False})
+    case("starcoder2", ["bias", "no place"], {"use_bias": False})
+    case("smollm3", ["no_rope_layers", "0 or 1"], {"no_rope_layers": [1]})
+    case("smollm3", ["no_rope_layers", "0 or 1"], {"no_rope_layers": [1, 1, 2, 0]})
+    case("smollm3", ["sliding_window"], {"layer_types": ["sliding_attention"] * 4})
+    case("ministral3", ["rope_parameters", "missing"], {"rope_parameters": None})
+
+    def scaled(name, **more):
+        return {"rope_parameters": dict(hf.config(name)["rope_parameters"], **more)}
+
+    case("qwen2-yarn", ["truncate"], scaled("qwen2-yarn", truncate=False))
+    case("qwen2-yarn", ["factor"], scaled("qwen2-yarn", factor=0.5))
+    case("qwen2-yarn", ["beta_fast"], scaled("qwen2-yarn", beta_fast=-1))
+    case("qwen2-yarn", ["original_max_position_embeddings"],
+         scaled("qwen2-yarn", original_max_position_embeddings=0))
+    case("phi3", ["short_factor", "each pair"], scaled("phi3", short_factor=[1.0]))
+    case("phi3", ["long_factor", "missing"], scaled("phi3", long_factor=None))
+    case("phi3", ["long_factor", '"a"'], scaled("phi3", long_factor=[1, 2, "a"]))
+    case("phi3", ["long_factor", "0"], scaled("phi3", long_factor=[1, 2, 0]))
+    case("phi3", ["original_max_position_embeddings", "otherwise"],
+         {"original_max_position_embeddings": 16})
+    numbers = "model.layers.1.mlp.act_fn."
+    case("apertus", [numbers + "beta", "missing"], drop=numbers + "beta")
+    case("apertus", ["alpha_p", "one number"], more={numbers + "alpha_p": ([2], b"\0" * 8)})
+    case("apertus", ["layers.2.", "does not have"],
+         more={"model.layers.2.mlp.act_fn.eps": ([], b"\0" * 4)})
     path = os.path.join(top, "refused")
     for text, wanted in (("{", "line 1"), ("[]", "not a JSON object"), ("", "config.json"),
                          ('{"model_type": "llama", "model_type": "gpt2"}', "duplicate"),
@@ -337,6 +470,7 @@ with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
     families(folder, digests(folder))
     forms(folder)
     spellings(folder)
+    left_out(folder)
     refusals(folder)
     meta(folder)
 done()
