@@ -23,11 +23,25 @@ _glass() {
     local help=("$command")
     if [ "$command" = tokenizer ]; then
         if [ "$cword" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "encode decode show" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "encode decode show train" -- "$cur")
             return
         fi
         help+=("${words[2]}")
         first=3
+        # A new file and texts, no models.
+        if [ "${words[2]}" = train ] && [[ $cur != -* ]]; then
+            case $prev in
+            --pre)
+                mapfile -t COMPREPLY < <(compgen -W "gpt-2 llama3 qwen2 smollm gpt-4o tekken deepseek-v3" -- "$cur")
+                ;;
+            -v | --vocab | -t | --threads | --min-count | --memory | --special) ;;
+            *)
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                ;;
+            esac
+            return
+        fi
     fi
     if [ "$command" = eval ]; then
         if [ "$cword" -eq 2 ]; then
@@ -48,16 +62,28 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "f32 f16 q8_0" -- "$cur")
         return
         ;;
+    --to)
+        mapfile -t COMPREPLY < <(compgen -W "gguf safetensors" -- "$cur")
+        return
+        ;;
+    --type)
+        mapfile -t COMPREPLY < <(compgen -W "auto f32 f16 bf16" -- "$cur")
+        return
+        ;;
     --mirostat)
         mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
         return
         ;;
-    -f | --file)
+    --infill-order)
+        mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
+        return
+        ;;
+    -f | --file | --prefix | --suffix | --adapter)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --sha256 | --name)
+    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --sha256 | --name | --prefix-text | --suffix-text)
         return
         ;;
     esac

@@ -39,6 +39,9 @@ typedef struct glass_eval_options {
     int64_t n_batch;     /* as glass_session_options */
     int n_threads;
     glass_dtype cache_type;
+    /* Of `model`, never of a base beside it; as glass_session_options. */
+    const glass_adapter_use *adapters;
+    int n_adapters;
     /* Called after every window; false cancels (GLASS_CANCELLED). May be NULL. */
     bool (*progress)(void *context, const glass_eval_progress *progress);
     void *context;

@@ -20,7 +20,8 @@ typedef struct glass_model_options {
 } glass_model_options;
 
 /* Opens a model as it was published: a GGUF file (the first part of a split one finds the
- * others), a Hugging Face folder or a weight file in one. options may be NULL.
+ * others), a Hugging Face or Meta folder or a weight file in one, a llama2.c checkpoint.
+ * options may be NULL.
  * GLASS_BAD_INPUT: the file is damaged, or of a family or type that Glass does not run. */
 GLASS_API glass_status glass_model_open(glass_model **out, const char *path,
                                         const glass_model_options *options);

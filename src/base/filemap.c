@@ -40,6 +40,10 @@ glass_status filemap_lock(const struct filemap *map) {
         map->size);
 }
 
+void filemap_drop(const struct filemap *map) {
+    if (map->data != NULL) madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
+}
+
 void filemap_close(struct filemap *map) {
     if (map->data != NULL) munmap((void *)(uintptr_t)map->data, map->size);
     *map = (struct filemap){0};

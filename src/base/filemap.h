@@ -13,6 +13,8 @@ struct filemap {
 glass_status filemap_open(struct filemap *out, const char *path);
 /* Pins it in memory; GLASS_SYSTEM says which limit forbids it. */
 glass_status filemap_lock(const struct filemap *map);
+/* Forgets which pages were read: they are read again when they are touched. */
+void filemap_drop(const struct filemap *map);
 void filemap_close(struct filemap *map);
 
 #endif

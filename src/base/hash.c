@@ -4,6 +4,8 @@
 #include "base/mem.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
 
 struct sha256 {
     EVP_MD_CTX *context;
@@ -55,4 +57,41 @@ void sha256_hex(char text[65], const uint8_t digest[32]) {
         text[2 * i + 1] = digits[digest[i] & 15];
     }
     text[64] = '\0';
+}
+
+bool sha256_parse(uint8_t digest[32], const char *text, size_t n_bytes) {
+    static const char digits[] = "0123456789abcdef";
+    if (n_bytes != 64) return false;
+    for (int i = 0; i < 64; i++) {
+        const char *at = text[i] == '\0' ? NULL : strchr(digits, text[i]);
+        if (at == NULL) return false;
+        digest[i / 2] =
+            (uint8_t)(i % 2 == 0 ? (at - digits) << 4 : digest[i / 2] | (at - digits));
+    }
+    return true;
+}
+
+glass_status sha256_file(uint8_t digest[32], const char *path) {
+    enum { PIECE_BYTES = 1 << 18 };
+    struct sha256 *hash = NULL;
+    char *piece = NULL;
+    size_t n;
+    glass_status status;
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) return fail_errno("%s: cannot open", path);
+    TRY_FAIL(mem_alloc(&piece, PIECE_BYTES, 1));
+    TRY_FAIL(sha256_create(&hash));
+    while ((n = fread(piece, 1, PIECE_BYTES, file)) > 0)
+        TRY_FAIL(sha256_update(hash, piece, n));
+    if (ferror(file)) {
+        status = fail_errno("%s: cannot read", path);
+        goto fail;
+    }
+    status = sha256_finish(hash, digest);
+    hash = NULL;
+fail:
+    sha256_free(hash);
+    mem_free(piece);
+    fclose(file);
+    return status;
 }

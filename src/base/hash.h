@@ -14,7 +14,11 @@ void sha256_free(struct sha256 *hash);
 
 /* In one call. */
 glass_status sha256_bytes(uint8_t digest[32], const void *bytes, size_t n_bytes);
+/* Of a whole file, read piece by piece. */
+glass_status sha256_file(uint8_t digest[32], const char *path);
 /* Lower-case hexadecimal, NUL-terminated. */
 void sha256_hex(char text[65], const uint8_t digest[32]);
+/* Back from exactly that text, of 64 digits; false if it is anything else. */
+bool sha256_parse(uint8_t digest[32], const char *text, size_t n_bytes);
 
 #endif

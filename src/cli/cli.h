@@ -4,6 +4,7 @@
 #define CLI_CLI_H
 
 #include "base/buf.h"
+#include "cli/adapters.h"
 #include "cli/opts.h"
 
 int cmd_chat(int argc, char **argv);
@@ -13,7 +14,11 @@ int cmd_list(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_tokenizer(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_tokenizer_train(int argc, char **argv); /* a part of the one above */
 int cmd_eval(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
+int cmd_train(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C. */
@@ -39,15 +44,23 @@ void cli_catch_interrupt(void);
 struct run_options {
     int64_t n_ctx, n_threads, n_batch, n_predict, seed;
     const char *cache_type;
+    const char *draft; /* a model that proposes */
+    int64_t n_draft, lookup;
     bool mlock, json, ignore_eos;
     glass_sampler_options sampler;
     int64_t top_k, penalty_last_n, mirostat, dry_allowed_length, dry_last_n;
-    struct opt_list stop, bias, breakers;
+    struct opt_list stop, bias, breakers, adapters;
 };
 /* The rows of those options, to be pasted into a table. */
 // clang-format off
+#define SPECULATION_OPTIONS(r)                                                               \
+    {"The same answer in fewer passes", 0, OPT_HEADING, NULL, NULL, NULL},                   \
+    {"draft", 0, OPT_TEXT, &(r).draft, "MODEL", "a fast model of the same vocabulary proposes tokens"}, \
+    {"lookup", 0, OPT_MAYBE, &(r).lookup, "[N]", "what followed the last N (2) tokens before is proposed"}, \
+    {"draft-n", 0, OPT_INT, &(r).n_draft, "N", "most tokens proposed at once (16)"}
 #define RUN_OPTIONS(r)                                                                       \
     {"Running", 0, OPT_HEADING, NULL, NULL, NULL},                                           \
+    ADAPTER_OPTION((r).adapters),                                                            \
     {"ctx", 'c', OPT_INT, &(r).n_ctx, "N", "context positions (default: the model's, at most 4096)"}, \
     {"predict", 'n', OPT_INT, &(r).n_predict, "N", "most tokens to answer (-1: until it ends)"}, \
     {"threads", 't', OPT_INT, &(r).n_threads, "N", "threads (default: all cores)"},         \
@@ -56,6 +69,7 @@ struct run_options {
     {"mlock", 0, OPT_FLAG, &(r).mlock, NULL, "pin the weights in memory"},                   \
     {"ignore-eos", 0, OPT_FLAG, &(r).ignore_eos, NULL, "never let the model end the answer"}, \
     {"stop", 0, OPT_LIST, &(r).stop, "TEXT", "stop before this text (repeatable)"},          \
+    SPECULATION_OPTIONS(r),                                                                  \
     {"Sampling", 0, OPT_HEADING, NULL, NULL, NULL},                                          \
     {"temp", 0, OPT_FLOAT, &(r).sampler.temperature, "F", "temperature, 0 = greedy (0.8)"},  \
     {"top-k", 0, OPT_INT, &(r).top_k, "N", "keep the N likeliest (40, 0 = all)"},            \
@@ -85,15 +99,19 @@ void run_options_init(struct run_options *r);
 /* A model at work: opened, with a session and a sampler. */
 struct engine {
     glass_model *model;
+    struct cli_adapters adapters;
     glass_session *session;
     glass_sampler *sampler;
     const glass_tokenizer *tokenizer;
-    float *logits; /* (n_vocab) of the last position */
+    glass_model *draft;
+    glass_speculator *speculator; /* NULL: every token is a pass */
+    float *logits;                /* (n_vocab) after the prompt */
     int64_t n_vocab;
     glass_logit_bias *bias; /* owned */
     /* Of the last engine_feed and engine_answer. */
     int64_t n_prompt, n_cached, n_answer;
     double prompt_s, answer_s;
+    glass_speculative_stats speculation;
 };
 
 /* Finds the model by name or path, loads it (progress on a terminal) and makes the rest. */
@@ -109,6 +127,8 @@ struct answer_options {
     int64_t n_predict; /* -1: until the model ends it or the context is full */
     const struct opt_list *stop;
     int logprobs; /* alternatives per token, -1 = none */
+    bool goes_on; /* the text goes on from the prompt's: its first space is real */
+    bool infill;  /* ends where a filled-in text ends, too */
     /* Called with text as it becomes certain (never part of a stop text). */
     glass_status (*text)(void *context, const char *text, size_t n_bytes);
     /* Called per token when logprobs >= 0; log-probabilities (n_vocab) are borrowed. */
@@ -118,6 +138,8 @@ struct answer_options {
 enum answer_end { END_MODEL, END_STOP, END_LENGTH, END_CONTEXT, END_INTERRUPT };
 glass_status engine_answer(struct engine *e, const struct answer_options *o,
                            enum answer_end *end);
+/* ,"passes":…,"proposed":…,"accepted":… of the last answer; nothing without a speculator. */
+glass_status engine_speculation_json(const struct engine *e, struct buf *out);
 const char *answer_end_name(enum answer_end end);
 
 #endif

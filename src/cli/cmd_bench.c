@@ -1,18 +1,20 @@
 /* cmd_bench.c - glass bench: prompt and answer speed beside the machine's own limits. */
 #include "base/team.h"
-#include "cli/cli.h"
+#include "cli/bench.h"
 #include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_ROUNDS = 64, MAX_TOKENS = 1 << 20 };
+enum { MAX_ROUNDS = BENCH_MAX_ROUNDS, MAX_TOKENS = 1 << 20 };
 
 struct bench {
     struct run_options run;
     int64_t n_prompt, n_answer, rounds;
+    const char *file;
     glass_model *model;
+    struct cli_adapters adapters;
     glass_session *session;
     int32_t *ids;
     bool tty;
@@ -24,9 +26,11 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static double median(double *values, int64_t n) {
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+double bench_median(const double *values, int64_t n) {
+    double sorted[MAX_ROUNDS];
+    memcpy(sorted, values, (size_t)n * sizeof *values);
+    qsort(sorted, (size_t)n, sizeof *sorted, by_value);
+    return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
 }
 
 /* Made-up tokens: speed does not depend on which. */
@@ -73,6 +77,9 @@ static glass_status measure(struct bench *b, const char *path) {
     TRY(cli_cache_type(&o.cache_type, b->run.cache_type));
     TRY(glass_model_open(&b->model, path, NULL));
     glass_model_get_info(b->model, &info);
+    TRY(cli_adapters_open(&b->adapters, b->model, &b->run.adapters));
+    o.adapters = b->adapters.uses;
+    o.n_adapters = b->adapters.n;
     o.n_ctx = b->n_prompt > b->n_answer ? b->n_prompt : b->n_answer;
     TRY(glass_session_create(&b->session, b->model, &o));
     TRY(mem_alloc(&b->ids, (size_t)(b->n_prompt + b->n_answer), sizeof *b->ids));
@@ -117,11 +124,8 @@ static double token_bytes(const struct bench *b, const glass_model_info *info) {
 static void report(struct bench *b) {
     glass_model_info i;
     glass_model_get_info(b->model, &i);
-    double prompts[MAX_ROUNDS],
-        answers[MAX_ROUNDS]; /* in the order in which they were run */
-    memcpy(prompts, b->prompt, sizeof prompts);
-    memcpy(answers, b->answer, sizeof answers);
-    double prompt = median(b->prompt, b->rounds), answer = median(b->answer, b->rounds);
+    double prompt = bench_median(b->prompt, b->rounds);
+    double answer = bench_median(b->answer, b->rounds);
     double read = 0.5 * (b->read_before + b->read_after);
     /* Products of a token: two operations a weight; the embedding only as the head. */
     double weights =
@@ -140,8 +144,8 @@ static void report(struct bench *b) {
                glass_isa(), i.dtype_mix, (long long)b->run.n_threads,
                (long long)b->n_prompt, prompt, (long long)b->n_answer, answer, bytes,
                b->read_before, b->read_after, share, b->fma, flops / b->fma);
-        print_rounds("prompt_rounds", prompts, b->rounds);
-        print_rounds("answer_rounds", answers, b->rounds);
+        print_rounds("prompt_rounds", b->prompt, b->rounds);
+        print_rounds("answer_rounds", b->answer, b->rounds);
         printf("}\n");
         return;
     }
@@ -169,13 +173,22 @@ int cmd_bench(int argc, char **argv) {
         {"batch", 'b', OPT_INT, &b.run.n_batch, "N",
          "most prompt tokens in one pass (512)"},
         {"cache-type", 0, OPT_TEXT, &b.run.cache_type, "TYPE", "f32, f16, q8_0"},
+        ADAPTER_OPTION(b.run.adapters),
         {"json", 'j', OPT_FLAG, &b.run.json, NULL, "one JSON object"},
+        SPECULATION_OPTIONS(b.run),
+        {"file", 'f', OPT_TEXT, &b.file, "FILE",
+         "the text to answer to (control tokens count)"},
+        {"ctx", 'c', OPT_INT, &b.run.n_ctx, "N", "context positions"},
+        {"temp", 0, OPT_FLOAT, &b.run.sampler.temperature, "F", "temperature (0.8)"},
+        {"seed", 's', OPT_INT, &b.run.seed, "N", "seed (0)"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass bench MODEL [options]",
         "Measures prompt and answer speed, and the machine's own limits right before and "
-        "after.",
-        "  glass bench smollm2\n  glass bench model.gguf -t 1 -p 128 -n 32 --json\n",
+        "after.\nWith --draft or --lookup and -f FILE: an answer with proposals and "
+        "without.",
+        "  glass bench smollm2\n  glass bench model.gguf -t 1 -p 128 -n 32 --json\n"
+        "  glass bench model.gguf --lookup -f letter.txt --temp 0\n",
         options,
         1,
         1,
@@ -193,10 +206,17 @@ int cmd_bench(int argc, char **argv) {
     if (status == GLASS_OK && (b.run.n_threads < 1 || b.run.n_threads > 1024))
         status = fail(GLASS_USAGE, "-t %lld: 1 to 1024 threads are possible",
                       (long long)b.run.n_threads);
+    if (status == GLASS_OK && (b.run.draft != NULL || b.run.lookup != 0)) {
+        status = bench_speculation(words[0], b.file, &b.run, b.n_answer, b.rounds);
+        return status == GLASS_OK ? 0 : cli_fail(status);
+    }
+    if (status == GLASS_OK && b.file != NULL)
+        status = fail(GLASS_USAGE, "-f is for --draft and --lookup");
     if (status == GLASS_OK) status = store_resolve(&path, words[0]);
     if (status == GLASS_OK) status = measure(&b, path);
     if (status == GLASS_OK) report(&b);
     glass_session_free(b.session);
+    cli_adapters_close(&b.adapters);
     glass_model_close(b.model);
     mem_free(b.ids);
     mem_free(path);

@@ -77,13 +77,17 @@ static glass_status print_json(struct chat *c, enum answer_end end) {
     if (status == GLASS_OK)
         status = buf_json_string(&b, c->answer.data ? c->answer.data : "", c->answer.len);
     if (status == GLASS_OK)
-        printf("%s,\"finish\":\"%s\",\"prompt_tokens\":%lld,\"cached_tokens\":%lld,"
-               "\"answer_tokens\":%lld,\"skipped_messages\":%lld,\"seed\":%llu,"
-               "\"prompt_s\":%.6f,\"answer_s\":%.6f}\n",
-               b.data, answer_end_name(end), (long long)c->engine.n_prompt,
-               (long long)c->engine.n_cached, (long long)c->engine.n_answer,
-               (long long)c->n_skip, (unsigned long long)c->run.sampler.seed,
-               c->engine.prompt_s, c->engine.answer_s);
+        status =
+            buf_printf(&b,
+                       ",\"finish\":\"%s\",\"prompt_tokens\":%lld,\"cached_tokens\":%lld,"
+                       "\"answer_tokens\":%lld,\"skipped_messages\":%lld,\"seed\":%llu,"
+                       "\"prompt_s\":%.6f,\"answer_s\":%.6f",
+                       answer_end_name(end), (long long)c->engine.n_prompt,
+                       (long long)c->engine.n_cached, (long long)c->engine.n_answer,
+                       (long long)c->n_skip, (unsigned long long)c->run.sampler.seed,
+                       c->engine.prompt_s, c->engine.answer_s);
+    if (status == GLASS_OK) status = engine_speculation_json(&c->engine, &b);
+    if (status == GLASS_OK) printf("%s}\n", b.data);
     fflush(stdout);
     buf_free(&b);
     return status;
@@ -188,6 +192,20 @@ static glass_status retry(struct chat *c) {
     return respond(c);
 }
 
+static void speculation_stats(const struct engine *e) {
+    const glass_speculative_stats *s = &e->speculation;
+    if (e->speculator == NULL) return;
+    printf("proposals %lld passes for %lld tokens", (long long)s->n_passes,
+           (long long)s->n_tokens);
+    if (s->draft_proposed > 0)
+        printf("; the draft's: %lld of %lld held", (long long)s->draft_accepted,
+               (long long)s->draft_proposed);
+    if (s->lookup_proposed > 0)
+        printf("; look-up's: %lld of %lld held", (long long)s->lookup_accepted,
+               (long long)s->lookup_proposed);
+    printf("\n");
+}
+
 static void stats(const struct chat *c) {
     const struct engine *e = &c->engine;
     int64_t used;
@@ -205,6 +223,7 @@ static void stats(const struct chat *c) {
     if (e->answer_s > 0)
         printf("answer    %lld tokens, %.1f tokens/s, seed %llu\n", (long long)e->n_answer,
                (double)e->n_answer / e->answer_s, (unsigned long long)c->run.sampler.seed);
+    speculation_stats(e);
 }
 
 static glass_status clear(struct chat *c) {

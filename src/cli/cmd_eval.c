@@ -15,6 +15,8 @@ struct eval {
     const char *cache_type;
     bool json, running, mlock, tty, kl;
     double start;
+    struct opt_list adapter_list;
+    struct cli_adapters adapters;
     glass_model *model, *base;
 };
 
@@ -58,6 +60,14 @@ static glass_status finish_options(struct eval *e) {
     o->progress = on_progress;
     o->context = e;
     e->tty = isatty(STDERR_FILENO);
+    return GLASS_OK;
+}
+
+/* Once the model is open. */
+static glass_status take_adapters(struct eval *e) {
+    TRY(cli_adapters_open(&e->adapters, e->model, &e->adapter_list));
+    e->options.adapters = e->adapters.uses;
+    e->options.n_adapters = e->adapters.n;
     return GLASS_OK;
 }
 
@@ -139,6 +149,7 @@ static glass_status run_perplexity(struct eval *e, const char *const *words) {
     TRY_FAIL(finish_options(e));
     TRY_FAIL(read_text(&text, words[1]));
     TRY_FAIL(cli_open_model(&e->model, words[0], e->mlock));
+    TRY_FAIL(take_adapters(e));
     cli_catch_interrupt();
     e->start = cli_now();
     TRY_FAIL(glass_eval_perplexity(&p, e->model, text.len ? text.data : "", text.len,
@@ -190,6 +201,7 @@ static glass_status run_kl(struct eval *e, const char *const *words) {
     TRY_FAIL(finish_options(e));
     TRY_FAIL(read_text(&text, words[2]));
     TRY_FAIL(cli_open_model(&e->model, words[0], e->mlock));
+    TRY_FAIL(take_adapters(e));
     TRY_FAIL(cli_open_model(&e->base, words[1], e->mlock));
     cli_catch_interrupt();
     e->start = cli_now();
@@ -302,6 +314,7 @@ static glass_status run_loglik(struct eval *e, const char *const *words) {
         goto fail;
     }
     TRY_FAIL(cli_open_model(&e->model, words[0], e->mlock));
+    TRY_FAIL(take_adapters(e));
     TRY_FAIL(glass_scorer_create(&scorer, e->model, &e->options));
     cli_catch_interrupt();
     status = do_lines(e, scorer, in, piped ? "standard input" : words[1]);
@@ -319,6 +332,7 @@ static int run(struct eval *e, const struct opt_command *command, int argc, char
     int n_words, code = opts_parse(command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     glass_status status = work(e, words);
+    cli_adapters_close(&e->adapters);
     glass_model_close(e->model);
     glass_model_close(e->base);
     return status == GLASS_OK ? 0 : cli_fail(status);
@@ -326,6 +340,7 @@ static int run(struct eval *e, const struct opt_command *command, int argc, char
 
 // clang-format off
 #define MODEL_OPTIONS(e)                                                                     \
+    ADAPTER_OPTION((e).adapter_list),                                                       \
     {"no-bos", 0, OPT_FLAG, &(e).options.no_bos, NULL, "no BOS, even where the model wants one"}, \
     {"threads", 't', OPT_INT, &(e).n_threads, "N", "threads (default: all cores)"},         \
     {"batch", 'b', OPT_INT, &(e).n_batch, "N", "most tokens in one pass (512)"},            \

@@ -1,4 +1,5 @@
 /* cmd_pull.c - glass pull: get a model from a hub, with a progress bar. */
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "store/pull.h"
 
@@ -7,58 +8,13 @@
 #include <unistd.h>
 
 struct pull_view {
-    bool json, bar, bar_shown;
-    double started, shown;
-    int64_t have_at_start;
+    bool json;
+    struct cli_bar bar;
     const char *slash;
 };
 
-static void clear_bar(struct pull_view *v) {
-    if (v->bar_shown) fprintf(stderr, "\r\x1b[K");
-    v->bar_shown = false;
-}
-
-static void put_seconds(char text[32], double s) {
-    unsigned n = s < 360000 ? (unsigned)(s + 0.5) : 0;
-    if (!(s < 360000))
-        snprintf(text, 32, "--:--");
-    else if (n >= 3600)
-        snprintf(text, 32, "%u:%02u:%02u", n / 3600, n / 60 % 60, n % 60);
-    else
-        snprintf(text, 32, "%02u:%02u", n / 60, n % 60);
-}
-
-static int columns(void) {
-    struct winsize w;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
-}
-
 static double rate(const struct pull_view *v, const struct pull_event *e) {
-    double s = cli_now() - v->started;
-    return s > 0.2 ? (double)(e->have - v->have_at_start) / s : 0;
-}
-
-/* model.gguf  42% [#####      ] 41.2 MB of 98.0 MB, 10.3 MB/s, 00:06 left */
-static void draw_bar(struct pull_view *v, const struct pull_event *e) {
-    char have[32], total[32], speed[32], left[32] = "--:--", tail[160], bar[41];
-    const char *name = strrchr(e->file, '/') ? strrchr(e->file, '/') + 1 : e->file;
-    double r = rate(v, e), share = e->total > 0 ? (double)e->have / (double)e->total : 0;
-    if (r > 0 && e->total >= 0) put_seconds(left, (double)(e->total - e->have) / r);
-    if (e->total < 0)
-        snprintf(tail, sizeof tail, "%s, %s/s", cli_bytes(have, (double)e->have),
-                 cli_bytes(speed, r));
-    else
-        snprintf(tail, sizeof tail, "%3.0f%% %s of %s, %s/s, %s left", 100 * share,
-                 cli_bytes(have, (double)e->have), cli_bytes(total, (double)e->total),
-                 cli_bytes(speed, r), left);
-    int room = columns() - 1 - (int)strlen(tail), width = room > 40 ? 20 : 0;
-    for (int i = 0; i < width; i++) bar[i] = i < (int)(share * width + 0.5) ? '#' : '.';
-    bar[width] = '\0';
-    int n_name = room - width - 6;
-    if (n_name < 0) n_name = 0;
-    fprintf(stderr, "\r%.*s%s%s%s%s\x1b[K", n_name, name, n_name ? " " : "", bar,
-            width ? " " : "", tail);
-    v->bar_shown = true;
+    return cli_bar_rate(&v->bar, (double)e->have);
 }
 
 static glass_status json_event(const struct pull_event *e, const char *kind, double per_s) {
@@ -91,7 +47,7 @@ static glass_status json_event(const struct pull_event *e, const char *kind, dou
 
 static void say(struct pull_view *v, const struct pull_event *e) {
     char size[32], part[32] = "";
-    clear_bar(v);
+    cli_bar_clear(&v->bar);
     if (e->n_parts > 1)
         snprintf(part, sizeof part, " (part %d of %d)", e->part, e->n_parts);
     switch (e->kind) {
@@ -116,20 +72,13 @@ static void say(struct pull_view *v, const struct pull_event *e) {
 static bool on_event(void *context, const struct pull_event *e) {
     static const char *const kinds[] = {"file", "progress", "done", "kept", "note"};
     struct pull_view *v = context;
-    double now = cli_now();
-    if (e->kind == PULL_FILE) {
-        v->started = now;
-        v->have_at_start = e->have;
-    }
+    if (e->kind == PULL_FILE) cli_bar_start(&v->bar, (double)e->have);
     if (e->kind == PULL_PROGRESS) {
-        double pause = v->json ? 0.5 : 0.1;
-        if (e->file[0] && now - v->shown >= pause && (v->json || v->bar)) {
-            v->shown = now;
-            if (v->json)
-                json_event(e, kinds[e->kind], rate(v, e));
-            else
-                draw_bar(v, e);
-        }
+        const char *name = strrchr(e->file, '/') ? strrchr(e->file, '/') + 1 : e->file;
+        if (v->json && e->file[0] && cli_bar_due(&v->bar, 0.5))
+            json_event(e, kinds[e->kind], rate(v, e));
+        else if (!v->json && e->file[0])
+            cli_bar_draw(&v->bar, name, (double)e->have, (double)e->total);
     } else if (v->json) {
         json_event(e, kinds[e->kind], 0);
     } else {
@@ -162,7 +111,7 @@ static glass_status pull(struct pull_view *v, struct pull_options *o, const char
     o->context = v;
     cli_catch_interrupt();
     glass_status status = store_pull(&path, name, o);
-    clear_bar(v);
+    cli_bar_clear(&v->bar);
     if (status == GLASS_OK) {
         describe(v, path, name);
         if (!v->json) printf("%s\n", path);
@@ -209,7 +158,6 @@ int cmd_pull(int argc, char **argv) {
     const char *words[1];
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
-    v.bar = !v.json && isatty(STDERR_FILENO);
     glass_status status = pull(&v, &o, words[0]);
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

@@ -158,6 +158,67 @@ static glass_status print(const struct show *s, const glass_model *m, const char
     return GLASS_OK;
 }
 
+/* ---- adapters ---- */
+
+static void print_adapter(const glass_adapter_info *i, const char *path) {
+    char a[32];
+    printf("file         %s\n", path);
+    printf("kind         LoRA adapter (%s)\n", i->kind);
+    printf("base         %s\n", i->base[0] ? i->base : "(the file does not say)");
+    printf("layers       %lld: %s\n", (long long)i->n_pairs, i->targets);
+    printf("rank         %lld", (long long)i->rank_least);
+    if (i->rank_most > i->rank_least) printf(" to %lld", (long long)i->rank_most);
+    printf("\nscale        %g", i->scale_least);
+    if (i->scale_most > i->scale_least) printf(" to %g", i->scale_most);
+    printf("\nparameters   %.3f million, %s (%s)\n", 1e-6 * (double)i->n_params,
+           cli_bytes(a, (double)i->n_bytes), i->dtypes);
+}
+
+static glass_status adapter_json(struct buf *b, const glass_adapter_info *i,
+                                 const char *path) {
+    TRY(buf_text(b, "{\"file\":"));
+    TRY(buf_json_string(b, path, strlen(path)));
+    TRY(buf_text(b, ",\"kind\":\"adapter\""));
+    TRY(json_field(b, "format", i->kind));
+    TRY(json_field(b, "base", i->base));
+    TRY(json_field(b, "targets", i->targets));
+    TRY(json_field(b, "types", i->dtypes));
+    TRY(buf_printf(b,
+                   ",\"layers\":%lld,\"parameters\":%lld,\"weight_bytes\":%zu,"
+                   "\"rank\":[%lld,%lld],\"scale\":[",
+                   (long long)i->n_pairs, (long long)i->n_params, i->n_bytes,
+                   (long long)i->rank_least, (long long)i->rank_most));
+    TRY(buf_json_number(b, i->scale_least));
+    TRY(buf_byte(b, ','));
+    TRY(buf_json_number(b, i->scale_most));
+    return buf_text(b, "]}\n");
+}
+
+static glass_status show_adapter(const struct show *s, const char *path) {
+    glass_adapter *adapter;
+    glass_adapter_info info;
+    struct buf b = {0};
+    TRY(glass_adapter_open(&adapter, NULL, path));
+    glass_adapter_get_info(adapter, &info);
+    glass_status status = GLASS_OK;
+    if (s->json)
+        status = adapter_json(&b, &info, path);
+    else
+        print_adapter(&info, path);
+    if (status == GLASS_OK && b.len > 0) fwrite(b.data, 1, b.len, stdout);
+    buf_free(&b);
+    glass_adapter_close(adapter);
+    return status;
+}
+
+static glass_status show_model(const struct show *s, const char *path) {
+    glass_model *model;
+    TRY(glass_model_open(&model, path, NULL));
+    glass_status status = print(s, model, path);
+    glass_model_close(model);
+    return status;
+}
+
 int cmd_show(int argc, char **argv) {
     struct show s = {.cache_name = "f32"};
     const struct opt options[] = {
@@ -171,10 +232,13 @@ int cmd_show(int argc, char **argv) {
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass show MODEL [options]",
-        "Shows what a model is: shape, sizes, licence, template, memory needed.",
+        "Shows what a model is: shape, sizes, licence, template, memory needed; or what "
+        "an\n"
+        "adapter is.",
         "  glass show smollm2\n  glass show smollm2 -c 8192 --cache-type q8_0\n"
         "  glass show model.gguf --tensors\n"
-        "  glass show model.gguf --json | jq .license\n",
+        "  glass show model.gguf --json | jq .license\n"
+        "  glass show ./my-lora\n",
         options,
         1,
         1,
@@ -183,15 +247,13 @@ int cmd_show(int argc, char **argv) {
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     char *path = NULL;
-    glass_model *model = NULL;
     glass_status status = cli_cache_type(&s.cache, s.cache_name);
     if (status == GLASS_OK && s.n_ctx < 0)
         status = fail(GLASS_USAGE, "-c %lld: a context has at least one position",
                       (long long)s.n_ctx);
     if (status == GLASS_OK) status = store_resolve(&path, words[0]);
-    if (status == GLASS_OK) status = glass_model_open(&model, path, NULL);
-    if (status == GLASS_OK) status = print(&s, model, path);
-    glass_model_close(model);
+    if (status == GLASS_OK)
+        status = glass_adapter_is_one(path) ? show_adapter(&s, path) : show_model(&s, path);
     mem_free(path);
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

@@ -1,4 +1,5 @@
-/* cmd_tokenizer.c - glass tokenizer: encode, decode, and what a tokenizer is. */
+/* cmd_tokenizer.c - glass tokenizer: encode, decode, and what a tokenizer is. Training one is in
+ * cmd_tokenizer_train.c. */
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -458,21 +459,26 @@ int cmd_tokenizer(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } parts[] = {{"encode", encode_main}, {"decode", decode_main}, {"show", show_main}};
+    } parts[] = {{"encode", encode_main},
+                 {"decode", decode_main},
+                 {"show", show_main},
+                 {"train", cmd_tokenizer_train}};
     static const char usage[] =
         "usage: glass tokenizer encode MODEL [-p TEXT | -f FILE]   text to tokens\n"
         "       glass tokenizer decode MODEL [-p IDS | -f FILE]    tokens to text\n"
-        "       glass tokenizer show MODEL                         what a tokenizer is\n\n"
+        "       glass tokenizer show MODEL                         what a tokenizer is\n"
+        "       glass tokenizer train OUT.json TEXT...              a new one from text\n\n"
         "glass tokenizer encode --help and so on tell more.\n\n"
         "examples:\n"
         "  glass tokenizer encode smollm2 -p \"Hello, world\"\n"
         "  glass tokenizer decode smollm2 -p \"19556 28 905\"\n"
-        "  glass tokenizer show tokenizer.json --json\n";
+        "  glass tokenizer show tokenizer.json --json\n"
+        "  glass tokenizer train tok.json corpus.txt --vocab 8000\n";
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(usage, stdout);
         return 0;
     }
-    for (int i = 0; argc >= 2 && i < 3; i++)
+    for (int i = 0; argc >= 2 && i < 4; i++)
         if (strcmp(argv[1], parts[i].name) == 0) return parts[i].run(argc - 1, argv + 1);
     if (argc >= 2) fprintf(stderr, "glass: tokenizer cannot \"%s\"\n", argv[1]);
     fputs(usage, stderr);

@@ -158,6 +158,18 @@ glass_status cli_open_model(glass_model **out, const char *name, bool mlock) {
     return fail(GLASS_BAD_INPUT, "%s: the file carries no tokenizer", name);
 }
 
+static glass_status make_speculator(struct engine *e, const struct run_options *r) {
+    glass_speculative_options o = {.n_draft = r->n_draft,
+                                   .lookup = r->lookup < 0 ? 2 : r->lookup};
+    if (r->draft == NULL && r->lookup == 0) {
+        if (r->n_draft == 0) return GLASS_OK;
+        return fail(GLASS_USAGE, "--draft-n is for --draft and --lookup");
+    }
+    if (r->draft != NULL) TRY(cli_open_model(&e->draft, r->draft, r->mlock));
+    o.draft = e->draft;
+    return glass_speculator_create(&e->speculator, e->session, &o);
+}
+
 glass_status engine_open(struct engine *e, const char *name, struct run_options *r) {
     *e = (struct engine){0};
     glass_model_info info;
@@ -168,7 +180,11 @@ glass_status engine_open(struct engine *e, const char *name, struct run_options 
     e->tokenizer = glass_model_tokenizer(e->model);
     glass_model_get_info(e->model, &info);
     e->n_vocab = info.n_vocab;
+    TRY(cli_adapters_open(&e->adapters, e->model, &r->adapters));
+    options.adapters = e->adapters.uses;
+    options.n_adapters = e->adapters.n;
     TRY(glass_session_create(&e->session, e->model, &options));
+    TRY(make_speculator(e, r));
     TRY(mem_alloc(&e->logits, (size_t)e->n_vocab, sizeof *e->logits));
     return make_sampler(e, r);
 }
@@ -177,7 +193,10 @@ void engine_close(struct engine *e) {
     mem_free(e->logits);
     mem_free(e->bias);
     glass_sampler_free(e->sampler);
+    glass_speculator_free(e->speculator);
     glass_session_free(e->session);
+    glass_model_close(e->draft);
+    cli_adapters_close(&e->adapters);
     glass_model_close(e->model);
     *e = (struct engine){0};
 }
@@ -257,26 +276,40 @@ static glass_status show(struct buf *held, const struct answer_options *o, bool 
     return status;
 }
 
+/* Feeds the token that was chosen; *logits are those after it. *full: there is no room. */
+static glass_status advance(struct engine *e, int32_t id, const float **logits,
+                            bool *full) {
+    int64_t used;
+    glass_session_tokens(e->session, &used);
+    if (e->speculator != NULL) used = glass_speculator_n_tokens(e->speculator);
+    *full = used == glass_session_n_ctx(e->session);
+    if (*full) return GLASS_OK;
+    if (e->speculator != NULL)
+        return glass_speculator_feed(e->speculator, id, e->sampler, logits);
+    return glass_session_eval(e->session, &id, 1, e->logits);
+}
+
 static glass_status answer_loop(struct engine *e, const struct answer_options *o,
                                 glass_token_stream *stream, struct buf *held,
                                 float *logprobs, enum answer_end *end) {
     const char *text;
     size_t n_bytes;
-    bool stopped = false;
+    bool stopped = false, full;
+    const float *logits = e->logits;
     for (e->n_answer = 0; o->n_predict < 0 || e->n_answer < o->n_predict;) {
         int32_t id;
-        int64_t used;
         if (cli_interrupted) {
             *end = END_INTERRUPT;
             return GLASS_OK;
         }
-        TRY(glass_sampler_next(e->sampler, &id, e->logits, e->n_vocab));
-        if (glass_tokenizer_is_end(e->tokenizer, id)) {
+        TRY(glass_sampler_next(e->sampler, &id, logits, e->n_vocab));
+        if (o->infill ? glass_infill_is_end(e->tokenizer, id)
+                      : glass_tokenizer_is_end(e->tokenizer, id)) {
             *end = END_MODEL;
             return GLASS_OK;
         }
         if (o->logprobs >= 0) {
-            glass_logprobs(logprobs, e->logits, e->n_vocab);
+            glass_logprobs(logprobs, logits, e->n_vocab);
             TRY(o->token(o->context, id, logprobs));
         }
         e->n_answer++;
@@ -288,12 +321,11 @@ static glass_status answer_loop(struct engine *e, const struct answer_options *o
             *end = END_STOP;
             return GLASS_OK;
         }
-        glass_session_tokens(e->session, &used);
-        if (used == glass_session_n_ctx(e->session)) {
+        TRY(advance(e, id, &logits, &full));
+        if (full) {
             *end = END_CONTEXT;
             return GLASS_OK;
         }
-        TRY(glass_session_eval(e->session, &id, 1, e->logits));
     }
     *end = END_LENGTH;
     return GLASS_OK;
@@ -306,11 +338,19 @@ glass_status engine_answer(struct engine *e, const struct answer_options *o,
     float *logprobs = NULL;
     bool ignored;
     double start = cli_now();
-    TRY(glass_token_stream_create(&stream, e->tokenizer, 0));
+    TRY(glass_token_stream_create(&stream, e->tokenizer, o->goes_on ? GLASS_CONTINUE : 0));
     glass_status status = GLASS_OK;
     if (o->logprobs >= 0)
         status = mem_alloc(&logprobs, (size_t)e->n_vocab, sizeof *logprobs);
+    if (e->speculator != NULL) {
+        glass_speculator_begin(e->speculator);
+        glass_speculator_reset_stats(e->speculator);
+    }
     if (status == GLASS_OK) status = answer_loop(e, o, stream, &held, logprobs, end);
+    if (e->speculator != NULL) {
+        glass_speculator_settle(e->speculator);
+        glass_speculator_get_stats(e->speculator, &e->speculation);
+    }
     const char *text;
     size_t n_bytes;
     if (status == GLASS_OK && *end != END_STOP) {
@@ -323,6 +363,15 @@ glass_status engine_answer(struct engine *e, const struct answer_options *o,
     mem_free(logprobs);
     glass_token_stream_free(stream);
     return status;
+}
+
+glass_status engine_speculation_json(const struct engine *e, struct buf *out) {
+    const glass_speculative_stats *s = &e->speculation;
+    if (e->speculator == NULL) return GLASS_OK;
+    return buf_printf(out, ",\"passes\":%lld,\"proposed\":%lld,\"accepted\":%lld",
+                      (long long)s->n_passes,
+                      (long long)(s->draft_proposed + s->lookup_proposed),
+                      (long long)(s->draft_accepted + s->lookup_accepted));
 }
 
 const char *answer_end_name(enum answer_end end) {

@@ -13,9 +13,12 @@ static const struct {
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"pull", cmd_pull, "get a model from a hub or an address"},
+    {"convert", cmd_convert, "a model in another form: GGUF, or a Hugging Face folder"},
     {"list", cmd_list, "the models on this machine"},
+    {"quantize", cmd_quantize, "a model in fewer bits, and what that costs"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
+    {"train", cmd_train, "train a model from text, as a recipe says"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -67,6 +67,7 @@ static int store(const struct opt *o, const char *value) {
     errno = 0;
     switch (o->kind) {
     case OPT_INT:
+    case OPT_MAYBE:
         *(int64_t *)o->dest = strtoll(value, &end, 10);
         return *value && !*end && errno == 0 ? -1 : bad_value(o, value);
     case OPT_FLOAT:
@@ -94,6 +95,7 @@ static const char *our_name(const char *name, size_t *n) {
         {"batch-size", "batch"},  {"temperature", "temp"},
         {"n-threads", "threads"}, {"system-prompt", "system"},
         {"typical-p", "typical"}, {"cache-type-k", "cache-type"},
+        {"model-draft", "draft"}, {"draft-max", "draft-n"},
         {"chunks", "windows"},    {"ppl-stride", "stride"}};
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
         if (strlen(aliases[i][0]) != *n || memcmp(aliases[i][0], name, *n) != 0) continue;
@@ -125,6 +127,10 @@ static const struct opt *find(const struct opt_command *c, const char *word, siz
     return NULL;
 }
 
+static bool is_number(const char *word) {
+    return *word != '\0' && word[strspn(word, "0123456789")] == '\0';
+}
+
 /* One option at argv[*i]: "--name value", "--name=value", "-n value", "-n5". */
 static int take(const struct opt_command *c, int argc, char **argv, int *i) {
     const char *word = argv[*i], *equals = strchr(word, '=');
@@ -136,6 +142,11 @@ static int take(const struct opt_command *c, int argc, char **argv, int *i) {
     if (o->kind == OPT_FLAG) {
         *(bool *)o->dest = true;
         return value == NULL ? -1 : bad_value(o, value);
+    }
+    if (o->kind == OPT_MAYBE && value == NULL &&
+        (*i + 1 >= argc || !is_number(argv[*i + 1]))) {
+        *(int64_t *)o->dest = -1;
+        return -1;
     }
     if (value == NULL && *i + 1 >= argc) {
         fprintf(stderr, "glass: --%s wants %s after it\n", o->name, o->argument);

@@ -7,6 +7,7 @@
 enum opt_kind {
     OPT_FLAG,   /* bool *: present or not */
     OPT_INT,    /* int64_t * */
+    OPT_MAYBE,  /* int64_t *: the number may be left out, which gives -1 */
     OPT_FLOAT,  /* float * */
     OPT_TEXT,   /* const char ** */
     OPT_LIST,   /* struct opt_list *: may be given several times */

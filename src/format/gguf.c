@@ -225,6 +225,10 @@ const struct filemap *gguf_part(const struct gguf *g, int i) {
     return g->build != NULL ? gguf_build_map_at(g->build, i) : &g->parts[i].map;
 }
 
+bool gguf_is_file(const struct gguf *g) {
+    return g->build == NULL;
+}
+
 const char *gguf_path(const struct gguf *g) {
     return g->parts[0].path;
 }

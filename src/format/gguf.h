@@ -69,6 +69,8 @@ void gguf_close(struct gguf *g);
 /* The mappings behind the tensors, for advice and locking. */
 int gguf_n_parts(const struct gguf *g);
 const struct filemap *gguf_part(const struct gguf *g, int i);
+/* Whether it is a GGUF file, and not built of another format's. */
+bool gguf_is_file(const struct gguf *g);
 /* The first part's. */
 const char *gguf_path(const struct gguf *g);
 uint32_t gguf_version(const struct gguf *g);

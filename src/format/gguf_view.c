@@ -19,7 +19,7 @@ const uint8_t *gguf_tensor_in_place(const struct gguf_tensor *t, bool *halves) {
     const struct gguf_view *v = t->view;
     *halves = false;
     if (v == NULL) return t->data;
-    if (v->n_pieces != 1 || v->plus_one) return NULL;
+    if (v->n_pieces != 1 || v->plus_one || v->scales != NULL) return NULL;
     if (v->order != GGUF_AS_IS && v->order != GGUF_HALVES) return NULL;
     size_t unit =
         glass_dtype_block(v->stored) == 1 ? glass_dtype_block_bytes(v->stored) : 1;
@@ -86,6 +86,17 @@ static void plus_one(uint8_t *out, const struct gguf_view *v, int64_t row, int64
     for (int64_t i = 0; i < width; i++) values[i] = 1.0F + values[i];
 }
 
+/* A row of 8-bit numbers times their scales. */
+static void scale_row(uint8_t *out, const struct gguf_view *v, int64_t row, int64_t width) {
+    const int8_t *in = (const int8_t *)v->pieces[0].data + row * width;
+    float *values = (float *)(void *)out, scale = 0;
+    for (int64_t i = 0; i < width; i++) {
+        if (i % v->group == 0)
+            memcpy(&scale, v->scales + (row * width + i) / v->group * 4, sizeof scale);
+        values[i] = (float)in[i] * scale;
+    }
+}
+
 void gguf_tensor_rows(void *out, const struct gguf_tensor *t, int64_t first, int64_t n) {
     const struct gguf_view *v = t->view;
     size_t row_bytes = gguf_tensor_row_bytes(t);
@@ -94,7 +105,7 @@ void gguf_tensor_rows(void *out, const struct gguf_tensor *t, int64_t first, int
         memcpy(to, t->data + (size_t)first * row_bytes, (size_t)n * row_bytes);
         return;
     }
-    glass_dtype stored = v->plus_one ? v->stored : t->dtype;
+    glass_dtype stored = v->stored;
     int64_t width = t->shape[t->n_dims - 1], n_rows = gguf_tensor_n_rows(t);
     int64_t block = glass_dtype_block(stored);
     size_t item = glass_dtype_block_bytes(stored);
@@ -111,10 +122,11 @@ void gguf_tensor_rows(void *out, const struct gguf_tensor *t, int64_t first, int
     }
     for (int64_t i = 0; i < n; i++, to += row_bytes) {
         int64_t row = stored_row(v, first + i, n_rows);
-        if (!v->plus_one) {
+        if (v->plus_one)
+            plus_one(to, v, row, width);
+        else if (v->scales != NULL)
+            scale_row(to, v, row, width);
+        else
             copy_row(to, v, row, width / block, block, item);
-            continue;
-        }
-        plus_one(to, v, row, width);
     }
 }

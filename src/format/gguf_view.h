@@ -30,8 +30,12 @@ struct gguf_view {
     int64_t n_heads;    /* of GGUF_HALVES and GGUF_QKV; divides the rows */
     bool by_columns;    /* pieces stand side by side instead of one below the other */
     bool plus_one;      /* stored + 1 in binary32; the tensor is F32, stored says of what */
-    glass_dtype stored; /* the pieces' type: the tensor's own unless plus_one */
-    int n_pieces;       /* one for GGUF_TURNED */
+    glass_dtype stored; /* the pieces' type: the tensor's own unless plus_one or scales */
+    /* Stored I8 of an F32 tensor: each is multiplied by the scale of its group of `group` in
+     * its row. binary32, little-endian, any alignment; NULL for everything else. */
+    const uint8_t *scales;
+    int64_t group;
+    int n_pieces; /* one for GGUF_TURNED */
     const struct gguf_piece *pieces;
 };
 

@@ -18,7 +18,7 @@ struct isa {
     const char *name;
     bool (*available)(void);
     /* Overlays, applied after those of the sets before it that are available. */
-    void (*fill[6])(struct math_kernels *);
+    void (*fill[7])(struct math_kernels *);
 };
 
 static bool always(void) {
@@ -51,15 +51,15 @@ static bool has_dotprod(void) {
 /* Each set builds on the ones above it. */
 // clang-format off
 static const struct isa isas[] = {
-    {"c", always, {vec_fill_c, attn_fill_c, float_fill_c, q32_fill_c, qk_fill_c, train_fill_c}},
+    {"c", always, {vec_fill_c, attn_fill_c, float_fill_c, q32_fill_c, qk_fill_c, quant_fill_c, train_fill_c}},
 #if defined(__x86_64__)
-    {"avx2", has_avx2, {vec_fill_avx2, attn_fill_avx2, float_fill_avx2, q32_fill_avx2, qk_fill_avx2, train_fill_avx2}},
+    {"avx2", has_avx2, {vec_fill_avx2, attn_fill_avx2, float_fill_avx2, q32_fill_avx2, qk_fill_avx2, quant_fill_avx2, train_fill_avx2}},
     {"avx512",
      has_avx512,
-     {vec_fill_avx512, attn_fill_avx512, float_fill_avx512, q32_fill_avx512, qk_fill_avx512, train_fill_avx512}},
+     {vec_fill_avx512, attn_fill_avx512, float_fill_avx512, q32_fill_avx512, qk_fill_avx512, quant_fill_avx512, train_fill_avx512}},
     {"avx512vnni", has_avx512vnni, {NULL, NULL, NULL, q32_fill_avx512vnni, qk_fill_avx512vnni}},
 #elif defined(__aarch64__)
-    {"neon", always, {vec_fill_neon, attn_fill_neon, float_fill_neon, q32_fill_neon, qk_fill_neon, train_fill_neon}},
+    {"neon", always, {vec_fill_neon, attn_fill_neon, float_fill_neon, q32_fill_neon, qk_fill_neon, quant_fill_neon, train_fill_neon}},
     {"dotprod", has_dotprod, {NULL, NULL, NULL, q32_fill_dotprod, qk_fill_dotprod}},
 #endif
 };
@@ -84,7 +84,7 @@ const char *math_isa_name(int i) {
 void math_fill(struct math_kernels *out, int i) {
     memset(out, 0, sizeof *out);
     for (int j = 0; j <= i; j++)
-        for (int part = 0; part < 6; part++)
+        for (int part = 0; part < 7; part++)
             if (isas[j].fill[part] != NULL) isas[j].fill[part](out);
 }
 

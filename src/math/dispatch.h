@@ -10,6 +10,7 @@ void attn_fill_c(struct math_kernels *k);
 void float_fill_c(struct math_kernels *k);
 void q32_fill_c(struct math_kernels *k);
 void qk_fill_c(struct math_kernels *k);
+void quant_fill_c(struct math_kernels *k);
 #if defined(__x86_64__)
 void train_fill_avx2(struct math_kernels *k);
 void vec_fill_avx2(struct math_kernels *k);
@@ -18,11 +19,13 @@ void float_fill_avx2(struct math_kernels *k);
 void q32_fill_avx2(struct math_kernels *k);
 void qk_fill_avx2(struct math_kernels *k);
 void train_fill_avx512(struct math_kernels *k);
+void quant_fill_avx2(struct math_kernels *k);
 void vec_fill_avx512(struct math_kernels *k);
 void attn_fill_avx512(struct math_kernels *k);
 void float_fill_avx512(struct math_kernels *k);
 void q32_fill_avx512(struct math_kernels *k);
 void qk_fill_avx512(struct math_kernels *k);
+void quant_fill_avx512(struct math_kernels *k);
 void q32_fill_avx512vnni(struct math_kernels *k);
 void qk_fill_avx512vnni(struct math_kernels *k);
 #elif defined(__aarch64__)
@@ -32,6 +35,7 @@ void attn_fill_neon(struct math_kernels *k);
 void float_fill_neon(struct math_kernels *k);
 void q32_fill_neon(struct math_kernels *k);
 void qk_fill_neon(struct math_kernels *k);
+void quant_fill_neon(struct math_kernels *k);
 void q32_fill_dotprod(struct math_kernels *k);
 void qk_fill_dotprod(struct math_kernels *k);
 #endif

@@ -10,6 +10,7 @@
  *   list_q32.def    quantised weights in blocks of 32: activation rounding, products, widening
  *   list_qk.def     the same in blocks of 256
  *   list_train.def  the backward pass and the optimisers
+ *   list_quant.def  weights to blocks
  *
  * The table is filled once, before the first use, and is constant afterwards. */
 #ifndef MATH_KERNELS_H
@@ -18,6 +19,7 @@
 #include "math/attn_layout.h"
 #include "math/gemm.h"
 #include "math/train_rows.h"
+#include "math/quant.h"
 
 struct math_kernels {
 #define KERNEL(name, result, parameters) result(*name) parameters;

@@ -30,7 +30,9 @@ glass_status glass_scorer_create(glass_scorer **out, const glass_model *model,
     const glass_session_options session = {.n_ctx = o->n_ctx,
                                            .n_batch = o->n_batch,
                                            .n_threads = o->n_threads,
-                                           .cache_type = o->cache_type};
+                                           .cache_type = o->cache_type,
+                                           .adapters = o->adapters,
+                                           .n_adapters = o->n_adapters};
     glass_model_info info;
     glass_status status;
     struct glass_scorer *s;

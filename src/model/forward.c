@@ -21,8 +21,9 @@ struct walk {
     const struct math_kernels *m;
     const struct member *me;
     int64_t T;
-    bool few;                /* this member works on all rows, in memory of its own */
-    const struct rows_in *r; /* its own, or the team's */
+    bool few;                  /* this member works on all rows, in memory of its own */
+    const struct rows_in *r;   /* its own, or the team's */
+    const struct adapt *adapt; /* of the rows that products read, or NULL */
     void *scratch;
 };
 
@@ -169,21 +170,42 @@ static struct operand input_rows(const struct walk *k, const struct norm *before
     return in;
 }
 
-/* y rows, outputs [begin, end) with the bias. */
+/* What the adapters of these layers make of the rows, before products add it. */
+static void adapt_inputs(const struct walk *k, const struct operand *in,
+                         const struct linear *const *layers, int n_layers) {
+    if (k->adapt != NULL)
+        adapt_low(k->adapt, k->me, k->few, in, layers, n_layers, k->scratch);
+}
+
+/* Shows an observer what the layer's linears read: complete rows, until the next barrier. */
+static void observe(const struct walk *k, const struct layer *l, enum observed what,
+                    const float *x, int64_t width) {
+    const struct observer *o = k->p->observer;
+    int64_t layer = l - k->p->weights->layers, begin, end;
+    if (o == NULL) return;
+    team_share(k->me, width, 16, &begin, &end);
+    if (begin < end) o->rows(o->context, layer, what, x, k->T, width, begin, end);
+}
+
+/* y rows, outputs [begin, end) with the bias and adapters; the first is row `row` of those
+ * that the adapters were told of. */
 static void product(const struct walk *k, float *y, const struct operand *in,
-                    const struct linear *l, int64_t n_rows, int64_t begin, int64_t end) {
+                    const struct linear *l, int64_t row, int64_t n_rows, int64_t begin,
+                    int64_t end) {
     matmul_range(y, l->w.n, in, &l->w, n_rows, begin, end, k->scratch);
-    if (l->b == NULL) return;
-    for (int64_t t = 0; t < n_rows; t++) {
-        float *row = y + t * l->w.n + begin;
-        k->m->add_f32(row, row, l->b + begin, end - begin);
+    for (int64_t t = 0; l->b != NULL && t < n_rows; t++) {
+        float *out = y + t * l->w.n + begin;
+        k->m->add_f32(out, out, l->b + begin, end - begin);
     }
+    if (k->adapt != NULL)
+        adapt_add(k->adapt, k->me, y, l, row, n_rows, begin, end, k->scratch);
 }
 
 /* Layers that read the same rows, as one line of outputs. Ends with a barrier. */
 static void products(const struct walk *k, float *const *y, const struct operand *in,
                      const struct linear *const *layers, int n_layers) {
     int64_t total = 0, begin, end;
+    adapt_inputs(k, in, layers, n_layers);
     for (int i = 0; i < n_layers; i++) total += layers[i]->w.n;
     int64_t unit = matmul_unit(total, 32, k->me->n, k->few);
     while (team_queue_next(k->me, total, unit, &begin, &end)) {
@@ -192,7 +214,7 @@ static void products(const struct walk *k, float *const *y, const struct operand
             int64_t n = layers[i]->w.n;
             int64_t from = begin > first ? begin - first : 0;
             int64_t to = end - first < n ? end - first : n;
-            if (from < to) product(k, y[i], in, layers[i], k->T, from, to);
+            if (from < to) product(k, y[i], in, layers[i], 0, k->T, from, to);
             first += n;
         }
     }
@@ -325,6 +347,7 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     if (k->me->i == 0)
         for (int64_t i = 0; i < k->p->n_segments; i++)
             s->segments[i].cache = &k->p->caches[i][layer];
+    observe(k, l, OBSERVED_ATTENTION, in->rows[OPERAND_F32], l->q.w.k);
     products(k, outputs, in, inputs, 3);
     if (k->few && c->family.qk_norm != QK_NORM_ROW)
         attend_by_heads(k, l, &shape);
@@ -335,6 +358,7 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
     my_rows(k, &begin, &end);
     struct operand rows = operand_of(k, &o, 1, s->attn, l->q.w.n, begin, end);
     meet_rows(k);
+    observe(k, l, OBSERVED_OUTPUT, s->attn, o->w.k);
     products(k, &s->h, &rows, &o, 1);
 }
 
@@ -355,8 +379,8 @@ static void hidden(const struct walk *k, const struct layer *l, const struct ope
     struct workspace *s = k->s;
     int64_t F = k->c->n_ff, n = end - begin;
     enum operand_format f = matmul_format(l->down.w.dtype);
-    if (k->c->family.gated) product(k, s->gate, in, &l->gate, k->T, begin, end);
-    product(k, s->up, in, &l->up, k->T, begin, end);
+    if (k->c->family.gated) product(k, s->gate, in, &l->gate, 0, k->T, begin, end);
+    product(k, s->up, in, &l->up, 0, k->T, begin, end);
     if (k->p->tape != NULL) {
         const struct tape_layer *tape = &k->p->tape->layers[l - k->p->weights->layers];
         keep(tape->gate, s->gate, k->T, F, begin, end);
@@ -389,9 +413,13 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
     }
     int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
     int64_t unit = matmul_unit(F, step, k->me->n, k->few);
+    const struct linear *const ins[] = {&l->up, &l->gate};
+    adapt_inputs(k, in, ins, k->c->family.gated ? 2 : 1);
+    observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);
     while (team_queue_next(k->me, F, unit, &begin, &end))
         hidden(k, l, in, &inside, begin, end);
     team_barrier(k->me);
+    observe(k, l, OBSERVED_DOWN, s->up, F);
     const struct linear *const down = &l->down;
     products(k, &s->h, &inside, &down, 1);
 }
@@ -439,8 +467,10 @@ static void finish_logits(const struct walk *k, const struct logit_request *requ
 
 /* Final norm and head of the rows that were asked for, whose normed rows lie one after the
  * other. A range of the head's rows serves all requests before the next one is read. */
-static void head(const struct walk *k) {
-    const struct pass *p = k->p;
+static void head(const struct walk *pass_walk) {
+    const struct pass *p = pass_walk->p;
+    struct walk of_requests = *pass_walk, *const k = &of_requests;
+    k->adapt = p->adapt_head;
     const struct linear *const l = &p->weights->head;
     int64_t D = k->c->n_embd, V = k->c->n_vocab, n = 0, begin, end;
     for (int64_t i = 0; i < p->n_requests; i++) n += p->requests[i].n;
@@ -457,10 +487,11 @@ static void head(const struct walk *k) {
     struct operand in = operand_of(k, &l, 1, k->r->normed, D, begin, end);
     meet_rows(k);
     int64_t unit = matmul_unit(V, 32, k->me->n, n <= FEW_ROWS);
+    adapt_inputs(k, &in, &l, 1);
     while (team_queue_next(k->me, V, unit, &begin, &end)) {
         struct operand rows = in;
-        for (int64_t i = 0; i < p->n_requests; i++) {
-            product(k, p->requests[i].out, &rows, l, p->requests[i].n, begin, end);
+        for (int64_t i = 0, first = 0; i < p->n_requests; first += p->requests[i++].n) {
+            product(k, p->requests[i].out, &rows, l, first, p->requests[i].n, begin, end);
             finish_logits(k, &p->requests[i], begin, end);
             for (int f = 0; f < OPERAND_FORMATS; f++)
                 if (rows.rows[f] != NULL)
@@ -482,6 +513,7 @@ static void walk_pass(void *context, const struct member *me) {
                      .T = p->n_rows,
                      .few = few,
                      .r = few ? &p->work->own[me->i] : &p->work->shared,
+                     .adapt = p->adapt,
                      .scratch = p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
     embed(&k);
     for (int64_t layer = 0; layer < k.c->n_layer; layer++) block(&k, layer);

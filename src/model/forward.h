@@ -3,6 +3,7 @@
 #define MODEL_FORWARD_H
 
 #include "math/attention.h"
+#include "model/adapt.h"
 #include "model/tape.h"
 #include "model/workspace.h"
 
@@ -10,6 +11,23 @@
 struct logit_request {
     int64_t first, n;
     float *out;
+};
+
+/* For statistics of what the linear layers read: an observer is called by every member of the
+ * team with features of its own, all rows of the pass in their order. Costs nothing when
+ * there is none. */
+enum observed {
+    OBSERVED_ATTENTION, /* read by q, k and v */
+    OBSERVED_OUTPUT,    /* by the attention's output */
+    OBSERVED_MLP,       /* by gate and up */
+    OBSERVED_DOWN,
+    OBSERVED_KINDS
+};
+struct observer {
+    /* Features [begin, end) of n_rows rows, `width` floats apart. */
+    void (*rows)(void *context, int64_t layer, enum observed what, const float *x,
+                 int64_t n_rows, int64_t width, int64_t begin, int64_t end);
+    void *context;
 };
 
 struct pass {
@@ -21,7 +39,11 @@ struct pass {
     struct attn_cache *const *caches; /* (n_segments) -> (n_layer) caches of its session */
     const struct logit_request *requests; /* of different rows */
     int64_t n_requests;
+    /* NULL where no row has adapters; else of the rows of the pass, and of those of the
+     * requests, one request after the other. */
+    const struct adapt *adapt, *adapt_head;
     const struct tape *tape; /* NULL, or where to leave what a backward pass needs */
+    const struct observer *observer; /* or NULL */
 };
 
 /* Runs the pass on work->n_threads threads. Cannot fail: everything was checked and

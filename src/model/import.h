@@ -12,6 +12,9 @@
 
 /* *tokenizer is NULL when the model brings none, or when it is in the gguf's own keys. */
 glass_status import_open(struct gguf **file, glass_tokenizer **tokenizer, const char *path);
+/* The same without the tokenizer: *vocab (mem_free it) is the path of a file or folder whose
+ * vocabulary is the model's, NULL if the gguf's own keys hold it, or nothing does. */
+glass_status import_find(struct gguf **file, char **vocab, const char *path);
 
 /* A Hugging Face folder's config.json in memory, with the weights in an archive, which is taken
  * over whatever happens: for tests and fuzzing. */

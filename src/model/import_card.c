@@ -8,8 +8,7 @@
 
 enum { TEMPLATE_BYTES = 4 << 20, TOKENIZER_CONFIG_BYTES = 64 << 20 };
 
-/* A file of the folder; absent gives an empty one. */
-static glass_status read_file(struct buf *out, const char *folder, const char *name,
+glass_status import_read_file(struct buf *out, const char *folder, const char *name,
                               size_t limit) {
     struct buf path = {0};
     struct stat st;
@@ -41,18 +40,19 @@ static glass_status put_template(struct gguf_writer *values, const char *text, s
 
 /* chat_template.jinja, else the member of chat_template.json or tokenizer_config.json: the order
  * in which transformers looks. */
-glass_status import_template(struct gguf_writer *values, const char *folder) {
+static glass_status put_chat_template(struct gguf_writer *values, const char *folder) {
     static const char *const names[] = {"chat_template.json", "tokenizer_config.json"};
     struct buf text = {0};
     bool found = false;
-    glass_status status = read_file(&text, folder, "chat_template.jinja", TEMPLATE_BYTES);
+    glass_status status =
+        import_read_file(&text, folder, "chat_template.jinja", TEMPLATE_BYTES);
     if (status == GLASS_OK && text.len > 0) {
         status = put_template(values, text.data, text.len);
         found = true;
     }
     for (int i = 0; i < 2 && status == GLASS_OK && !found; i++) {
         json_t *config;
-        status = read_file(&text, folder, names[i], TOKENIZER_CONFIG_BYTES);
+        status = import_read_file(&text, folder, names[i], TOKENIZER_CONFIG_BYTES);
         if (status != GLASS_OK || text.len == 0) continue;
         status = import_parse(&config, text.data, text.len, names[i]);
         if (status != GLASS_OK) {
@@ -70,7 +70,7 @@ glass_status import_template(struct gguf_writer *values, const char *folder) {
 
 /* models--USER--NAME/snapshots/HASH is USER/NAME in the hub's cache; elsewhere a folder's own
  * name is the model's. */
-glass_status import_put_name(struct gguf_writer *values, const char *folder) {
+static glass_status put_name(struct gguf_writer *values, const char *folder) {
     struct buf name = {0};
     char *full = realpath(folder, NULL);
     glass_status status = GLASS_OK;
@@ -93,4 +93,12 @@ glass_status import_put_name(struct gguf_writer *values, const char *folder) {
     buf_free(&name);
     free(full);
     return status;
+}
+
+glass_status import_card(struct gguf_writer *values, const char *folder) {
+    bool named;
+    TRY(gguf_put_text(values, "general.type", "model"));
+    TRY(import_readme(values, folder, &named));
+    if (!named) TRY(put_name(values, folder));
+    return put_chat_template(values, folder);
 }

@@ -1,5 +1,6 @@
 /* import_hf.c - Hugging Face's models: settings from config.json, tensors by their names. */
 #include "base/buf.h"
+#include "math/half.h"
 #include "model/import_parts.h"
 
 #include <math.h>
@@ -101,8 +102,9 @@ static glass_status read_settings(struct import *im) {
     TRY(head_shape(im));
     if (im->family->rope) TRY(import_rope(im));
     TRY(import_flag(im, im->config, "tie_word_embeddings", &im->tied, im->family->tied));
-    TRY(import_flag(im, im->config, "attention_bias", &im->attention_bias,
-                    im->family->attention_bias));
+    const char *bias_key = im->family->bias_key;
+    TRY(import_flag(im, im->config, bias_key == NULL ? "attention_bias" : bias_key,
+                    &im->attention_bias, im->family->attention_bias));
     TRY(import_flag(im, im->config, "mlp_bias", &im->mlp_bias, false));
     return im->family->more == NULL ? GLASS_OK : im->family->more(im);
 }
@@ -111,9 +113,7 @@ static glass_status read_settings(struct import *im) {
 
 static const char *const suffixes[IMPORT_SUFFIXES] = {".weight", ".bias"};
 
-/* Whether a name of n bytes is "a" or "b" of "a|b", whose '#' is a number; *layer is then that
- * number, else -1. */
-static bool fits(const char *patterns, const char *name, size_t n, int64_t *layer) {
+bool import_fits(const char *patterns, const char *name, size_t n, int64_t *layer) {
     const char *end = name + n, *at = name, *p = patterns;
     *layer = -1;
     for (; *p && *p != '|'; p++) {
@@ -129,11 +129,10 @@ static bool fits(const char *patterns, const char *name, size_t n, int64_t *laye
     }
     if (at == end && (*p == '\0' || *p == '|')) return true;
     p = strchr(p, '|');
-    return p != NULL && fits(p + 1, name, n, layer);
+    return p != NULL && import_fits(p + 1, name, n, layer);
 }
 
-/* The first of "a|b" with the layer's number and the suffix. */
-static void spell(char out[128], const char *prefix, const char *pattern, int64_t layer,
+void import_spell(char out[128], const char *prefix, const char *pattern, int64_t layer,
                   const char *suffix) {
     int n = (int)strcspn(pattern, "|"), to_hash = (int)strcspn(pattern, "#|");
     if (to_hash == n)
@@ -148,7 +147,7 @@ static const struct archive_tensor *embedding(const struct import *im) {
     const struct import_name *row = im->family->names;
     char name[128];
     while (strcmp(row->ours, "token_embd") != 0) row++;
-    spell(name, im->family->prefix, row->theirs, 0, ".weight");
+    import_spell(name, im->family->prefix, row->theirs, 0, ".weight");
     const struct archive_tensor *t = archive_find(im->archive, name, -1);
     if (t != NULL) return t;
     return archive_find(im->archive, name + strlen(im->family->prefix), -1);
@@ -201,9 +200,67 @@ static glass_status claim(struct import *im, const struct import_name *row, int6
         return fail(GLASS_BAD_INPUT, "%s: tensor %s is there twice, by different names",
                     archive_path(im->archive), t->name);
     *done = 1;
-    if (im->tied && strcmp(row->ours, "output") == 0) return check_tied(im, t);
-    spell(name, "", row->ours, layer, suffixes[suffix]);
+    if (im->tied && suffix == 0 && strcmp(row->ours, "output") == 0)
+        return check_tied(im, t);
+    import_spell(name, "", row->ours, layer, suffixes[suffix]);
     return import_tensor(im, name, row->how, t);
+}
+
+/* ---- the numbers of xIELU: tensors of one item there, keys here ---- */
+
+const char *const import_xielu_names[IMPORT_XIELU] = {"alpha_p", "alpha_n", "beta", "eps"};
+
+static glass_status claim_xielu(struct import *im, int kind, int64_t layer,
+                                const struct archive_tensor *t) {
+    if (layer >= im->n_layer)
+        return fail(GLASS_BAD_INPUT,
+                    "%s: tensor %s belongs to a layer that %s does not have",
+                    archive_part_path(im->archive, t->part), t->name, im->config_path);
+    TRY(import_check_type(im, t));
+    if (t->n_bytes != glass_dtype_block_bytes(t->dtype))
+        return fail(GLASS_BAD_INPUT, "%s: tensor %s: it is not one number",
+                    archive_part_path(im->archive, t->part), t->name);
+    uint16_t half;
+    float value;
+    if (t->dtype == GLASS_F32) {
+        memcpy(&value, t->data, sizeof value);
+    } else {
+        memcpy(&half, t->data, sizeof half);
+        value = t->dtype == GLASS_F16 ? f16_widen(half) : bf16_widen(half);
+    }
+    im->xielu[kind * im->n_layer + layer] = value;
+    im->xielu_there[kind * im->n_layer + layer] = 1;
+    return GLASS_OK;
+}
+
+static glass_status try_xielu(struct import *im, const char *name,
+                              const struct archive_tensor *t, bool *taken) {
+    char pattern[64];
+    int64_t layer;
+    *taken = true;
+    for (int i = 0; i < IMPORT_XIELU; i++) {
+        snprintf(pattern, sizeof pattern, "layers.#.mlp.act_fn.%s", import_xielu_names[i]);
+        if (import_fits(pattern, name, strlen(name), &layer))
+            return claim_xielu(im, i, layer, t);
+    }
+    *taken = false;
+    return GLASS_OK;
+}
+
+static glass_status put_xielu(struct import *im) {
+    char key[64];
+    for (int i = 0; i < IMPORT_XIELU; i++) {
+        for (int64_t layer = 0; layer < im->n_layer; layer++)
+            if (!im->xielu_there[i * im->n_layer + layer])
+                return fail(GLASS_BAD_INPUT,
+                            "%s: tensor %slayers.%lld.mlp.act_fn.%s is missing",
+                            archive_path(im->archive), im->family->prefix, (long long)layer,
+                            import_xielu_names[i]);
+        snprintf(key, sizeof key, "xielu.%s", import_xielu_names[i]);
+        TRY(gguf_put_array(im->values, key, GGUF_F32, im->xielu + i * im->n_layer,
+                           (uint64_t)im->n_layer));
+    }
+    return GLASS_OK;
 }
 
 static glass_status one_tensor(struct import *im, const struct archive_tensor *t) {
@@ -214,12 +271,17 @@ static glass_status one_tensor(struct import *im, const struct archive_tensor *t
     if (strncmp(name, f->prefix, n_prefix) == 0) name += n_prefix;
     size_t n = strlen(name);
     for (const char *const *i = f->ignored; *i != NULL; i++)
-        if (fits(*i, name, n, &layer)) return GLASS_OK;
+        if (import_fits(*i, name, n, &layer)) return GLASS_OK;
+    if (f->xielu) {
+        bool taken;
+        TRY(try_xielu(im, name, t, &taken));
+        if (taken) return GLASS_OK;
+    }
     for (int s = 0; s < IMPORT_SUFFIXES; s++) {
         size_t n_suffix = strlen(suffixes[s]);
         if (n <= n_suffix || strcmp(name + n - n_suffix, suffixes[s]) != 0) continue;
         for (const struct import_name *row = f->names; row->theirs != NULL; row++)
-            if (fits(row->theirs, name, n - n_suffix, &layer))
+            if (import_fits(row->theirs, name, n - n_suffix, &layer))
                 return claim(im, row, layer, s, t);
     }
     return no_place(im, t);
@@ -229,11 +291,11 @@ static glass_status check_complete(const struct import *im) {
     char name[128];
     for (const struct import_name *row = im->family->names; row->theirs != NULL; row++) {
         int64_t n = strchr(row->theirs, '#') == NULL ? 1 : im->n_layer;
-        if (im->tied && strcmp(row->ours, "output") == 0) continue;
+        bool tied = im->tied && strcmp(row->ours, "output") == 0;
         for (int64_t layer = 0; layer < n; layer++)
-            for (int s = 0; s < (has_bias(im, row) ? 2 : 1); s++) {
+            for (int s = tied; s < (has_bias(im, row) ? 2 : 1); s++) {
                 if (*claimed(im, row, layer, s)) continue;
-                spell(name, im->family->prefix, row->theirs, layer, suffixes[s]);
+                import_spell(name, im->family->prefix, row->theirs, layer, suffixes[s]);
                 return fail(GLASS_BAD_INPUT, "%s: tensor %s is missing, which %s asks for",
                             archive_path(im->archive), name, im->config_path);
             }
@@ -245,9 +307,15 @@ static glass_status read_tensors(struct import *im) {
     int64_t n_rows = 0;
     while (im->family->names[n_rows].theirs != NULL) n_rows++;
     TRY(mem_alloc_zero(&im->claimed, (size_t)(n_rows * im->n_layer), IMPORT_SUFFIXES));
+    if (im->family->xielu) {
+        TRY(mem_alloc_zero(&im->xielu, (size_t)im->n_layer,
+                           IMPORT_XIELU * sizeof *im->xielu));
+        TRY(mem_alloc_zero(&im->xielu_there, (size_t)im->n_layer, IMPORT_XIELU));
+    }
     for (int64_t i = 0; i < archive_n_tensors(im->archive); i++)
         TRY(one_tensor(im, archive_tensor_at(im->archive, i)));
     TRY(check_complete(im));
+    if (im->family->xielu) TRY(put_xielu(im));
     const struct archive_tensor *e = embedding(im);
     if (im->n_vocab != 0 && e != NULL && e->n_dims == 2 && e->shape[0] != im->n_vocab)
         return fail(GLASS_BAD_INPUT, "%s: vocab_size is %lld, but %s has %lld rows",
@@ -270,6 +338,8 @@ glass_status import_hf(struct gguf_build *build, struct archive *archive,
     if (status == GLASS_OK) status = read_tensors(&im);
     json_decref(im.config);
     mem_free(im.claimed);
+    mem_free(im.xielu);
+    mem_free(im.xielu_there);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* import_hf_names.c - Hugging Face's families as data: what their tensors and settings are
  * called, and what those are in the canonical form. */
+#include "model/config.h"
 #include "model/import_parts.h"
 
 #include <math.h>
@@ -14,17 +15,21 @@
 /* ---- tensors ---- */
 
 /* Rows of q and k in halves: the family's rotation takes pairs. */
-#define LLAMA_NAMES(how_q, how_k, bias_qkv, bias_o, bias_mlp)                              \
+#define ENDS(how_norm)                                                                     \
     {"embed_tokens", "token_embd", HOW_AS_IS, BIAS_NEVER},                                 \
-    {"norm", "output_norm", HOW_AS_IS, BIAS_NEVER},                                        \
-    {"lm_head", "output", HOW_AS_IS, BIAS_NEVER},                                          \
+    {"norm", "output_norm", how_norm, BIAS_NEVER},                                         \
+    {"lm_head", "output", HOW_AS_IS, BIAS_NEVER}
+#define ATTENTION(how_q, how_k, bias_qkv, bias_o)                                          \
     {"layers.#.self_attn.q_proj", "blk.#.attn_q", how_q, bias_qkv},                        \
     {"layers.#.self_attn.k_proj", "blk.#.attn_k", how_k, bias_qkv},                        \
     {"layers.#.self_attn.v_proj", "blk.#.attn_v", HOW_AS_IS, bias_qkv},                    \
-    {"layers.#.self_attn.o_proj", "blk.#.attn_output", HOW_AS_IS, bias_o},                 \
+    {"layers.#.self_attn.o_proj", "blk.#.attn_output", HOW_AS_IS, bias_o}
+#define GATED_MLP(bias_mlp)                                                                \
     {"layers.#.mlp.gate_proj", "blk.#.ffn_gate", HOW_AS_IS, bias_mlp},                     \
     {"layers.#.mlp.up_proj", "blk.#.ffn_up", HOW_AS_IS, bias_mlp},                         \
     {"layers.#.mlp.down_proj", "blk.#.ffn_down", HOW_AS_IS, bias_mlp}
+#define LLAMA_NAMES(how_q, how_k, bias_qkv, bias_o, bias_mlp)                              \
+    ENDS(HOW_AS_IS), ATTENTION(how_q, how_k, bias_qkv, bias_o), GATED_MLP(bias_mlp)
 #define NORMS_BEFORE                                                                       \
     {"layers.#.input_layernorm", "blk.#.attn_norm", HOW_AS_IS, BIAS_NEVER},                \
     {"layers.#.post_attention_layernorm", "blk.#.ffn_norm", HOW_AS_IS, BIAS_NEVER}
@@ -32,9 +37,10 @@
     {"layers.#.post_attention_layernorm", "blk.#.post_attention_norm", HOW_AS_IS,          \
      BIAS_NEVER},                                                                          \
     {"layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm", HOW_AS_IS, BIAS_NEVER}
-#define NORMS_OF_HEADS                                                                     \
-    {"layers.#.self_attn.q_norm", "blk.#.attn_q_norm", HOW_AS_IS, BIAS_NEVER},             \
-    {"layers.#.self_attn.k_norm", "blk.#.attn_k_norm", HOW_AS_IS, BIAS_NEVER}
+#define NORMS_OF_HEADS_AS(how)                                                             \
+    {"layers.#.self_attn.q_norm", "blk.#.attn_q_norm", how, BIAS_NEVER},                   \
+    {"layers.#.self_attn.k_norm", "blk.#.attn_k_norm", how, BIAS_NEVER}
+#define NORMS_OF_HEADS NORMS_OF_HEADS_AS(HOW_AS_IS)
 #define END {NULL, NULL, HOW_AS_IS, BIAS_NEVER}
 
 static const struct import_name llama_names[] = {
@@ -98,6 +104,87 @@ static const struct import_name gptneox_names[] = {
     {"layers.#.mlp.dense_h_to_4h", "blk.#.ffn_up", HOW_AS_IS, BIAS_ALWAYS},
     {"layers.#.mlp.dense_4h_to_h", "blk.#.ffn_down", HOW_AS_IS, BIAS_ALWAYS},
     END};
+
+static const struct import_name gptj_names[] = {
+    {"wte", "token_embd", HOW_AS_IS, BIAS_NEVER},
+    {"ln_f", "output_norm", HOW_AS_IS, BIAS_ALWAYS},
+    {"lm_head", "output", HOW_AS_IS, BIAS_ALWAYS},
+    {"h.#.ln_1", "blk.#.attn_norm", HOW_AS_IS, BIAS_ALWAYS},
+    {"h.#.attn.q_proj", "blk.#.attn_q", HOW_AS_IS, BIAS_NEVER},
+    {"h.#.attn.k_proj", "blk.#.attn_k", HOW_AS_IS, BIAS_NEVER},
+    {"h.#.attn.v_proj", "blk.#.attn_v", HOW_AS_IS, BIAS_NEVER},
+    {"h.#.attn.out_proj", "blk.#.attn_output", HOW_AS_IS, BIAS_NEVER},
+    {"h.#.mlp.fc_in", "blk.#.ffn_up", HOW_AS_IS, BIAS_ALWAYS},
+    {"h.#.mlp.fc_out", "blk.#.ffn_down", HOW_AS_IS, BIAS_ALWAYS},
+    END};
+static const struct import_name bigcode_names[] = {
+    GPT2_NAMES(HOW_AS_IS),
+    {"h.#.attn.c_attn", "blk.#.attn_qkv", HOW_AS_IS, BIAS_ALWAYS},
+    {"h.#.attn.c_proj", "blk.#.attn_output", HOW_AS_IS, BIAS_ALWAYS},
+    END};
+
+/* Gemma multiplies by one more than its norms' weights. */
+static const struct import_name gemma_names[] = {
+    ENDS(HOW_PLUS_ONE),
+    ATTENTION(HOW_AS_IS, HOW_AS_IS, BIAS_ATTENTION, BIAS_ATTENTION),
+    GATED_MLP(BIAS_NEVER),
+    {"layers.#.input_layernorm", "blk.#.attn_norm", HOW_PLUS_ONE, BIAS_NEVER},
+    {"layers.#.post_attention_layernorm", "blk.#.ffn_norm", HOW_PLUS_ONE, BIAS_NEVER},
+    END};
+#define GEMMA_NORMS                                                                        \
+    {"layers.#.input_layernorm", "blk.#.attn_norm", HOW_PLUS_ONE, BIAS_NEVER},             \
+    {"layers.#.post_attention_layernorm", "blk.#.post_attention_norm", HOW_PLUS_ONE,       \
+     BIAS_NEVER},                                                                          \
+    {"layers.#.pre_feedforward_layernorm", "blk.#.ffn_norm", HOW_PLUS_ONE, BIAS_NEVER},    \
+    {"layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm", HOW_PLUS_ONE,           \
+     BIAS_NEVER}
+static const struct import_name gemma2_names[] = {
+    ENDS(HOW_PLUS_ONE),
+    ATTENTION(HOW_AS_IS, HOW_AS_IS, BIAS_ATTENTION, BIAS_ATTENTION),
+    GATED_MLP(BIAS_NEVER), GEMMA_NORMS, END};
+static const struct import_name gemma3_names[] = {
+    ENDS(HOW_PLUS_ONE),
+    ATTENTION(HOW_AS_IS, HOW_AS_IS, BIAS_ATTENTION, BIAS_ATTENTION),
+    GATED_MLP(BIAS_NEVER), GEMMA_NORMS, NORMS_OF_HEADS_AS(HOW_PLUS_ONE), END};
+
+/* All biases together, by one key. */
+static const struct import_name starcoder2_names[] = {
+    {"embed_tokens", "token_embd", HOW_AS_IS, BIAS_NEVER},
+    {"norm", "output_norm", HOW_AS_IS, BIAS_ALWAYS},
+    {"lm_head", "output", HOW_AS_IS, BIAS_NEVER},
+    ATTENTION(HOW_AS_IS, HOW_AS_IS, BIAS_ATTENTION, BIAS_ATTENTION),
+    {"layers.#.mlp.c_fc", "blk.#.ffn_up", HOW_AS_IS, BIAS_ATTENTION},
+    {"layers.#.mlp.c_proj", "blk.#.ffn_down", HOW_AS_IS, BIAS_ATTENTION},
+    {"layers.#.input_layernorm", "blk.#.attn_norm", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.post_attention_layernorm", "blk.#.ffn_norm", HOW_AS_IS, BIAS_ALWAYS},
+    END};
+static const struct import_name phi_names[] = {
+    {"embed_tokens", "token_embd", HOW_AS_IS, BIAS_NEVER},
+    {"final_layernorm", "output_norm", HOW_AS_IS, BIAS_ALWAYS},
+    {"lm_head", "output", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.input_layernorm", "blk.#.attn_norm", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.self_attn.q_proj", "blk.#.attn_q", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.self_attn.k_proj", "blk.#.attn_k", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.self_attn.v_proj", "blk.#.attn_v", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.self_attn.dense", "blk.#.attn_output", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.mlp.fc1", "blk.#.ffn_up", HOW_AS_IS, BIAS_ALWAYS},
+    {"layers.#.mlp.fc2", "blk.#.ffn_down", HOW_AS_IS, BIAS_ALWAYS},
+    END};
+static const struct import_name phi3_names[] = {
+    ENDS(HOW_AS_IS),
+    {"layers.#.self_attn.qkv_proj", "blk.#.attn_qkv", HOW_AS_IS, BIAS_NEVER},
+    {"layers.#.self_attn.o_proj", "blk.#.attn_output", HOW_AS_IS, BIAS_NEVER},
+    {"layers.#.mlp.gate_up_proj", "blk.#.ffn_up", HOW_AS_IS, BIAS_NEVER},
+    {"layers.#.mlp.down_proj", "blk.#.ffn_down", HOW_AS_IS, BIAS_NEVER},
+    NORMS_BEFORE, END};
+static const struct import_name apertus_names[] = {
+    ENDS(HOW_AS_IS),
+    ATTENTION(HOW_AS_IS, HOW_AS_IS, BIAS_ATTENTION, BIAS_ATTENTION),
+    {"layers.#.mlp.up_proj", "blk.#.ffn_up", HOW_AS_IS, BIAS_NEVER},
+    {"layers.#.mlp.down_proj", "blk.#.ffn_down", HOW_AS_IS, BIAS_NEVER},
+    {"layers.#.attention_layernorm", "blk.#.attn_norm", HOW_AS_IS, BIAS_NEVER},
+    {"layers.#.feedforward_layernorm", "blk.#.ffn_norm", HOW_AS_IS, BIAS_NEVER},
+    NORMS_OF_HEADS, END};
 
 /* Masks and tables that older programs saved; the model computes them. */
 static const char *const llama_ignored[] = {
@@ -164,6 +251,34 @@ static const struct import_key gptneox_keys[] = {
     FLAG_OR("use_parallel_residual", "use_parallel_residual", true),
     END_KEYS};
 
+static const struct import_key gptj_keys[] = {
+    COUNT("n_layer|num_hidden_layers", "block_count", n_layer),
+    COUNT("n_embd|hidden_size", "embedding_length", n_embd),
+    COUNT("n_positions|max_position_embeddings", "context_length", n_ctx),
+    COUNT("n_head|num_attention_heads", "attention.head_count", n_head),
+    COUNT_OR("n_inner", NULL, n_ff),
+    COUNT_OR("vocab_size", "vocab_size", n_vocab),
+    {"rotary_dim", "rope.dimension_count", KIND_COUNT, false, 64, 0},
+    NUMBER_OR("layer_norm_epsilon", LAYER_EPS, 1e-5),
+    END_KEYS};
+static const struct import_key gemma2_keys[] = {
+    LLAMA_KEYS, NUMBER_OR("rms_norm_eps", RMS_EPS, 1e-6),
+    NUMBER_OR("attn_logit_softcapping", "attn_logit_softcapping", NAN),
+    NUMBER_OR("final_logit_softcapping", "final_logit_softcapping", NAN), END_KEYS};
+static const struct import_key gemma3_keys[] = {
+    LLAMA_KEYS, NUMBER_OR("rms_norm_eps", RMS_EPS, 1e-6),
+    NUMBER_OR("final_logit_softcapping", "final_logit_softcapping", NAN), END_KEYS};
+static const struct import_key starcoder2_keys[] = {
+    LLAMA_KEYS, NUMBER_OR("norm_epsilon", LAYER_EPS, 1e-5), END_KEYS};
+static const struct import_key phi_keys[] = {
+    LLAMA_KEYS, NUMBER_OR("layer_norm_eps", LAYER_EPS, 1e-5), END_KEYS};
+static const struct import_key granite_keys[] = {
+    LLAMA_KEYS, NUMBER_OR("rms_norm_eps", RMS_EPS, 1e-6),
+    NUMBER_OR("embedding_multiplier", "embedding_scale", 1),
+    NUMBER_OR("residual_multiplier", "residual_scale", 1),
+    NUMBER_OR("attention_multiplier", "attention.scale", 1),
+    NUMBER_OR("logits_scaling", "logit_scale", 1), END_KEYS};
+
 #define END_MUSTS {NULL, NULL}
 
 static const struct import_must llama_musts[] = {
@@ -178,6 +293,27 @@ static const struct import_must gptneo_musts[] = {
     {"activation_function", "gelu_new|gelu_pytorch_tanh"}, END_MUSTS};
 static const struct import_must gptneox_musts[] = {
     {"hidden_act", "gelu"}, END_MUSTS};
+static const struct import_must gptj_musts[] = {
+    {"activation_function", "gelu_new|gelu_pytorch_tanh"}, END_MUSTS};
+static const struct import_must bigcode_musts[] = {
+    {"activation_function", "gelu_pytorch_tanh|gelu_new"},
+    {"multi_query", "true"},
+    {"scale_attn_weights", "true"},
+    {"add_cross_attention", "false"},
+    END_MUSTS};
+/* The first files say "gelu", and mean this one. */
+static const struct import_must gemma_musts[] = {
+    {"hidden_act", "gelu_pytorch_tanh|gelu"}, {"hidden_activation", "gelu_pytorch_tanh"},
+    {"use_bidirectional_attention", "false"}, END_MUSTS};
+static const struct import_must gemma2_musts[] = {
+    {"hidden_activation", "gelu_pytorch_tanh"},
+    {"use_bidirectional_attention", "false"}, END_MUSTS};
+static const struct import_must starcoder2_musts[] = {
+    {"hidden_act", "gelu_pytorch_tanh|gelu_new"}, END_MUSTS};
+static const struct import_must phi_musts[] = {
+    {"hidden_act", "gelu_new|gelu_pytorch_tanh"}, {"qk_layernorm", "false"}, END_MUSTS};
+static const struct import_must apertus_musts[] = {
+    {"hidden_act", "xielu"}, END_MUSTS};
 
 /* ---- what tables cannot say ---- */
 
@@ -285,6 +421,124 @@ static glass_status gptneo_more(struct import *im) {
     return put_windows(im, window, pattern);
 }
 
+/* A window for all layers, where there is one. */
+static glass_status window_more(struct import *im) {
+    int64_t window;
+    TRY(import_count(im, im->config, "sliding_window", &window, 1, IMPORT_COUNT, 0));
+    return window == 0 ? GLASS_OK
+                       : import_put_count(im, "attention.sliding_window", window);
+}
+
+/* A window in every layer but each step-th, unless the file says which. */
+static glass_status window_but(struct import *im, int64_t step) {
+    int64_t window;
+    uint8_t pattern[IMPORT_LAYERS];
+    bool any = false;
+    TRY(import_count(im, im->config, "sliding_window", &window, 1, IMPORT_COUNT, 4096));
+    for (int64_t i = 0; i < im->n_layer; i++) {
+        pattern[i] = (i + 1) % step != 0;
+        any |= pattern[i];
+    }
+    TRY(layer_types(im, pattern, &any));
+    return any ? put_windows(im, window, pattern)
+               : import_put_count(im, "attention.sliding_window", 0);
+}
+
+static glass_status olmo3_more(struct import *im) {
+    return window_but(im, 4);
+}
+
+/* By what scores are divided, squared. Nothing is put where a file without the key has it. */
+static glass_status score_scale(struct import *im) {
+    const struct family *f = family_find(im->family->arch, strlen(im->family->arch));
+    double n;
+    TRY(import_number(im, im->config, "query_pre_attn_scalar", &n, 256));
+    if (!(n >= 1 && n <= 1e6))
+        return import_bad(im, "query_pre_attn_scalar",
+                          json_object_get(im->config, "query_pre_attn_scalar"),
+                          "1 to 1e6 is possible");
+    int64_t width =
+        im->n_layer == f->wide_scale_layers ? im->n_embd / im->n_head : im->head_dim;
+    return n == (double)width ? GLASS_OK
+                              : import_put_number(im, "attention.scale", 1 / sqrt(n));
+}
+
+/* null says that there is no cap, nothing that it is the family's. */
+static glass_status gemma2_more(struct import *im) {
+    static const char *const caps[] = {"attn_logit_softcapping", "final_logit_softcapping"};
+    for (int i = 0; i < 2; i++)
+        if (json_is_null(json_object_get(im->config, caps[i])))
+            TRY(import_put_number(im, caps[i], 0));
+    TRY(score_scale(im));
+    return window_but(im, 2);
+}
+
+/* Older files have every how many layers there is none. */
+static glass_status gemma3_more(struct import *im) {
+    int64_t step;
+    TRY(import_count(im, im->config, "sliding_window_pattern|_sliding_window_pattern",
+                     &step, 1, IMPORT_LAYERS, 6));
+    TRY(score_scale(im));
+    return window_but(im, step);
+}
+
+/* Which layers rotate: a 1 each, or all but every n-th. Windows, where there are any, are in
+ * the others. */
+static glass_status smollm3_more(struct import *im) {
+    const json_t *list;
+    const char *const want = "a list of 0 or 1 for each layer is possible";
+    char key[64];
+    uint8_t rotated[IMPORT_LAYERS], pattern[IMPORT_LAYERS];
+    bool windows, any = false;
+    int64_t step, window;
+    TRY(import_count(im, im->config, "no_rope_layer_interval", &step, 1, IMPORT_COUNT, 4));
+    TRY(import_get(im, im->config, "no_rope_layers", &list));
+    TRY(import_flag(im, im->config, "use_sliding_window", &windows, false));
+    TRY(import_count(im, im->config, "sliding_window", &window, 1, IMPORT_COUNT, 0));
+    if (list != NULL && json_array_size(list) != (size_t)im->n_layer)
+        return import_bad(im, "no_rope_layers", list, want);
+    for (int64_t i = 0; i < im->n_layer; i++) {
+        const json_t *item = json_array_get(list, (size_t)i);
+        const json_int_t n = json_integer_value(item);
+        if (list != NULL && (!json_is_integer(item) || n < 0 || n > 1))
+            return import_bad(im, "no_rope_layers", list, want);
+        rotated[i] = list == NULL ? (i + 1) % step != 0 : n == 1;
+        pattern[i] = windows && window > 0 && !rotated[i];
+        any |= pattern[i];
+    }
+    snprintf(key, sizeof key, "%s.attention.rope_pattern", im->family->arch);
+    TRY(gguf_put_array(im->values, key, GGUF_BOOL, rotated, (uint64_t)im->n_layer));
+    TRY(layer_types(im, pattern, &any));
+    if (any && window == 0)
+        return import_bad(im, "sliding_window",
+                          json_object_get(im->config, "sliding_window"),
+                          "layer_types has layers with a window");
+    return any ? put_windows(im, window, pattern) : GLASS_OK;
+}
+
+static glass_status bigcode_more(struct import *im) {
+    TRY(import_put_count(im, "attention.head_count_kv", 1));
+    return gpt2_more(im);
+}
+
+/* Without these settings the class has some of its own. */
+static glass_status check_rope_said(struct import *im) {
+    const json_t *rope;
+    TRY(import_get(im, im->config, "rope_parameters|rope_scaling", &rope));
+    return rope != NULL ? GLASS_OK
+                        : import_bad(im, "rope_parameters", rope, "this family needs it");
+}
+
+static glass_status ministral3_more(struct import *im) {
+    TRY(check_rope_said(im));
+    return window_more(im);
+}
+
+/* OLMo 1's layer norms have a fixed epsilon. */
+static glass_status olmo_more(struct import *im) {
+    return import_put_number(im, LAYER_EPS, 1e-5);
+}
+
 /* ---- families ---- */
 
 static const struct import_family families[] = {
@@ -303,7 +557,7 @@ static const struct import_family families[] = {
      .more = qwen_more},
     {.model_type = "olmo", .arch = "olmo", .prefix = "model.", .names = olmo_names,
      .ignored = llama_ignored, .keys = olmo_keys, .musts = llama_musts,
-     .rope = true, .rope_part = 1},
+     .rope = true, .rope_part = 1, .more = olmo_more},
     {.model_type = "olmo2", .arch = "olmo2", .prefix = "model.", .names = olmo2_names,
      .ignored = llama_ignored, .keys = olmo2_keys, .musts = llama_musts,
      .rope = true, .rope_part = 1},
@@ -316,6 +570,49 @@ static const struct import_family families[] = {
     {.model_type = "gpt_neox", .arch = "gptneox", .prefix = "gpt_neox.",
      .names = gptneox_names, .ignored = gptneox_ignored, .keys = gptneox_keys,
      .musts = gptneox_musts, .attention_bias = true, .rope = true, .rope_part = 0.25},
+    {.model_type = "gptj", .arch = "gptj", .prefix = "transformer.", .names = gptj_names,
+     .ignored = gpt2_ignored, .keys = gptj_keys, .musts = gptj_musts, .more = gpt2_more},
+    {.model_type = "gpt_bigcode", .arch = "starcoder", .prefix = "transformer.",
+     .names = bigcode_names, .ignored = gpt2_ignored, .keys = gpt2_keys,
+     .musts = bigcode_musts, .tied = true, .more = bigcode_more},
+    {.model_type = "smollm3", .arch = "smollm3", .prefix = "model.", .names = llama_names,
+     .ignored = llama_ignored, .keys = llama_keys, .musts = llama_musts, .tied = true,
+     .rope = true, .rope_part = 1, .rope_theta = 2e6, .more = smollm3_more},
+    {.model_type = "olmo3", .arch = "olmo2", .prefix = "model.", .names = olmo2_names,
+     .ignored = llama_ignored, .keys = olmo2_keys, .musts = llama_musts,
+     .rope = true, .rope_part = 1, .rope_theta = 5e5, .rope_kinds = true,
+     .more = olmo3_more},
+    {.model_type = "gemma", .arch = "gemma", .prefix = "model.", .names = gemma_names,
+     .ignored = llama_ignored, .keys = llama_keys, .musts = gemma_musts, .tied = true,
+     .rope = true, .rope_part = 1, .head_dim = 256},
+    {.model_type = "gemma2", .arch = "gemma2", .prefix = "model.", .names = gemma2_names,
+     .ignored = llama_ignored, .keys = gemma2_keys, .musts = gemma2_musts, .tied = true,
+     .rope = true, .rope_part = 1, .head_dim = 256, .more = gemma2_more},
+    {.model_type = "gemma3_text", .arch = "gemma3", .prefix = "model.",
+     .names = gemma3_names, .ignored = llama_ignored, .keys = gemma3_keys,
+     .musts = gemma2_musts, .tied = true, .rope = true, .rope_part = 1, .rope_theta = 1e6,
+     .rope_kinds = true, .rope_local = 1e4, .head_dim = 256, .more = gemma3_more},
+    {.model_type = "starcoder2", .arch = "starcoder2", .prefix = "model.",
+     .names = starcoder2_names, .ignored = llama_ignored, .keys = starcoder2_keys,
+     .musts = starcoder2_musts, .bias_key = "use_bias", .attention_bias = true,
+     .tied = true, .rope = true, .rope_part = 1, .more = window_more},
+    {.model_type = "phi", .arch = "phi2", .prefix = "model.", .names = phi_names,
+     .ignored = llama_ignored, .keys = phi_keys, .musts = phi_musts, .rope = true,
+     .rope_part = 0.5},
+    {.model_type = "phi3", .arch = "phi3", .prefix = "model.", .names = phi3_names,
+     .ignored = llama_ignored, .keys = olmo2_keys, .musts = llama_musts, .rope = true,
+     .rope_part = 1, .more = window_more},
+    {.model_type = "granite", .arch = "granite", .prefix = "model.", .names = llama_names,
+     .ignored = llama_ignored, .keys = granite_keys, .musts = llama_musts, .rope = true,
+     .rope_part = 1},
+    {.model_type = "ministral3", .arch = "mistral3", .prefix = "model.",
+     .names = mistral_names, .ignored = llama_ignored, .keys = olmo2_keys,
+     .musts = llama_musts, .rope = true, .rope_part = 1, .rope_theta = 1e6,
+     .head_dim = 128, .more = ministral3_more},
+    {.model_type = "apertus", .arch = "apertus", .prefix = "model.",
+     .names = apertus_names, .ignored = llama_ignored, .keys = olmo2_keys,
+     .musts = apertus_musts, .rope = true, .rope_part = 1, .rope_theta = 12e6,
+     .xielu = true, .more = check_rope_said},
 };
 // clang-format on
 
@@ -325,6 +622,13 @@ const struct import_family *import_family_find(const char *model_type) {
     return NULL;
 }
 
+const struct import_family *import_family_at(int i) {
+    return i < (int)(sizeof families / sizeof *families) ? &families[i] : NULL;
+}
+
 const char *import_family_names(void) {
-    return "llama, mistral, qwen2, qwen3, olmo, olmo2, gpt2, gpt_neo, gpt_neox";
+    return "llama, mistral, ministral3, qwen2, qwen3, smollm3, olmo, olmo2, olmo3, gemma, "
+           "gemma2, gemma3_text, apertus, granite, phi, phi3, gpt2, gpt_neo, gpt_neox, "
+           "gptj, "
+           "gpt_bigcode, starcoder2";
 }

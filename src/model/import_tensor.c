@@ -51,19 +51,24 @@ static glass_status fill_view(struct import *im, struct gguf_view *v,
     return GLASS_OK;
 }
 
-glass_status import_tensor(struct import *im, const char *name, enum import_how how,
-                           const struct archive_tensor *t) {
+glass_status import_check_type(const struct import *im, const struct archive_tensor *t) {
     char text[128];
     if (!t->known) {
         snprintf(text, sizeof text, "numbers of type %.60s cannot be weights", t->type);
         return bad(t, im, text);
     }
-    if (t->n_dims < 1 || t->n_dims > 4) return bad(t, im, "it has not 1 to 4 dimensions");
     if (t->dtype != GLASS_F32 && t->dtype != GLASS_F16 && t->dtype != GLASS_BF16) {
         snprintf(text, sizeof text, "it is %s; F32, F16 and BF16 can be weights",
                  glass_dtype_name(t->dtype));
         return bad(t, im, text);
     }
+    return GLASS_OK;
+}
+
+glass_status import_tensor(struct import *im, const char *name, enum import_how how,
+                           const struct archive_tensor *t) {
+    TRY(import_check_type(im, t));
+    if (t->n_dims < 1 || t->n_dims > 4) return bad(t, im, "it has not 1 to 4 dimensions");
     struct gguf_piece piece = {t->data, t->shape[0]};
     struct gguf_view view = {.stored = t->dtype, .n_pieces = 1};
     struct gguf_tensor out = {.name = name, .dtype = t->dtype, .n_dims = t->n_dims};

@@ -67,20 +67,41 @@ static glass_status open_tokenizer(struct glass_model *m) {
     return open_template(m);
 }
 
-glass_status glass_model_open(glass_model **out, const char *path,
-                              const glass_model_options *options) {
-    glass_status status;
+glass_status model_create(struct glass_model **out, struct gguf *file,
+                          glass_tokenizer *tokenizer) {
     struct glass_model *m;
     *out = NULL;
-    TRY(math_isa_status());
-    TRY(mem_alloc_zero(&m, 1, sizeof *m));
-    TRY_FAIL(import_open(&m->file, &m->tokenizer, path));
+    glass_status status = mem_alloc_zero(&m, 1, sizeof *m);
+    if (status != GLASS_OK) {
+        glass_tokenizer_close(tokenizer);
+        gguf_close(file);
+        return status;
+    }
+    m->file = file;
+    m->tokenizer = tokenizer;
     TRY_FAIL(config_read(&m->config, m->file));
     TRY_FAIL(weights_bind(&m->weights, &m->config, m->file));
     TRY_FAIL(
         mem_copy_text(&m->family, m->config.family.arch, strlen(m->config.family.arch)));
     TRY_FAIL(open_tokenizer(m));
     TRY_FAIL(describe_model(m));
+    *out = m;
+    return GLASS_OK;
+fail:
+    glass_model_close(m);
+    return status;
+}
+
+glass_status glass_model_open(glass_model **out, const char *path,
+                              const glass_model_options *options) {
+    glass_status status;
+    struct glass_model *m;
+    struct gguf *file;
+    glass_tokenizer *tokenizer;
+    *out = NULL;
+    TRY(math_isa_status());
+    TRY(import_open(&file, &tokenizer, path));
+    TRY(model_create(&m, file, tokenizer));
     if (options != NULL && options->progress != NULL) TRY_FAIL(warm(m->file, options));
     for (int i = 0; options != NULL && options->lock_memory && i < gguf_n_parts(m->file);
          i++)

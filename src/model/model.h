@@ -25,4 +25,9 @@ struct glass_model {
     uint8_t fingerprint[32]; /* SHA-256 of metadata and tensor table, not of the weights */
 };
 
+/* A model of a gguf that is open already, and the tokenizer that came beside it (NULL: it is
+ * in the gguf, or there is none). Both are taken over, also on failure. */
+glass_status model_create(struct glass_model **out, struct gguf *file,
+                          glass_tokenizer *tokenizer);
+
 #endif

@@ -232,6 +232,36 @@ glass_status glass_sampler_next(glass_sampler *s, int32_t *id, const float *logi
     return GLASS_OK;
 }
 
+glass_status sampler_shadow(struct glass_sampler *shadow, const struct glass_sampler *s,
+                            int64_t ahead) {
+    if (shadow->cap_history < s->n_history + ahead) {
+        int64_t cap = 2 * (s->n_history + ahead);
+        TRY(mem_resize(&shadow->history, (size_t)cap, sizeof *s->history));
+        TRY(mem_resize(&shadow->z, (size_t)cap, sizeof *s->z));
+        shadow->cap_history = cap;
+    }
+    shadow->o = s->o;
+    shadow->tokenizer = s->tokenizer;
+    shadow->bias = s->bias;
+    shadow->breakers = s->breakers;
+    shadow->n_breakers = s->n_breakers;
+    shadow->n_draws = s->n_draws;
+    shadow->mu = s->mu;
+    shadow->n_history = s->n_history;
+    if (s->n_history > 0)
+        memcpy(shadow->history, s->history, (size_t)s->n_history * sizeof *s->history);
+    return GLASS_OK;
+}
+
+void sampler_shadow_clear(struct glass_sampler *shadow) {
+    list_clear(&shadow->list);
+    mem_free(shadow->seen);
+    mem_free(shadow->logits);
+    mem_free(shadow->history);
+    mem_free(shadow->z);
+    *shadow = (struct glass_sampler){0};
+}
+
 void glass_logprobs(float *out, const float *logits, int64_t n) {
     const struct math_kernels *m = math_kernels();
     float most = m->max_f32(logits, n);

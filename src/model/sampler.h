@@ -39,6 +39,13 @@ struct glass_sampler {
     float mu; /* mirostat's running bound */
 };
 
+/* Makes shadow, zero at first, stand where s stands: it draws what s would draw next from the
+ * same logits, and leaves s as it is. It borrows from s, and may go on for `ahead` tokens. */
+glass_status sampler_shadow(struct glass_sampler *shadow, const struct glass_sampler *s,
+                            int64_t ahead);
+/* Frees what is the shadow's own. */
+void sampler_shadow_clear(struct glass_sampler *shadow);
+
 /* sampler_list.c */
 glass_status list_reserve(struct list *l, int64_t n);
 void list_clear(struct list *l);

@@ -113,6 +113,8 @@ static glass_status take(struct text *x) {
                         (long long)x->n_vocab, (long long)info.n_vocab);
         x->n_vocab = info.n_vocab;
         x->block = score_block(x->n_vocab, j->n_ctx);
+        s.adapters = o->adapters;
+        s.n_adapters = m == 0 ? o->n_adapters : 0;
         TRY(glass_session_create(&x->sessions[m], j->models[m], &s));
         TRY(mem_alloc_aligned(&x->logits[m], (size_t)(x->block * x->n_vocab),
                               sizeof *x->logits[m]));

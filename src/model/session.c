@@ -81,6 +81,7 @@ glass_status glass_session_create(glass_session **out, const glass_model *model,
     TRY_FAIL(mem_alloc(&s->tokens, (size_t)o.n_ctx, sizeof *s->tokens));
     TRY_FAIL(take_caches(s, &o));
     TRY_FAIL(take_work(s, &o));
+    TRY_FAIL(glass_session_set_adapters(s, o.adapters, o.n_adapters));
     *out = s;
     return GLASS_OK;
 fail:
@@ -96,7 +97,34 @@ void glass_session_free(glass_session *s) {
     mem_free(s->work.block);
     mem_free(s->pass_caches);
     mem_free(s->requests);
+    adapt_set_free(s->adapters);
+    adapt_release(&s->adapt);
     mem_free(s);
+}
+
+static glass_status reserve_adapters(struct glass_session *lead,
+                                     const struct adapt_set *set) {
+    if (set == NULL) return GLASS_OK;
+    return adapt_reserve(&lead->adapt, lead->work.n_rows, lead->work.n_threads, set->width);
+}
+
+glass_status glass_session_set_adapters(glass_session *s, const glass_adapter_use *uses,
+                                        int n) {
+    struct adapt_set *set;
+    if (s->n_tokens > 0)
+        return fail(GLASS_USAGE,
+                    "adapters change in an empty session only; this one holds "
+                    "%lld tokens",
+                    (long long)s->n_tokens);
+    TRY(adapt_set_create(&set, s->model, uses, n));
+    glass_status status = reserve_adapters(s, set);
+    if (status != GLASS_OK) {
+        adapt_set_free(set);
+        return status;
+    }
+    adapt_set_free(s->adapters);
+    s->adapters = set;
+    return GLASS_OK;
 }
 
 static glass_status check_item(const glass_batch_item *items, int64_t i) {
@@ -138,12 +166,17 @@ static void add_rows(struct pass *p, struct glass_session *lead,
     }
     w->segments[p->n_segments] = (struct attn_segment){NULL, s->n_tokens, row, n};
     lead->pass_caches[p->n_segments++] = s->caches;
-    if (item->logits != NULL && item->all_logits)
-        lead->requests[p->n_requests++] =
-            (struct logit_request){row, n, item->logits + done * V};
-    if (item->logits != NULL && !item->all_logits && done + n == item->n)
-        lead->requests[p->n_requests++] =
-            (struct logit_request){row + n - 1, 1, item->logits};
+    struct logit_request request = {row, n, item->logits};
+    if (item->all_logits)
+        request.out += done * V;
+    else
+        request = (struct logit_request){row + n - 1, 1, item->logits};
+    if (lead->adapt.block != NULL) adapt_rows(&lead->adapt.pass, n, s->adapters);
+    if (item->logits != NULL && (item->all_logits || done + n == item->n)) {
+        lead->requests[p->n_requests++] = request;
+        if (lead->adapt.block != NULL)
+            adapt_rows(&lead->adapt.head, request.n, s->adapters);
+    }
     memcpy(s->tokens + s->n_tokens, item->tokens + done, (size_t)n * sizeof(int32_t));
     s->n_tokens += n;
     p->n_rows += n;
@@ -155,7 +188,10 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
                      .weights = &lead->model->weights,
                      .work = &lead->work,
                      .caches = lead->pass_caches,
-                     .requests = lead->requests};
+                     .requests = lead->requests,
+                     .observer = lead->observer};
+    struct adapt *rows = &lead->adapt.pass, *wanted = &lead->adapt.head;
+    rows->n_rows = rows->n_runs = wanted->n_rows = wanted->n_runs = 0;
     while (cursor->at < n_items && p.n_rows < lead->work.n_rows) {
         const glass_batch_item *item = &items[cursor->at];
         int64_t room = lead->work.n_rows - p.n_rows, left = item->n - cursor->done;
@@ -164,6 +200,8 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
         cursor->done += n;
         if (cursor->done == item->n) *cursor = (struct cursor){cursor->at + 1, 0};
     }
+    if (rows->n_runs > 0) p.adapt = rows;
+    if (wanted->n_runs > 0) p.adapt_head = wanted;
     if (p.n_rows > 0) forward(&p);
 }
 
@@ -175,6 +213,8 @@ glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items) {
     struct glass_session *lead = items[0].session;
     for (int64_t i = 1; i < n_items; i++)
         if (items[i].session->n_ctx > lead->n_ctx) lead = items[i].session;
+    for (int64_t i = 0; i < n_items; i++)
+        TRY(reserve_adapters(lead, items[i].session->adapters));
     while (cursor.at < n_items) run_pass(lead, items, n_items, &cursor);
     return GLASS_OK;
 }

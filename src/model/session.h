@@ -17,6 +17,9 @@ struct glass_session {
     struct workspace work;
     struct attn_cache **pass_caches; /* (n_batch) one per segment of a pass */
     struct logit_request *requests;  /* (n_batch) */
+    struct adapt_set *adapters;      /* NULL without any */
+    struct adapt_memory adapt;       /* of the passes that this session leads */
+    const struct observer *observer; /* of the passes that this session leads; or NULL */
 };
 
 /* Whether it takes the rope's frequencies for long sessions. */

@@ -1,7 +1,7 @@
 /* session_file.c - a session's tokens and cache in a file, and back.
  *
- * Layout, little-endian: "GLASSSES", u32 version, u32 cache type, the model's fingerprint
- * (32 bytes), i64 n_tokens, n_layer, n_head_kv, head_dim, is_long; the tokens (i32); per layer
+ * Layout, little-endian: "GLASSSES", u32 version, u32 cache type, the fingerprint
+ * of the model and the adapters (32 bytes), i64 n_tokens, n_layer, n_head_kv, head_dim, is_long; the tokens (i32); per layer
  * the K rows, then the V rows (attn_export); last the SHA-256 of all before. */
 #include "base/buf.h"
 #include "base/hash.h"
@@ -21,14 +21,13 @@ struct header {
     int64_t n_tokens, n_layer, n_head_kv, head_dim, is_long;
 };
 
-static struct header header_of(const struct glass_session *s) {
+static glass_status header_of(struct header *h, const struct glass_session *s) {
     const struct config *c = &s->model->config;
-    struct header h = {FILE_VERSION, (uint32_t)s->caches[0].dtype,
-                       {0},          s->n_tokens,
-                       c->n_layer,   c->n_head_kv,
-                       c->head_dim,  session_is_long(s)};
-    memcpy(h.fingerprint, s->model->fingerprint, sizeof h.fingerprint);
-    return h;
+    *h = (struct header){FILE_VERSION, (uint32_t)s->caches[0].dtype,
+                         {0},          s->n_tokens,
+                         c->n_layer,   c->n_head_kv,
+                         c->head_dim,  session_is_long(s)};
+    return adapt_fingerprint(h->fingerprint, s->model, s->adapters);
 }
 
 static size_t rows_bytes(const struct glass_session *s, int64_t n) {
@@ -37,9 +36,10 @@ static size_t rows_bytes(const struct glass_session *s, int64_t n) {
 }
 
 static glass_status write_parts(const struct glass_session *s, struct buf *b) {
-    struct header h = header_of(s);
+    struct header h;
     size_t rows = rows_bytes(s, s->n_tokens);
     uint8_t digest[DIGEST_BYTES];
+    TRY(header_of(&h, s));
     TRY(buf_append(b, magic, MAGIC_BYTES));
     TRY(buf_append(b, &h, sizeof h));
     TRY(buf_append(b, s->tokens, (size_t)s->n_tokens * sizeof *s->tokens));
@@ -63,14 +63,16 @@ glass_status glass_session_save(const glass_session *s, const char *path) {
 
 static glass_status check_header(const struct glass_session *s, const struct header *h,
                                  const char *path) {
-    struct header want = header_of(s);
+    struct header want;
+    TRY(header_of(&want, s));
     if (h->version != FILE_VERSION)
         return fail(GLASS_BAD_INPUT, "%s: session file version %u; this program reads %d",
                     path, h->version, FILE_VERSION);
     if (memcmp(h->fingerprint, want.fingerprint, sizeof want.fingerprint) != 0 ||
         h->n_layer != want.n_layer || h->n_head_kv != want.n_head_kv ||
         h->head_dim != want.head_dim)
-        return fail(GLASS_BAD_INPUT, "%s: the session of another model", path);
+        return fail(GLASS_BAD_INPUT,
+                    "%s: the session of another model, or of other adapters", path);
     if (h->dtype != want.dtype)
         return fail(GLASS_BAD_INPUT, "%s: its cache is %s, this session's %s", path,
                     glass_dtype_name((glass_dtype)h->dtype)

@@ -329,6 +329,26 @@ static glass_status bind_all(struct binder *b, struct weights *w) {
     return GLASS_OK;
 }
 
+static struct linear *linear_of(struct layer *l, int kind) {
+    struct linear *const all[LINEARS] = {
+        [LINEAR_Q] = &l->q,       [LINEAR_K] = &l->k,       [LINEAR_V] = &l->v,
+        [LINEAR_O] = &l->o,       [LINEAR_GATE] = &l->gate, [LINEAR_UP] = &l->up,
+        [LINEAR_DOWN] = &l->down,
+    };
+    return all[kind];
+}
+
+const struct linear *weights_linear(const struct weights *w, int64_t n_layer, int64_t id) {
+    if (id == n_layer * LINEARS) return &w->head;
+    return linear_of(&w->layers[id / LINEARS], (int)(id % LINEARS));
+}
+
+static void number_linears(struct weights *w, int64_t n_layer) {
+    w->head.id = n_layer * LINEARS;
+    for (int64_t i = 0; i < w->head.id; i++)
+        linear_of(&w->layers[i / LINEARS], (int)(i % LINEARS))->id = i;
+}
+
 glass_status weights_bind(struct weights *out, struct config *config,
                           const struct gguf *g) {
     glass_status status;
@@ -354,6 +374,7 @@ glass_status weights_bind(struct weights *out, struct config *config,
     b.copies = out->copies;
     b.used = b.n_copied = 0;
     TRY_FAIL(bind_all(&b, out));
+    number_linears(out, config->n_layer);
     return GLASS_OK;
 fail:
     weights_clear(out);

@@ -18,6 +18,20 @@ struct linear {
     /* Outputs come with each head's two halves apart, though the family rotates pairs: a file
      * of Hugging Face's, read in place. b is in that order too. */
     bool halves;
+    int64_t
+        id; /* its number in the model: layer * LINEARS + kind, the head's after these */
+};
+
+/* Kinds of linear layers that every layer may have. */
+enum linear_kind {
+    LINEAR_Q,
+    LINEAR_K,
+    LINEAR_V,
+    LINEAR_O,
+    LINEAR_GATE,
+    LINEAR_UP,
+    LINEAR_DOWN,
+    LINEARS
 };
 
 enum { ROPE_KINDS = 2 };
@@ -57,6 +71,8 @@ struct weights {
 /* Binds every tensor that the family's row asks for, checking names, shapes and types;
  * fills config's n_vocab from the embedding. GLASS_BAD_INPUT names the tensor. */
 glass_status weights_bind(struct weights *out, struct config *config, const struct gguf *g);
+/* Linear layer `id` of n_layer * LINEARS + 1; its data is NULL where the model has none. */
+const struct linear *weights_linear(const struct weights *w, int64_t n_layer, int64_t id);
 void weights_clear(struct weights *w);
 
 #endif

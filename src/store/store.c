@@ -52,6 +52,16 @@ static int64_t folder_bytes(const char *folder) {
     return !settings ? 0 : n_safetensors > 0 ? n_safetensors : n_torch;
 }
 
+/* A checkpoint of glass train. */
+static bool is_checkpoint(const char *folder) {
+    struct buf path = {0};
+    struct stat st;
+    bool good = buf_printf(&path, "%s/model.gguf", folder) == GLASS_OK &&
+                stat(path.data, &st) == 0 && S_ISREG(st.st_mode);
+    buf_free(&path);
+    return good;
+}
+
 /* A folder is listed under its own name. */
 static glass_status add_folder(struct store_listing *l, const char *name, const char *path,
                                const char *place) {
@@ -351,8 +361,9 @@ glass_status store_resolve(char **path, const char *name) {
     *path = NULL;
     /* A folder without a model is no path unless it is written like one. */
     if (stat(name, &st) == 0 &&
-        (S_ISREG(st.st_mode) || (S_ISDIR(st.st_mode) && (strchr("./", name[0]) != NULL ||
-                                                         folder_bytes(name) > 0))))
+        (S_ISREG(st.st_mode) ||
+         (S_ISDIR(st.st_mode) && (strchr("./", name[0]) != NULL || folder_bytes(name) > 0 ||
+                                  is_checkpoint(name)))))
         return mem_copy_text(path, name, strlen(name));
     TRY(store_list(&l));
     int best = 0;

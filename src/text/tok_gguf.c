@@ -143,6 +143,25 @@ static glass_status get_settings(const struct gguf *g, struct tok_source *s) {
     return gguf_get_bool_or(g, KEY("remove_extra_whitespaces"), &s->rules.squeeze, false);
 }
 
+/* A file that names a token outside its vocabulary names none: older converters gave Code
+ * Llama's ids to models without them. */
+static glass_status get_infill(const struct gguf *g, struct tok_source *s) {
+    static const char *const keys[TOK_INFILL_KINDS][2] = {
+        {KEY("fim_pre_token_id"), KEY("prefix_token_id")},
+        {KEY("fim_suf_token_id"), KEY("suffix_token_id")},
+        {KEY("fim_mid_token_id"), KEY("middle_token_id")},
+        {KEY("fim_pad_token_id"), NULL},
+        {KEY("fim_rep_token_id"), NULL},
+        {KEY("fim_sep_token_id"), NULL}};
+    for (int i = 0; i < TOK_INFILL_KINDS; i++) {
+        int64_t id;
+        TRY(get_id(g, keys[i][0], &id, -1));
+        if (id < 0 && keys[i][1] != NULL) TRY(get_id(g, keys[i][1], &id, -1));
+        if (id < s->n_vocab) s->infill[i] = id + 1;
+    }
+    return GLASS_OK;
+}
+
 /* Rules that Glass keeps of a tokenizer.json say more than the keys of the specification:
  * they come first. The keys say BOS and EOS all the same. */
 static glass_status get_rules(const struct gguf *g, struct tok_source *s, bool *found) {
@@ -187,6 +206,7 @@ glass_status tok_read_gguf(struct tok_source *s, const struct gguf *g) {
     TRY(get_pieces(tokens, &s->pieces));
     TRY(get_types(g, s));
     TRY(get_settings(g, s));
+    TRY(get_infill(g, s));
     TRY(get_rules(g, s, &rules));
     if (s->spm) TRY(get_scores(g, s));
     if (s->spm && !rules) return GLASS_OK;

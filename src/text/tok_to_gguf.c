@@ -36,13 +36,13 @@ static glass_status unknown_pre(const struct tok_source *s) {
 /* ---- tokens and types */
 
 /* Spells the id of a token that only fills a gap. */
-static void name_filler(char out[32], int64_t id) {
-    snprintf(out, 32, "[PAD%lld]", (long long)id);
+static void name_filler(char out[40], int64_t id) {
+    snprintf(out, 40, "[PAD%lld]", (long long)id);
 }
 
 static glass_status put_tokens(struct gguf_writer *w, const struct tok_source *s,
                                int64_t n_vocab) {
-    enum { FILLER = 32 };
+    enum { FILLER = 40 };
     struct gguf_string *tokens;
     char *fillers = NULL;
     TRY(mem_alloc(&tokens, (size_t)n_vocab, sizeof *tokens));

@@ -26,7 +26,10 @@ static const char *const control_pieces[] = {
     "<|END_OF_TURN_TOKEN|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>",
     "<|fim_pad|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>",
     "<fim-prefix>", "<fim-middle>", "<fim-suffix>", "<PRE>", "<SUF>", "<MID>",
-    "\xe2\x96\x81<PRE>", "\xe2\x96\x81<SUF>", "\xe2\x96\x81<MID>"};
+    "\xe2\x96\x81<PRE>", "\xe2\x96\x81<SUF>", "\xe2\x96\x81<MID>",
+    ("<\xef\xbd\x9c" "fim\xe2\x96\x81" "begin\xef\xbd\x9c>"),
+    ("<\xef\xbd\x9c" "fim\xe2\x96\x81hole\xef\xbd\x9c>"),
+    ("<\xef\xbd\x9c" "fim\xe2\x96\x81" "end\xef\xbd\x9c>")};
 // clang-format on
 
 static uint32_t byte_chars(uint8_t byte) {
@@ -244,6 +247,9 @@ static glass_status build(glass_tokenizer *t, struct tok_source *source) {
     t->bos = (int32_t)source->bos;
     t->eos = (int32_t)source->eos;
     t->unk = (int32_t)source->unk;
+    for (int i = 0; i < TOK_INFILL_KINDS; i++)
+        t->infill[i] =
+            source->infill[i] <= source->n_vocab ? (int32_t)source->infill[i] : 0;
     t->add_bos = tok_source_adds_bos(source);
     t->rules.whole_words = tok_source_whole_words(source);
     t->add_eos = source->add_eos > 0;

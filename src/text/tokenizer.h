@@ -12,6 +12,7 @@
  *   tok_cut.c                           text -> words (SentencePiece: where no merge crosses)
  *   tok_word.c tok_merge.c tok_queue.c  word -> ids, by cache or by merging
  *   tok_stream.c                        ids -> text, piece by piece
+ *   tok_infill.c                        prompts for what is missing between two texts
  *
  * A "word" is a stretch of text that merges never leave. */
 #ifndef TEXT_TOKENIZER_H
@@ -42,6 +43,17 @@ enum tok_type {
     TOK_USER = 4, /* user-defined: always recognised in text, before anything else */
     TOK_UNUSED = 5,
     TOK_BYTE = 6
+};
+
+/* Tokens for infilling that a file names (tokenizer.ggml.fim_*). */
+enum tok_infill {
+    TOK_INFILL_PREFIX,
+    TOK_INFILL_SUFFIX,
+    TOK_INFILL_MIDDLE,
+    TOK_INFILL_PAD,
+    TOK_INFILL_REPOSITORY,
+    TOK_INFILL_FILE,
+    TOK_INFILL_KINDS
 };
 
 /* No merge; also the priority of pieces that merging may not make. */
@@ -135,6 +147,7 @@ struct glass_tokenizer {
     struct tok_rules rules;
     bool add_bos, add_eos;
     int32_t bos, eos, unk;
+    int32_t infill[TOK_INFILL_KINDS]; /* id + 1, 0 = the file names none */
     int32_t n_vocab;
     uint32_t longest;         /* bytes of the longest piece */
     const char *text;         /* all pieces; borrowed from gguf or owned_text */
@@ -188,6 +201,7 @@ struct tok_source {
     struct tok_rules rules;
     int64_t bos, eos, eot, eom, unk, pad; /* -1 = none */
     int add_bos, add_eos;                 /* -1 = the kind's default */
+    int64_t infill[TOK_INFILL_KINDS];     /* id + 1, 0 = none */
     struct buf json_rules; /* what tok_rules_read reads, to be kept in a GGUF file */
 };
 #define TOK_SOURCE_NONE                                                                    \

@@ -105,7 +105,8 @@ static void walk_layer(struct walk *k, struct layer *w, struct layer *d,
     norm(k, &w->ffn_after, &d->ffn_after, "post_ffw_norm", &s->ffn_after, D);
 }
 
-static void walk_all(struct walk *k, const struct weights *s) {
+/* only: where it only counts, a layer for all of them. */
+static void walk_all(struct walk *k, const struct weights *s, struct layer *only) {
     struct weights *w = &k->p->w, *d = &k->p->d;
     k->n_list = k->used = 0;
     k->layer = -1;
@@ -115,7 +116,8 @@ static void walk_all(struct walk *k, const struct weights *s) {
            false, 1);
     for (int64_t i = 0; i < k->p->config->n_layer; i++) {
         k->layer = i;
-        walk_layer(k, &w->layers[i], &d->layers[i], &s->layers[i]);
+        walk_layer(k, only ? only : &w->layers[i], only ? only : &d->layers[i],
+                   &s->layers[i]);
     }
     k->layer = -1;
     norm(k, &w->final_norm, &d->final_norm, "output_norm", &s->final_norm,
@@ -163,7 +165,7 @@ glass_status params_create(struct params *out, const struct config *config,
     *out = (struct params){.config = config};
     struct walk k = {.p = out};
     TRY_FAIL(borrow(out, source));
-    walk_all(&k, source);
+    walk_all(&k, source, NULL);
     out->n_floats = k.used;
     TRY_FAIL(mem_alloc_aligned(&out->values, (size_t)k.used, sizeof *out->values));
     TRY_FAIL(mem_alloc_aligned(&out->gradients, (size_t)k.used, sizeof *out->gradients));
@@ -171,11 +173,25 @@ glass_status params_create(struct params *out, const struct config *config,
     memset(out->gradients, 0, (size_t)k.used * sizeof *out->gradients);
     TRY_FAIL(mem_alloc_zero(&out->list, (size_t)k.n_list, sizeof *out->list));
     out->n_list = k.n_list;
-    walk_all(&k, source);
+    walk_all(&k, source, NULL);
     return GLASS_OK;
 fail:
     params_clear(out);
     return status;
+}
+
+size_t params_bytes(const struct config *config, const struct weights *source,
+                    int64_t *n_list, int64_t *n_floats) {
+    /* The counting walk touches layers that it is given, to no effect. */
+    struct params p = {.config = config};
+    struct layer none = {0};
+    struct walk k = {.p = &p};
+    size_t layers = (size_t)config->n_layer;
+    walk_all(&k, source, &none);
+    *n_list = k.n_list;
+    *n_floats = k.used;
+    return (size_t)k.n_list * sizeof *p.list + 2 * layers * sizeof none +
+           (source->n_vectors + 2 * (size_t)k.used) * sizeof(float);
 }
 
 void params_clear(struct params *p) {

@@ -33,5 +33,8 @@ struct params {
 glass_status params_create(struct params *out, const struct config *config,
                            const struct weights *source);
 void params_clear(struct params *p);
+/* Bytes that params_create would take, and the lengths of its list and its blocks. */
+size_t params_bytes(const struct config *config, const struct weights *source,
+                    int64_t *n_list, int64_t *n_floats);
 
 #endif

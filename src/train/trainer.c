@@ -16,7 +16,7 @@ glass_status trainer_create(struct trainer **out, const struct glass_model *mode
     TRY(mem_alloc_zero(&t, 1, sizeof *t));
     t->options = *options;
     t->config = &model->config;
-    if (t->options.n_threads == 0) t->options.n_threads = team_default_threads();
+    trainer_fill_options(&t->options);
     TRY_FAIL(params_create(&t->params, &model->config, &model->weights));
     TRY_FAIL(trainer_take(t));
     *out = t;
@@ -42,6 +42,9 @@ static glass_status check(const struct trainer *t, const struct micro_batch *b) 
     if (b->T < 1 || b->T > t->options.n_rows)
         return fail(GLASS_USAGE, "a micro-batch of %lld tokens: 1 to %lld fit",
                     (long long)b->T, (long long)t->options.n_rows);
+    if (b->n_segments > t->options.n_segments)
+        return fail(GLASS_USAGE, "a micro-batch of %lld segments: %lld fit",
+                    (long long)b->n_segments, (long long)t->options.n_segments);
     for (int64_t i = 0; i < b->n_segments; i++) {
         const struct attn_rows *s = &b->segments[i];
         if (s->row != at || s->n < 1 || s->n > t->options.longest)
@@ -269,4 +272,22 @@ const struct params *trainer_params(const struct trainer *t) {
 
 int64_t trainer_n_steps(const struct trainer *t) {
     return t->n_steps;
+}
+
+void trainer_drop(struct trainer *t) {
+    t->n_micro = 0;
+}
+
+float *trainer_moments(struct trainer *t, int which) {
+    return t->moments[which];
+}
+
+void trainer_get_counters(const struct trainer *t, int64_t *n_steps, double powers[2]) {
+    *n_steps = t->n_steps;
+    memcpy(powers, t->powers, sizeof t->powers);
+}
+
+void trainer_set_counters(struct trainer *t, int64_t n_steps, const double powers[2]) {
+    t->n_steps = n_steps;
+    memcpy(t->powers, powers, sizeof t->powers);
 }

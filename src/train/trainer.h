@@ -10,9 +10,11 @@
 #include "train/backward.h"
 
 struct trainer_options {
-    int64_t n_rows;  /* most tokens of a micro-batch */
-    int64_t longest; /* most tokens of a segment */
-    int n_threads;   /* 0 = one per core */
+    int64_t n_rows;     /* most tokens of a micro-batch */
+    int64_t longest;    /* most tokens of a segment */
+    int n_threads;      /* 0 = one per core */
+    int64_t n_segments; /* most segments of a micro-batch; 0 = n_rows */
+    int64_t n_micro;    /* micro-batches of a step: for trainer_bytes alone; 0 = 1 */
 };
 
 /* Rows of one or more segments, one after the other; row t's target is what should follow it. */
@@ -54,5 +56,13 @@ glass_status trainer_step(struct trainer *t, const struct adamw_options *o, floa
 /* The registry: values, and the gradient of the last trainer_add. Borrowed. */
 const struct params *trainer_params(const struct trainer *t);
 int64_t trainer_n_steps(const struct trainer *t);
+/* Forgets the micro-batches of a step that is not to be. */
+void trainer_drop(struct trainer *t);
+
+/* The state beside the parameters, for checkpoints. A parameter's moments lie where its values
+ * do: at e->w - params->values. powers: beta1 and beta2 to the number of steps. */
+float *trainer_moments(struct trainer *t, int which);
+void trainer_get_counters(const struct trainer *t, int64_t *n_steps, double powers[2]);
+void trainer_set_counters(struct trainer *t, int64_t n_steps, const double powers[2]);
 
 #endif

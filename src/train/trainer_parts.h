@@ -22,9 +22,9 @@ struct trainer {
     float **parts;
     void **attn_scratch;
     char *gemm_scratch;
-    /* (n_rows) segments */
+    /* (n_segments) */
     struct attn_cache **pass_caches;
-    struct attn_cache *caches; /* (n_rows, n_layer) */
+    struct attn_cache *caches; /* (n_segments, n_layer) */
     char *cache_block;
     float *moments[2];              /* (n_floats) */
     float *squares;                 /* (n_list) */
@@ -34,6 +34,8 @@ struct trainer {
     double powers[2]; /* beta^n_steps */
 };
 
+/* Replaces what stands for a default. */
+void trainer_fill_options(struct trainer_options *o);
 /* Takes the memory of a trainer whose params are there. */
 glass_status trainer_take(struct trainer *t);
 

@@ -96,17 +96,41 @@ static void plan_members(struct plan *p, struct trainer *t) {
 
 static void plan_all(struct plan *p, struct trainer *t) {
     const struct config *c = t->config;
-    size_t T = (size_t)t->options.n_rows;
+    size_t segments = (size_t)t->options.n_segments;
+    size_t tiles = (size_t)(t->options.n_rows / ATTN_TILE) + segments;
     plan_tape(p, t);
     plan_back(p, t);
     plan_members(p, t);
-    t->pass_caches = take(p, T, sizeof *t->pass_caches);
-    t->caches = take(p, T * (size_t)c->n_layer, sizeof *t->caches);
+    t->pass_caches = take(p, segments, sizeof *t->pass_caches);
+    t->caches = take(p, segments * (size_t)c->n_layer, sizeof *t->caches);
     /* Every segment's positions are rounded up to a tile. */
-    t->cache_block =
-        take(p, 2 * T, attn_cache_bytes(GLASS_F32, ATTN_TILE, c->n_head_kv, c->head_dim));
+    t->cache_block = take(
+        p, 2 * tiles, attn_cache_bytes(GLASS_F32, ATTN_TILE, c->n_head_kv, c->head_dim));
     for (int i = 0; i < 2; i++) t->moments[i] = floats(p, 1, t->params.n_floats);
     t->squares = floats(p, 1, t->params.n_list);
+}
+
+void trainer_fill_options(struct trainer_options *o) {
+    if (o->n_threads == 0) o->n_threads = team_default_threads();
+    if (o->n_segments == 0) o->n_segments = o->n_rows;
+    if (o->n_micro == 0) o->n_micro = 1;
+}
+
+size_t trainer_bytes(const struct glass_model *model,
+                     const struct trainer_options *options) {
+    struct trainer t = {.config = &model->config, .options = *options};
+    struct plan plan = {0};
+    size_t levels = 0;
+    trainer_fill_options(&t.options);
+    size_t n = sizeof t + params_bytes(t.config, &model->weights, &t.params.n_list,
+                                       &t.params.n_floats);
+    plan_all(&plan, &t);
+    /* The weights' types count in the workspace: those of the parameters are all f32. */
+    workspace_layout(&t.forward, NULL, t.config, &model->weights, t.options.n_rows,
+                     t.options.longest, t.options.n_threads);
+    while (t.options.n_micro >> levels) levels++;
+    return n + plan.used + t.forward.n_bytes +
+           levels * (size_t)t.params.n_floats * sizeof(float);
 }
 
 glass_status trainer_take(struct trainer *t) {

@@ -6,8 +6,8 @@
 set -eu
 root=${GLASS_ARM64_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/glass/arm64-root}
 echo "$root"
-[ -e "$root/usr/lib/aarch64-linux-gnu/libcrypto.a" ] && exit
-packages="libpcre2-dev libutf8proc-dev libjansson-dev libssl-dev"
+[ -e "$root/usr/lib/aarch64-linux-gnu/libyaml.a" ] && exit
+packages="libpcre2-dev libutf8proc-dev libjansson-dev libssl-dev libyaml-dev"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

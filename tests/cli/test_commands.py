@@ -167,7 +167,7 @@ def helping(h):
         ok(q.returncode == 0 and "examples:" in q.out and q.out == r.out,
            f"{name} --help has examples, help {name} is the same", q.out + r.err)
         ok(max(map(len, q.out.splitlines())) <= 100, f"{name} --help in 100 columns", q.out)
-    for part in ("encode", "decode", "show"):
+    for part in ("encode", "decode", "show", "train"):
         q, r = h.run("tokenizer", part, "--help"), h.run("help", "tokenizer", part)
         ok("examples:" in q.out and q.out == r.out, f"tokenizer {part} --help", q.out)
     ok(re.match(r"glass \d+\.\d+\.\d+ \(exact-1, \w+\)\n$", h.run("--version").out), "--version")
@@ -247,11 +247,46 @@ def tokenizer(h):
     equal(h.run("tokenizer", "show", "/dev/null").returncode in (3, 4), True, "no tokenizer")
 
 
+def training(h):
+    def train(*words, stdin=b""):
+        return h.run("tokenizer", "train", out, *words, stdin=stdin)
+    text, out = os.path.join(h.path, "text.txt"), os.path.join(h.path, "made.json")
+    with open(text, "w", encoding="utf-8") as f:
+        f.write("the cat sat on the mat, the dog sat on the cat\n" * 50)
+    p = train(text, "--vocab", "270", "--special", "<|end|>")
+    ok(p.returncode == 0 and "270 tokens" in p.out and p.err == "", "train", p.out + p.err)
+    with open(out, "rb") as f:
+        made = f.read()
+    equal(h.run("tokenizer", "encode", out, "--ids", "--special", "-p", "the<|end|>").out.split()[-1],
+          "0", "control tokens come first")
+    equal(h.run("tokenizer", "encode", out, "--ids", "-p", " the").out.split()[1:], [],
+          "a frequent word is one token")
+    with open(text, "rb") as f:
+        p = train("-", "--vocab", "270", "--special", "<|end|>", "-t", "3", "--json", stdin=f.read())
+    with open(out, "rb") as f:
+        ok(f.read() == made, "from standard input, with three threads: the same bytes", p.err)
+    j = json.loads(p.out)
+    equal((j["vocabulary"], j["merges"], j["bytes"], j["different_words"]), (270, 13, 2350, 9),
+          "train --json")
+    p = train(text, "--vocab", "5000")
+    ok(p.returncode == 0 and "5000 tokens were asked for" in p.err, "fewer tokens are said", p.err)
+    for words, code, part in (((text, "--vocab", "100"), 2, "256"), ((text, "--pre", "x"), 2, "gpt-2"),
+                              ((text, "--vocab", "0"), 2, "--vocab"), ((text, "--memory", "1X"), 2, "1X"),
+                              ((text, "--memory", "1K"), 3, "1024 bytes"), ((), 2, "TEXT"),
+                              ((h.path,), 2, "folder"), (("/none",), 4, "/none"),
+                              ((text, "--special", "a"), 2, "short"), (("/dev/null",), 3, "no text")):
+        p = train(*words)
+        ok(p.returncode == code and part in p.err, f"train {' '.join(words)} is refused", p.err)
+    with open(text, "wb") as f:
+        f.write(bytes(range(256)) * 20 + b"\0" * 1000 + b"\xff" * 1000)
+    equal(train(text, "--vocab", "300").returncode, 0, "any bytes are text")
+
+
 def main():
     with kit.Home() as h:
         for kind in ("abc", "forever", "dice"):
             tiny_model.write(f"{h.models}/{kind}.gguf", kind)
-        for part in (complete, sampling, describe, bench, helping, tokenizer):
+        for part in (complete, sampling, describe, bench, helping, tokenizer, training):
             part(h)
     kit.done()
 

@@ -110,6 +110,7 @@ proposes "commands" complete glass co
 proposes "options" --temp glass complete --te
 proposes "options of parts" --lines glass tokenizer encode --li
 proposes "parts" encode glass tokenizer en
+proposes "pre-tokenizers" smollm glass tokenizer train a.json --pre sm
 proposes "models by name, in any case" Tiny-Model glass chat tiny
 proposes "models after -m" Tiny-Model glass complete -m T
 proposes "values" q8_0 glass chat --cache-type q

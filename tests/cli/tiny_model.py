@@ -64,15 +64,15 @@ def dense(rows):
 
 
 def write(path, kind="abc", name="Tiny", licence="mit", template=CHATML, n_ctx=512, pad=0,
-          special=tuple(SPECIAL)):
-    """pad: bytes of metadata that make the file larger."""
+          special=tuple(SPECIAL), layers=1):
+    """pad: bytes of metadata that make the file larger; layers: they make it slower."""
     letters = byte_letters()
     tokens = [letters[b] for b in range(256)] + list(special)
     meta = [("general.architecture", STRING, text("llama")),
             ("general.name", STRING, text(name)),
             ("llama.context_length", U32, struct.pack("<I", n_ctx)),
             ("llama.embedding_length", U32, struct.pack("<I", N_VOCAB)),
-            ("llama.block_count", U32, struct.pack("<I", 1)),
+            ("llama.block_count", U32, struct.pack("<I", layers)),
             ("llama.feed_forward_length", U32, struct.pack("<I", 4)),
             ("llama.attention.head_count", U32, struct.pack("<I", 1)),
             ("llama.attention.head_count_kv", U32, struct.pack("<I", 1)),
@@ -96,17 +96,19 @@ def write(path, kind="abc", name="Tiny", licence="mit", template=CHATML, n_ctx=5
         meta.append(("test.pad", STRING, text("x" * pad)))
     eye = dense([{i: 1.0} for i in range(N_VOCAB)])
     ones = struct.pack(f"<{N_VOCAB}f", *[1.0] * N_VOCAB)
-    block = "blk.0."
     tensors = [("token_embd.weight", [N_VOCAB, N_VOCAB], eye),
                ("output.weight", [N_VOCAB, N_VOCAB], dense(tables(kind))),
-               ("output_norm.weight", [N_VOCAB], ones),
-               (block + "attn_norm.weight", [N_VOCAB], ones),
-               (block + "ffn_norm.weight", [N_VOCAB], ones)]
-    for short, n_in, n_out in (("attn_q", N_VOCAB, 32), ("attn_k", N_VOCAB, 32),
-                               ("attn_v", N_VOCAB, 32), ("attn_output", 32, N_VOCAB),
-                               ("ffn_gate", N_VOCAB, 4), ("ffn_up", N_VOCAB, 4),
-                               ("ffn_down", 4, N_VOCAB)):
-        tensors.append((f"{block}{short}.weight", [n_in, n_out], bytes(4 * n_in * n_out)))
+               ("output_norm.weight", [N_VOCAB], ones)]
+    for layer in range(layers):
+        block = f"blk.{layer}."
+        tensors += [(block + "attn_norm.weight", [N_VOCAB], ones),
+                    (block + "ffn_norm.weight", [N_VOCAB], ones)]
+        for short, n_in, n_out in (("attn_q", N_VOCAB, 32), ("attn_k", N_VOCAB, 32),
+                                   ("attn_v", N_VOCAB, 32), ("attn_output", 32, N_VOCAB),
+                                   ("ffn_gate", N_VOCAB, 4), ("ffn_up", N_VOCAB, 4),
+                                   ("ffn_down", 4, N_VOCAB)):
+            tensors.append((f"{block}{short}.weight", [n_in, n_out],
+                            bytes(4 * n_in * n_out)))
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(meta))
     for key, kind_id, value in meta:
         head += text(key) + struct.pack("<I", kind_id) + value

@@ -135,4 +135,23 @@ static inline float simde512_cvtss_f32(simde__m512 x) {
 }
 #define _mm512_cvtss_f32 simde512_cvtss_f32
 
+static inline simde__m512i simde512_cvttps_epi32(simde__m512 x) {
+    float in[16];
+    int32_t out[16];
+    simde_mm512_storeu_ps(in, x);
+    for (int i = 0; i < 16; i++) out[i] = (int32_t)in[i];
+    return simde_mm512_loadu_si512(out);
+}
+#define _mm512_cvttps_epi32 simde512_cvttps_epi32
+
+/* The lowest byte of each. */
+static inline __m128i simde512_cvtepi32_epi8(simde__m512i x) {
+    int32_t in[16];
+    int8_t out[16];
+    simde_mm512_storeu_si512(in, x);
+    for (int i = 0; i < 16; i++) out[i] = (int8_t)in[i];
+    return _mm_loadu_si128((const __m128i *)(const void *)out);
+}
+#define _mm512_cvtepi32_epi8 simde512_cvtepi32_epi8
+
 #endif

@@ -12,7 +12,7 @@ dir=${GLASS_BUILD:-build}/arm64
 # Only what needs no library, so that nothing but the compiler has to be there.
 sources="src/base/fail.c src/base/mem.c src/base/team.c
     $(echo src/math/*.c src/math/c/*.c src/math/arm/*.c)"
-groups="vec float attn q32 qk"
+groups="vec float attn q32 qk quant"
 # shellcheck disable=SC2086  # the lists are words
 if ! make -s -j"$(nproc)" B="$dir" O=-O2 CC=$cc AR=aarch64-linux-gnu-ar PKG_CONFIG=true \
     LIB_SRC="$(echo $sources)" LIBS=-lm TEST_LIBS= LDFLAGS=-static \

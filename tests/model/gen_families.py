@@ -138,6 +138,8 @@ def make(name, arch, model, fill, extra=None, kv=KV, rms=True, tied=False, token
             is_norm = "norm" in key or "ln_" in key
             p.copy_(torch.randn_like(p) * (0.1 if p.dim() == 1 else 0.2) + (1 if is_norm and
                     key.endswith("weight") else 0))
+            if is_norm and arch.startswith("gemma"): # so that the sum with 1 loses nothing
+                p.copy_((p + 1) - 1)
         model.tie_weights() if tied else None
     logits = logits_of(model, tokens)
     if HF:

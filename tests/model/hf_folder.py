@@ -5,6 +5,7 @@ save_pretrained writes them, to the byte.
     folder(PATH, NAME)               config.json and model.safetensors
     folder(PATH, NAME, shards=2)     model-0000N-of-0000M.safetensors and their index
     folder(PATH, NAME, bin=True)     pytorch_model.bin, a zip as torch.save makes it
+    meta(PATH, NAME, shards=2)       params.json and consolidated.0N.pth, as Meta cuts models
 """
 import json
 import os
@@ -118,8 +119,27 @@ NEOX = {"token_embd": "gpt_neox.embed_in", "output_norm": "gpt_neox.final_layer_
         "ffn_norm": "post_attention_layernorm", "attn_qkv": "attention.query_key_value",
         "attn_output": "attention.dense", "ffn_up": "mlp.dense_h_to_4h",
         "ffn_down": "mlp.dense_4h_to_h"}
+GPTJ = dict({k: v for k, v in GPT2.items() if k != "position_embd"}, output="lm_head",
+            ffn_up="mlp.fc_in", ffn_down="mlp.fc_out", attn_output="attn.out_proj",
+            **{f"attn_{a}": f"attn.{a}_proj" for a in "qkv"})
+GEMMA2 = dict(LLAMA, ffn_norm="pre_feedforward_layernorm")
+STARCODER2 = dict(LLAMA, ffn_up="mlp.c_fc", ffn_down="mlp.c_proj")
+PHI = dict(LLAMA, output_norm="model.final_layernorm", attn_output="self_attn.dense",
+           ffn_up="mlp.fc1", ffn_down="mlp.fc2")
+PHI3 = dict(LLAMA, attn_qkv="self_attn.qkv_proj", ffn_up="mlp.gate_up_proj")
+APERTUS = dict(LLAMA, attn_norm="attention_layernorm", ffn_norm="feedforward_layernorm")
 NAMES = {"gpt2": (GPT2, "transformer.h."), "gptneo": (NEO, "transformer.h."),
-         "gptneox": (NEOX, "gpt_neox.layers.")}
+         "gptneox": (NEOX, "gpt_neox.layers."), "gptj": (GPTJ, "transformer.h."),
+         "starcoder": (GPT2, "transformer.h."), "gemma2": (GEMMA2, "model.layers."),
+         "gemma3": (GEMMA2, "model.layers."), "starcoder2": (STARCODER2, "model.layers."),
+         "phi2": (PHI, "model.layers."), "phi3": (PHI3, "model.layers."),
+         "apertus": (APERTUS, "model.layers.")}
+PAIRS = ("llama", "olmo", "smollm3", "granite", "mistral3")
+
+
+def less_one(tensor):
+    shape, data = tensor
+    return shape, b"".join(struct.pack("<f", x - 1) for (x,) in struct.iter_unpack("<f", data))
 
 
 def state(name):
@@ -131,11 +151,13 @@ def state(name):
     names, layers = NAMES.get(arch, (LLAMA, "model.layers."))
     out = {}
     for ours, tensor in tensors.items():
-        if ours == "rope_freqs.weight":
+        if ours.startswith("rope_"):
             continue
         parts = ours.split(".")
         what, kind = parts[-2], parts[-1]
-        if arch in ("llama", "olmo") and what in ("attn_q", "attn_k"):
+        if arch.startswith("gemma") and what.endswith("norm"):
+            tensor = less_one(tensor)
+        if arch in PAIRS and what in ("attn_q", "attn_k"):
             tensor = to_halves(tensor, heads if what == "attn_q" else kv)
         if arch == "gptneox" and what == "attn_qkv":
             tensor = to_heads(tensor, heads)
@@ -143,6 +165,11 @@ def state(name):
             tensor = turned(tensor)
         where = f"{layers}{parts[1]}.{names[what]}" if parts[0] == "blk" else names[what]
         out[f"{where}.{kind}"] = tensor
+    for key, numbers in values.items():
+        if key.startswith("xielu."): # two are parameters, the others are not
+            for i, number in enumerate(numbers):
+                out[f"model.layers.{i}.mlp.act_fn.{key[6:]}"] = (
+                    [1] if "alpha" in key else [], struct.pack("<f", number))
     return out
 
 
@@ -212,3 +239,100 @@ def save(path, tensors, settings, shards=0, bin=False):
 
 def folder(path, name, **how):
     save(path, state(name), config(name), **how)
+
+
+META = {"token_embd": "tok_embeddings", "output_norm": "norm", "output": "output",
+        "attn_q": "attention.wq", "attn_k": "attention.wk", "attn_v": "attention.wv",
+        "attn_output": "attention.wo", "ffn_gate": "feed_forward.w1",
+        "ffn_down": "feed_forward.w2", "ffn_up": "feed_forward.w3",
+        "attn_norm": "attention_norm", "ffn_norm": "ffn_norm"}
+
+
+def meta_state(name):
+    """{Meta's name: (shape, bytes)}, and the settings that go with them."""
+    values, tensors = read_gguf(os.path.join(FAMILIES, name + ".gguf"))
+    out = {}
+    for ours, tensor in tensors.items():
+        parts = ours.split(".")
+        if ours != "rope_freqs.weight":
+            where = f"layers.{parts[1]}." if parts[0] == "blk" else ""
+            out[f"{where}{META[parts[-2]]}.weight"] = tensor
+    v = {k.split(".", 1)[1]: v for k, v in values.items()}
+    params = {"dim": v["embedding_length"], "n_layers": v["block_count"],
+              "n_heads": v["attention.head_count"], "n_kv_heads": v["attention.head_count_kv"],
+              "vocab_size": -1, "multiple_of": 32, "ffn_dim_multiplier": 0.75,
+              "norm_eps": 1e-5, "rope_theta": v.get("rope.freq_base", 10000.0)}
+    return out, params
+
+
+def cut(tensor, n, how):
+    """A tensor in n pieces by rows or columns, the first ones a little larger."""
+    (r, c), _ = tensor
+    lines = rows(tensor)
+    total = r if how == "rows" else c
+    sizes = [total // n + (i < total % n) for i in range(n)]
+    at, out = 0, []
+    for size in sizes:
+        if how == "rows":
+            out.append(([size, c], b"".join(lines[at:at + size])))
+        else:
+            out.append(([r, size], b"".join(x[4 * at:4 * (at + size)] for x in lines)))
+        at += size
+    return out
+
+
+def meta_shards(tensors, n, kv_heads, embedding="columns"):
+    """What each of n shards holds. Fewer heads of keys than shards: each several times."""
+    shards = [{"rope.freqs": ([2], b"\0" * 8)} for _ in range(n)]
+    for name, tensor in tensors.items():
+        kind = name.split(".")[-2]
+        if len(tensor[0]) == 1:
+            pieces = [tensor] * n
+        elif kind in ("wk", "wv") and kv_heads < n:
+            pieces = [p for p in cut(tensor, kv_heads, "rows") for _ in range(n // kv_heads)]
+        else:
+            how = (embedding if kind == "tok_embeddings" else
+                   "columns" if kind in ("wo", "w2") else "rows")
+            pieces = cut(tensor, n, how)
+        for shard, piece in zip(shards, pieces):
+            shard[name] = piece
+    return shards
+
+
+def save_meta(path, shards, params):
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, "params.json"), "w", encoding="utf-8") as f:
+        json.dump(params, f)
+    for i, shard in enumerate(shards):
+        save_bin(os.path.join(path, f"consolidated.{i:02}.pth"), shard)
+
+
+def meta(path, name, shards=1, **how):
+    tensors, params = meta_state(name)
+    save_meta(path, meta_shards(tensors, shards, params["n_kv_heads"], **how), params)
+
+
+def write_gguf(path, values, tensors, types):
+    """What read_gguf gave, with other values; types[name] is a tensor's type, F32 if absent."""
+    text = lambda s: struct.pack("<Q", len(s.encode())) + s.encode()
+
+    def scalar(v):
+        kind = 7 if isinstance(v, bool) else 4 if isinstance(v, int) else 6
+        return (8, text(v)) if isinstance(v, str) else (kind, struct.pack(SIZES[kind], v))
+
+    def value(v):
+        if not isinstance(v, list):
+            kind, data = scalar(v)
+            return struct.pack("<I", kind) + data
+        items = [scalar(x) for x in v]
+        return struct.pack("<IIQ", 9, items[0][0], len(v)) + b"".join(d for _, d in items)
+
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
+    head += b"".join(text(k) + value(v) for k, v in values.items())
+    body = b""
+    for name, (shape, data) in tensors.items():
+        head += text(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape[::-1])
+        head += struct.pack("<IQ", types.get(name, 0), len(body))
+        body += data + bytes(-len(data) % 32)
+    with open(path, "wb") as f:
+        f.write(head + bytes(-len(head) % 32) + body)

@@ -235,9 +235,108 @@ def refusals(top):
     has(logits(empty), "pytorch_model.bin", "a folder without weights: which are looked for")
 
 
+def clear(path):
+    shutil.rmtree(path, ignore_errors=True)
+    return path
+
+
+def meta(top):
+    """Meta's folders in 1, 2 and 4 shards, and what must be refused in them."""
+    wanted = logits(gguf("llama"))
+    for n in (1, 2, 4):
+        for embedding in ("rows", "columns"):
+            path = clear(os.path.join(top, "meta"))
+            hf.meta(path, "llama", shards=n, embedding=embedding)
+            got = logits(path)
+            ok(got == wanted, f"Meta's form in {n}, embeddings by {embedding}", got)
+    ok(logits(os.path.join(path, "consolidated.02.pth")) == wanted, "named by a shard")
+    ok(logits(os.path.join(path, "params.json")) == wanted, "named by params.json")
+    hf.folder(path, "llama-bias")
+    ok(logits(path) == logits(gguf("llama-bias")), "both forms in a folder: config.json's")
+    ok(logits(os.path.join(path, "consolidated.02.pth")) == wanted, "… unless a shard is named")
+    hf.save(clear(path), *_meta_safetensors())
+    os.rename(os.path.join(path, "model.safetensors"),
+              os.path.join(path, "consolidated.safetensors"))
+    os.rename(os.path.join(path, "config.json"), os.path.join(path, "params.json"))
+    ok(logits(path) == logits(gguf("mistral")), "Mistral's form: one safetensors file, a window",
+       logits(path))
+    hf.meta(clear(path), "llama-tied", shards=2)
+    ok(logits(path) == logits(gguf("llama-tied")), "without a head the embedding is it")
+    tensors, params = hf.meta_state("llama3")
+    params.update(head_dim=16, use_scaled_rope=True, max_seq_len=64)
+    settings = hf.config("llama3")
+    for factor in (32, 8):
+        settings["rope_parameters"].update(original_max_position_embeddings=8192,
+                                           factor=float(factor))
+        hf.save(clear(path), hf.state("llama3"), settings)
+        theirs = logits(path)
+        if factor == 8:
+            params["rope_scaling_factor"] = 8
+        hf.save_meta(clear(path), hf.meta_shards(tensors, 2, 2), params)
+        ok(isinstance(theirs, bytes) and logits(path) == theirs,
+           f"Llama 3's scaling by {factor}: as in Hugging Face's form", logits(path))
+    meta_refusals(path)
+
+
+def _meta_safetensors():
+    tensors, params = hf.meta_state("mistral")
+    params.update(hidden_dim=64, sliding_window=8)
+    return tensors, params
+
+
+def meta_refusals(path):
+    def case(title, wanted, change=None, shards=2, spoil=None):
+        tensors, params = hf.meta_state("llama")
+        params.update(change or {})
+        parts = hf.meta_shards(tensors, shards, params["n_kv_heads"] or 2)
+        if spoil:
+            spoil(parts)
+        hf.save_meta(clear(path), parts, params)
+        got = logits(path)
+        if ok(isinstance(got, str), f"Meta: refused: {title}"):
+            for part in wanted:
+                has(got, part, f"… with {part!r}")
+
+    def put(i, name, tensor):
+        return lambda parts: parts[i].__setitem__(name, tensor)
+
+    case("a mixture of experts", ["params.json", "moe"], {"moe": {"num_experts": 8}})
+    case("quantised", ["quantization_args"], {"quantization_args": {"scheme": "int4"}})
+    case("no width", ["dim", "missing"], {"dim": None})
+    case("a width in words", ["dim", '"wide"'], {"dim": "wide"})
+    case("heads that do not divide", ["heads"], {"n_heads": 3})
+    case("heads that do not fit", ["wq", "32 x 32"], {"head_dim": 16})
+    case("layers too many", ["layers.2.attention_norm.weight", "missing"], {"n_layers": 3})
+    case("layers too few", ["layers.1.", "does not have"], {"n_layers": 1})
+    case("another vocabulary", ["vocab_size", "61"], {"vocab_size": 62})
+    case("another MLP", ["MLP", "96", "64"], {"ffn_dim_multiplier": 1})
+    case("theta", ["rope_theta"], {"rope_theta": 0})
+    case("a stranger", ["score.weight", "no place"], spoil=put(1, "score.weight", ([1], b"\0" * 4)))
+    case("a bias", ["wq.bias", "no place"],
+         spoil=put(0, "layers.0.attention.wq.bias", ([32], b"\0" * 128)))
+    case("a missing piece", ["consolidated.01.pth", "wo.weight", "missing"],
+         spoil=lambda p: p[1].pop("layers.0.attention.wo.weight"))
+    case("a piece of another height", ["wo.weight", "30 x 16", "32 x 16"],
+         spoil=put(1, "layers.0.attention.wo.weight", ([30, 16], b"\0" * 4 * 480)))
+    case("a piece of another width", ["wq.weight", "16 x 30", "16 x 32"],
+         spoil=put(1, "layers.0.attention.wq.weight", ([16, 30], b"\0" * 4 * 480)))
+    case("pieces that do not add up", ["w2.weight", "add up"],
+         spoil=put(1, "layers.0.feed_forward.w2.weight", ([32, 30], b"\0" * 4 * 960)))
+    case("norms that differ", ["norm.weight", "differs"],
+         spoil=put(1, "norm.weight", ([32], b"\0" * 128)))
+    case("copies that differ", ["wk.weight", "no copy"], shards=4,
+         spoil=put(3, "layers.0.attention.wk.weight", ([8, 32], b"\0" * 4 * 256)))
+    case("a vector for a matrix", ["wq.weight", "no matrix"],
+         spoil=put(0, "layers.0.attention.wq.weight", ([32], b"\0" * 128)))
+    case("one shard of two", ["MLP", "shard missing"], spoil=lambda p: p.pop())
+    os.remove(os.path.join(path, "consolidated.00.pth"))
+    has(logits(path), "consolidated.00.pth", "Meta: no weights: which are looked for")
+
+
 with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
     families(folder, digests(folder))
     forms(folder)
     spellings(folder)
     refusals(folder)
+    meta(folder)
 done()

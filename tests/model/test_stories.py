@@ -9,6 +9,7 @@ import array
 import json
 import math
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -96,8 +97,9 @@ def read_checkpoint():
     return (d, ff, layers, heads, kv, abs(vocab), positions), tensors
 
 
-def write_gguf(path):
+def write_gguf(path, other=None):
     (d, ff, layers, heads, kv, vocab, positions), tensors = read_checkpoint()
+    tensors = other or tensors
     pieces, scores, types = read_vocabulary(vocab)
     keys = [key("general.architecture", STRING, "llama"),
             key("general.name", STRING, "stories260K"),
@@ -125,15 +127,20 @@ def write_gguf(path):
         f.write(head + bytes(-len(head) % 32) + body)
 
 
-def check_logits(folder, model, reference):
+def logits(folder, model, reference):
     ids, out = os.path.join(folder, "ids"), os.path.join(folder, "logits")
-    rows, width = reference["logits_shape"]
+    rows = reference["logits_shape"][0]
     with open(ids, "w", encoding="ascii") as f:
         f.write(" ".join(str(t) for t in reference["tokens"][:rows]))
     subprocess.run([os.path.join(BUILD, "tests/tools/logits"), model, ids, out], check=True)
-    ours, theirs = array.array("f"), array.array("f")
     with open(out, "rb") as f:
-        ours.frombytes(f.read())
+        return f.read()
+
+
+def check_logits(ours_bytes, reference):
+    rows, width = reference["logits_shape"]
+    ours, theirs = array.array("f"), array.array("f")
+    ours.frombytes(ours_bytes)
     with open(os.path.join(SHARED, reference["logits_file"]), "rb") as f:
         theirs.frombytes(f.read())
     assert len(ours) == len(theirs) == rows * width, "the number of logits"
@@ -147,9 +154,49 @@ def complete(model, prompt, n):
     return run.stdout.decode().rstrip("\n")
 
 
+def eight_bits(folder, reference):
+    """Version 2 of the checkpoint, and a GGUF file of the same rounded weights."""
+    shape, tensors = read_checkpoint()
+    group, scales, rounded, ints = 4, {}, {}, {}
+    for name, (dims, floats) in tensors.items():
+        if len(dims) == 1:
+            continue
+        ints[name], scales[name], rounded[name] = [], [], array.array("f")
+        for i in range(0, len(floats), group):
+            part = floats[i:i + group]
+            scale = struct.unpack("<f", struct.pack("<f", max(map(abs, part)) / 127))[0] or 1.0
+            whole = [max(-127, min(127, round(x / scale))) for x in part]
+            ints[name] += whole
+            scales[name].append(scale)
+            rounded[name].extend(q * scale for q in whole)
+    head = struct.pack("<4si7iBi", b"24ka", 2, *shape, 1, group)
+    layers = range(shape[2])
+    order = [f"blk.{i}.{n}.weight" for n in ("attn_norm", "ffn_norm") for i in layers]
+    matrices = ["token_embd.weight"] + [
+        f"blk.{i}.{n}.weight" for n in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate",
+                                        "ffn_down", "ffn_up") for i in layers]
+    path, model = os.path.join(folder, "eight.bin"), os.path.join(folder, "eight.gguf")
+    with open(path, "wb") as f:
+        f.write(head + bytes(256 - len(head)))
+        for name in order + ["output_norm.weight"]:
+            f.write(tensors[name][1].tobytes())
+        for name in matrices:
+            f.write(array.array("b", ints[name]).tobytes())
+            f.write(array.array("f", scales[name]).tobytes())
+    for name, floats in rounded.items():
+        tensors[name] = (tensors[name][0], floats)
+    write_gguf(model, tensors)
+    return logits(folder, path, reference) == logits(folder, model, reference), "other bits"
+
+
 def main():
     names = ["logits of 64 positions are llama2.c's", "a prompt goes on as in llama2.c",
-             "its own story goes on as in llama2.c"]
+             "its own story goes on as in llama2.c", "a next word keeps its space",
+             "the .bin itself: the same logits, bit for bit",
+             "the .bin itself: a prompt goes on as in llama2.c",
+             "the .bin itself: its own story goes on as in llama2.c",
+             "the .bin beside its tokenizer.bin only: the same story",
+             "8-bit weights with scales: the logits of what they stand for"]
     print(f"1..{len(names)}")
     if not os.path.isdir(SHARED):
         for i, name in enumerate(names):
@@ -161,14 +208,29 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         model = os.path.join(folder, "stories260K.gguf")
         write_gguf(model)
-        distance = check_logits(folder, model, reference)
+        ours = logits(folder, model, reference)
+        distance = check_logits(ours, reference)
         prompt, whole = reference["prompt"], reference["text"].rstrip("\n")
         # What llama2.c writes without a prompt, continued from its first words.
         first, story = "Once upon a time", reference["greedy_text"].rstrip("\n")
         results = [(distance <= 1e-5, f"relative L2 {distance:.2g}")]
-        for begin, want in ((prompt, whole), (first, story)):
-            got = complete(model, begin, 400)[:len(want)]
+        source = os.path.join(SHARED, "stories260K.bin")
+        alone = os.path.join(folder, "alone.bin")
+        shutil.copy(source, alone)
+        shutil.copy(os.path.join(SHARED, "tok512.bin"), folder)
+
+        def tell(file, begin, want):
+            got = complete(file, begin, 400)[:len(want)]
             results.append((got == want and len(want) > 100, repr(got)))
+
+        tell(model, prompt, whole)
+        tell(model, first, story)
+        tell(model, story[:story.index(" ", len(first) + 2)], story)
+        results.append((logits(folder, source, reference) == ours, "other bits"))
+        tell(source, prompt, whole)
+        tell(source, first, story)
+        tell(alone, first, story)
+        results.append(eight_bits(folder, reference))
     for i, (name, (good, told)) in enumerate(zip(names, results)):
         print(f"{'ok' if good else 'not ok'} {i + 1} - {name}")
         print(f"# {told}" if not good or i == 0 else f"# {len(told)} characters")

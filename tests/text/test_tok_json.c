@@ -250,7 +250,8 @@ static void gguf_files_become_json(void **state) {
         else
             maker_bpe(&m, pres[k]);
         if (m.spm) make_listable(&m);
-        m.bos = maker_add_text(&m, "<|x|>", TOK_CONTROL); /* put in front if pre has it so */
+        m.bos =
+            maker_add_text(&m, "<|x|>", TOK_CONTROL); /* put in front if pre has it so */
         maker_add_text(&m, "[U]", TOK_USER);
         open_maker(&s, &g, &m, &bytes);
         read_written(&back, &s);

@@ -31,8 +31,10 @@ struct maker {
     int64_t n_tokens;
     char *merges[MAKER_TOKENS];
     int64_t n_merges;
-    int64_t bos, eos, unk;     /* -1: the key is left out */
-    int add_bos, add_space;    /* -1: left out */
+    int64_t bos, eos, unk;  /* -1: the key is left out */
+    int add_bos, add_space; /* -1: left out */
+    const char *id_keys[8]; /* more keys of ids, up to the first NULL */
+    int64_t more_ids[8];
     int64_t n_types, n_scores; /* to write; normally n_tokens */
     bool merges_left_out;
 };
@@ -325,6 +327,8 @@ static inline void maker_bytes(const struct maker *m, struct buf *out) {
     put_id(&b, &n, "tokenizer.ggml.bos_token_id", m->bos);
     put_id(&b, &n, "tokenizer.ggml.eos_token_id", m->eos);
     put_id(&b, &n, "tokenizer.ggml.unknown_token_id", m->unk);
+    for (int i = 0; i < 8 && m->id_keys[i] != NULL; i++)
+        put_id(&b, &n, m->id_keys[i], m->more_ids[i]);
     put_flag(&b, &n, "tokenizer.ggml.add_bos_token", m->add_bos);
     put_flag(&b, &n, "tokenizer.ggml.add_space_prefix", m->add_space);
     ok(buf_text(out, "GGUF"));

@@ -1,0 +1,155 @@
+/* cmd_tokenizer_train.c - glass tokenizer train: a vocabulary from text. */
+#include "base/path.h"
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MOST_FILES = 4096 };
+
+struct trained {
+    const char *out, *pre, *memory;
+    struct opt_list special;
+    int64_t n_vocab, n_threads, min_count;
+    bool lines, json;
+    double started, shown;
+    bool on_terminal;
+};
+
+/* "500M", "4G", "1000000". */
+static glass_status read_bytes(size_t *out, const char *text) {
+    static const char units[] = "KMGT";
+    char *end;
+    double value = strtod(text, &end);
+    const char *unit = *end == '\0' ? NULL : strchr(units, *end & ~0x20);
+    if (end == text || !(value >= 1) || (*end != '\0' && (unit == NULL || end[1] != '\0')))
+        return fail(GLASS_USAGE, "--memory %s: bytes, or a number with K, M, G or T", text);
+    for (const char *u = units; unit != NULL && u <= unit; u++) value *= 1024;
+    if (value > (double)(SIZE_MAX / 4))
+        return fail(GLASS_USAGE, "--memory %s: more than there is", text);
+    *out = (size_t)value;
+    return GLASS_OK;
+}
+
+/* One line, at most ten times a second. */
+static bool on_progress(void *context, const glass_vocab_progress *p) {
+    struct trained *c = context;
+    double now = cli_now();
+    char done[32], total[32];
+    if (cli_interrupted) return false;
+    if (!c->on_terminal || now - c->shown < 0.1) return true;
+    c->shown = now;
+    if (p->merging)
+        fprintf(stderr, "\r\033[Kmerging: %lld of %lld tokens", (long long)p->done,
+                (long long)p->total);
+    else if (p->total > 0)
+        fprintf(stderr, "\r\033[Kreading: %s of %s", cli_bytes(done, (double)p->done),
+                cli_bytes(total, (double)p->total));
+    else
+        fprintf(stderr, "\r\033[Kreading: %s", cli_bytes(done, (double)p->done));
+    return true;
+}
+
+static glass_status print_report(const struct trained *c, const glass_vocab_report *r) {
+    struct buf out = {0};
+    double seconds = cli_now() - c->started;
+    glass_status status;
+    if (c->json) {
+        status = buf_text(&out, "{\"out\":");
+        if (status == GLASS_OK) status = buf_json_string(&out, c->out, strlen(c->out));
+        if (status == GLASS_OK)
+            status = buf_printf(
+                &out,
+                ",\"vocabulary\":%lld,\"merges\":%lld,\"bytes\":%lld,"
+                "\"words\":%lld,\"different_words\":%lld,\"seconds\":%.2f}\n",
+                (long long)r->n_vocab, (long long)r->n_merges, (long long)r->n_bytes,
+                (long long)r->n_words, (long long)r->n_different, seconds);
+    } else {
+        char size[32];
+        status =
+            buf_printf(&out,
+                       "%s: %lld tokens from %s, %lld words (%lld different), in "
+                       "%.1f s\n",
+                       c->out, (long long)r->n_vocab, cli_bytes(size, (double)r->n_bytes),
+                       (long long)r->n_words, (long long)r->n_different, seconds);
+    }
+    if (status == GLASS_OK && fwrite(out.data, 1, out.len, stdout) != out.len)
+        status = fail_errno("standard output");
+    buf_free(&out);
+    if (status == GLASS_OK && r->n_vocab < c->n_vocab)
+        fprintf(stderr,
+                "glass: %lld tokens were asked for; no more pairs occur %lld times "
+                "(--min-count)\n",
+                (long long)c->n_vocab, (long long)c->min_count);
+    return status;
+}
+
+static glass_status train(struct trained *c, const char **paths, int n_paths) {
+    glass_vocab_options o = {.n_vocab = c->n_vocab,
+                             .pre = c->pre,
+                             .special = c->special.items,
+                             .n_special = c->special.n,
+                             .min_count = c->min_count,
+                             .lines = c->lines,
+                             .progress = on_progress,
+                             .context = c};
+    glass_vocab_report report;
+    char *json;
+    size_t n_bytes;
+    if (c->n_vocab < 1 || c->min_count < 1)
+        return fail(GLASS_USAGE, "--%s %lld: 1 and more are possible",
+                    c->n_vocab < 1 ? "vocab" : "min-count",
+                    (long long)(c->n_vocab < 1 ? c->n_vocab : c->min_count));
+    TRY(cli_narrow(&o.n_threads, c->n_threads, "threads"));
+    if (c->memory != NULL) TRY(read_bytes(&o.memory_bytes, c->memory));
+    for (int i = 0; i < n_paths; i++)
+        if (strcmp(paths[i], "-") == 0) paths[i] = "/dev/stdin";
+    glass_status status =
+        glass_tokenizer_train(&json, &n_bytes, &report, paths, n_paths, &o);
+    if (c->on_terminal) fputs("\r\033[K", stderr);
+    if (status != GLASS_OK) return status;
+    status = path_write_whole(c->out, json, n_bytes);
+    glass_free(json);
+    return status == GLASS_OK ? print_report(c, &report) : status;
+}
+
+int cmd_tokenizer_train(int argc, char **argv) {
+    struct trained c = {.n_vocab = 32000, .min_count = 2, .pre = "gpt-2"};
+    const struct opt options[] = {
+        {"vocab", 'v', OPT_INT, &c.n_vocab, "N", "tokens, special ones included (32000)"},
+        {"pre", 0, OPT_TEXT, &c.pre, "NAME",
+         "how text is cut into words: gpt-2 (default), llama3, qwen2, smollm …"},
+        {"special", 0, OPT_LIST, &c.special, "TOKEN",
+         "a control token; they get the first ids (repeatable)"},
+        {"min-count", 0, OPT_INT, &c.min_count, "K",
+         "a pair that occurs less often makes no token (2)"},
+        {"lines", 0, OPT_FLAG, &c.lines, NULL,
+         "every line is a text of its own: no token spans two"},
+        {"threads", 't', OPT_INT, &c.n_threads, "N",
+         "threads (default: all cores); the result is the same with any"},
+        {"memory", 0, OPT_TEXT, &c.memory, "BYTES",
+         "the most to hold, e.g. 500M (4G); a text that needs more is an error"},
+        {"json", 'j', OPT_FLAG, &c.json, NULL, "the report as a JSON object"},
+        {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
+    const struct opt_command command = {
+        "glass tokenizer train OUT.json TEXT... [options]",
+        "Makes a vocabulary from text: byte-level BPE, as a tokenizer.json that the "
+        "tokenizers library\nreads, too. TEXT is a file, - is standard input.",
+        "  glass tokenizer train tok.json corpus.txt --vocab 8000 --special "
+        "\"<|endoftext|>\"\n"
+        "  zstd -dc *.zst | glass tokenizer train tok.json - --pre llama3 --memory 8G\n",
+        options,
+        2,
+        MOST_FILES,
+        false};
+    const char *words[MOST_FILES];
+    int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
+    if (code >= 0) return code;
+    c.out = words[0];
+    c.started = cli_now();
+    c.on_terminal = isatty(STDERR_FILENO);
+    cli_catch_interrupt();
+    glass_status status = train(&c, words + 1, n_words - 1);
+    return status == GLASS_OK ? 0 : cli_fail(status);
+}

@@ -1,0 +1,217 @@
+/* cmd_train.c - glass train: from a recipe to a model, with one line that says how it goes. */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct train {
+    const char *folder, *resume, *status;
+    int64_t n_threads, from;
+    bool dry, quiet, tty;
+    double peak;                /* fma operations a second; 0 = not measured */
+    double start, busy, tokens; /* since this process began */
+};
+
+static void on_term(int number) {
+    (void)number;
+    cli_interrupted = 1;
+}
+
+/* "3 h 20 min", "12 s" */
+static const char *duration(char text[32], double s) {
+    if (s >= 36000)
+        snprintf(text, 32, "%.0f h", s / 3600);
+    else if (s >= 3600)
+        snprintf(text, 32, "%d h %d min", (int)(s / 3600), (int)s / 60 % 60);
+    else if (s >= 120)
+        snprintf(text, 32, "%.0f min", s / 60);
+    else
+        snprintf(text, 32, "%.0f s", s);
+    return text;
+}
+
+/* The best of three: on a machine with other work, the others tell of that work. */
+static glass_status measure_peak(struct train *t, int n_threads) {
+    for (int i = 0; i < 3; i++) {
+        double peak;
+        TRY(glass_limit_fma(&peak, n_threads, 0.1));
+        if (peak > t->peak) t->peak = peak;
+    }
+    return GLASS_OK;
+}
+
+static void print_plan(const glass_run_plan *p) {
+    char a[32], b[32];
+    printf("parameters     %lld\n", (long long)p->n_params);
+    printf("text           %lld tokens of %s in %lld documents\n", (long long)p->n_tokens,
+           cli_bytes(a, (double)p->text_bytes), (long long)p->n_documents);
+    if (p->held_out_tokens > 0)
+        printf("held out       %lld tokens of %s\n", (long long)p->held_out_tokens,
+               cli_bytes(a, (double)p->held_out_bytes));
+    printf("steps          %lld of %lld tokens in %lld micro-batches: %.2f epochs\n",
+           (long long)p->n_steps, (long long)p->n_batch_tokens, (long long)p->n_micro,
+           p->epochs);
+    printf("work           %.3g FLOP a step, %.3g in all\n", p->step_flops,
+           p->step_flops * (double)p->n_steps);
+    printf("memory         %s\n", cli_bytes(a, (double)p->memory_bytes));
+    printf("checkpoint     %s each\n", cli_bytes(b, (double)p->checkpoint_bytes));
+}
+
+static glass_status dry_run(struct train *t, const char *recipe,
+                            const glass_run_options *options) {
+    glass_run *run;
+    glass_run_plan plan;
+    char text[32];
+    double seconds = 0;
+    TRY(glass_run_create(&run, recipe, options));
+    glass_run_get_plan(run, &plan);
+    print_plan(&plan);
+    glass_status status = glass_run_probe(run, &seconds);
+    if (status == GLASS_OK) status = measure_peak(t, plan.n_threads);
+    if (status == GLASS_OK)
+        printf("time           %.3g s a step with %d threads (%.0f tokens/s, %.0f%% of "
+               "FMA peak), %s in all\n",
+               seconds, plan.n_threads, (double)plan.n_batch_tokens / seconds,
+               100 * plan.step_flops / seconds / t->peak,
+               duration(text, seconds * (double)plan.n_steps));
+    glass_run_close(run);
+    return status;
+}
+
+/* ---- the live line ---- */
+
+static void show_step(struct train *t, const glass_run_plan *plan,
+                      const glass_run_report *p) {
+    char left[32];
+    t->busy += p->seconds;
+    t->tokens += (double)p->n_tokens;
+    double done = t->tokens / (double)p->n_tokens;
+    double spent = (cli_now() - t->start) / done; /* a step, with all that follows it */
+    if (!t->tty || t->quiet) return;
+    fprintf(stderr,
+            "\rstep %lld/%lld  loss %.4f  %.0f tokens/s  %.0f%% of FMA peak  %s left\x1b[K",
+            (long long)p->step, (long long)p->n_steps, p->loss, t->tokens / t->busy,
+            t->peak > 0 ? 100 * plan->step_flops / (t->busy / done) / t->peak : 0,
+            duration(left, spent * (double)(p->n_steps - p->step)));
+}
+
+static void show_rest(const struct train *t, const glass_run_report *p) {
+    bool any = p->evaluated || p->sample != NULL || p->checkpoint != NULL;
+    if (t->quiet || !any) return;
+    if (t->tty) fprintf(stderr, "\r\x1b[K");
+    printf("step %lld  loss %.4f", (long long)p->step, p->loss);
+    if (p->evaluated)
+        printf("  held out %.4f, %.4f bits a byte", p->held_out_loss, p->bits_per_byte);
+    if (p->checkpoint != NULL) printf("  %s", p->checkpoint);
+    printf("\n");
+    if (p->sample != NULL) printf("--- sample\n%s\n---\n", p->sample);
+    fflush(stdout);
+}
+
+static glass_status stop(glass_run *run) {
+    const char *folder;
+    if (glass_run_n_done(run) > 0) {
+        TRY(glass_run_checkpoint(run, &folder));
+        return fail(GLASS_CANCELLED, "stopped after step %lld; %s goes on with --resume",
+                    (long long)glass_run_n_done(run), folder);
+    }
+    return fail(GLASS_CANCELLED, "stopped before the first step");
+}
+
+static glass_status go(struct train *t, glass_run *run) {
+    glass_run_plan plan;
+    glass_run_report p;
+    glass_status status;
+    struct sigaction term = {.sa_handler = on_term};
+    glass_run_get_plan(run, &plan);
+    t->tty = isatty(STDERR_FILENO);
+    if (t->tty && !t->quiet) TRY(measure_peak(t, plan.n_threads));
+    cli_catch_interrupt();
+    sigaction(SIGTERM, &term, NULL);
+    if (!t->quiet)
+        printf("%s: %lld parameters, %lld tokens of text, step %lld of %lld\n", plan.folder,
+               (long long)plan.n_params, (long long)plan.n_tokens,
+               (long long)glass_run_n_done(run), (long long)plan.n_steps);
+    fflush(stdout);
+    t->start = cli_now();
+    while ((status = glass_run_step(run, &p)) == GLASS_OK) {
+        show_step(t, &plan, &p);
+        show_rest(t, &p);
+        if (cli_interrupted && p.step < p.n_steps) {
+            status = stop(run);
+            break;
+        }
+    }
+    if (t->tty && !t->quiet) fprintf(stderr, "\r\x1b[K");
+    return status == GLASS_NEGATIVE ? GLASS_OK : status;
+}
+
+static glass_status show_status(const char *folder) {
+    glass_run_report p;
+    bool running;
+    TRY(glass_run_status(&p, &running, folder));
+    printf("step      %lld of %lld, %s\n", (long long)p.step, (long long)p.n_steps,
+           running               ? "a process is at it"
+           : p.step == p.n_steps ? "done"
+                                 : "no process is at it");
+    if (p.step > 0)
+        printf("loss      %.4f\nrate      %g\nspeed     %.0f tokens/s\n", p.loss, p.rate,
+               (double)p.n_tokens / p.seconds);
+    if (p.evaluated)
+        printf("held out  %.4f, %.4f bits a byte\n", p.held_out_loss, p.bits_per_byte);
+    return GLASS_OK;
+}
+
+static glass_status work(struct train *t, const char *recipe) {
+    glass_run_options options = {.folder = t->folder, .dry = t->dry, .from = t->from};
+    glass_run *run;
+    TRY(cli_narrow(&options.n_threads, t->n_threads, "threads"));
+    if (t->n_threads < 0) return fail(GLASS_USAGE, "--threads: no negative number");
+    if ((recipe != NULL) + (t->resume != NULL) + (t->status != NULL) != 1)
+        return fail(GLASS_USAGE, "one of RECIPE, --resume RUN and --status RUN is wanted");
+    if (t->status != NULL) return show_status(t->status);
+    if (t->dry && recipe == NULL) return fail(GLASS_USAGE, "--dry-run takes a RECIPE");
+    if (t->dry) return dry_run(t, recipe, &options);
+    if (recipe != NULL)
+        TRY(glass_run_create(&run, recipe, &options));
+    else
+        TRY(glass_run_resume(&run, t->resume, &options));
+    glass_status status = go(t, run);
+    glass_run_close(run);
+    return status;
+}
+
+int cmd_train(int argc, char **argv) {
+    struct train t = {0};
+    const struct opt options[] = {
+        {"out", 'o', OPT_TEXT, &t.folder, "RUN",
+         "the run's folder (default: RECIPE with .run for its ending)"},
+        {"resume", 0, OPT_TEXT, &t.resume, "RUN", "go on from the newest checkpoint"},
+        {"from", 0, OPT_INT, &t.from, "STEP", "with --resume: from this checkpoint"},
+        {"status", 0, OPT_TEXT, &t.status, "RUN", "how a run stands"},
+        {"dry-run", 0, OPT_FLAG, &t.dry, NULL,
+         "parameters, memory, work and time; nothing is written"},
+        {"threads", 't', OPT_INT, &t.n_threads, "N",
+         "threads (default: the recipe's, or all cores); results are the same"},
+        {"quiet", 'q', OPT_FLAG, &t.quiet, NULL, "say nothing"},
+        {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
+    const struct opt_command command = {
+        "glass train RECIPE [options]",
+        "Trains a model from text as a recipe says (docs/training.md lists its keys).\n"
+        "Ctrl-C ends after the step with a checkpoint; a run that was killed goes on from\n"
+        "its last one, and ends with the same bits. Every checkpoint is a MODEL.",
+        "  glass train shakespeare.yaml\n"
+        "  glass train shakespeare.yaml --dry-run\n"
+        "  glass train --resume shakespeare.run\n"
+        "  glass complete shakespeare.run/checkpoints/step-00001000 -p \"ROMEO:\"\n",
+        options,
+        0,
+        1,
+        false};
+    const char *words[1] = {NULL};
+    int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
+    if (code >= 0) return code;
+    glass_status status = work(&t, words[0]);
+    return status == GLASS_OK ? 0 : cli_fail(status);
+}

@@ -1,0 +1,70 @@
+/* ledger.c - see ledger.h. */
+#include "train/ledger.h"
+
+#include "base/hash.h"
+
+#include <stdio.h>
+
+static unsigned long long bits_of(double x) {
+    unsigned long long bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static glass_status payload(struct buf *b, const struct ledger_entry *e) {
+    char hex[65];
+    TRY(buf_printf(b, "step %lld\nsamples", (long long)e->step));
+    for (int64_t i = 0; i < e->n_samples; i++)
+        TRY(buf_printf(b, " %lld", (long long)e->samples[i]));
+    TRY(buf_printf(b, "\nloss %016llx\nnorm %016llx\n", bits_of(e->loss),
+                   bits_of(e->norm)));
+    if (!e->has_weights) return GLASS_OK;
+    sha256_hex(hex, e->weights);
+    return buf_printf(b, "weights %s\n", hex);
+}
+
+static glass_status line_text(struct buf *b, const uint8_t chain[32],
+                              const struct ledger_entry *e) {
+    char hex[65];
+    TRY(buf_printf(b, "{\"step\":%lld,\"samples\":[", (long long)e->step));
+    for (int64_t i = 0; i < e->n_samples; i++)
+        TRY(buf_printf(b, "%s%lld", i > 0 ? "," : "", (long long)e->samples[i]));
+    TRY(buf_printf(b, "],\"loss\":\"%016llx\",\"norm\":\"%016llx\"", bits_of(e->loss),
+                   bits_of(e->norm)));
+    if (e->has_weights) {
+        sha256_hex(hex, e->weights);
+        TRY(buf_printf(b, ",\"weights\":\"%s\"", hex));
+    }
+    sha256_hex(hex, chain);
+    return buf_printf(b, ",\"chain\":\"%s\"}", hex);
+}
+
+glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger_entry *e) {
+    struct buf b = {0};
+    glass_status status = buf_append(&b, chain, 32);
+    if (status == GLASS_OK) status = payload(&b, e);
+    if (status == GLASS_OK) status = sha256_bytes(chain, b.data, b.len);
+    if (status == GLASS_OK) status = line_text(out, chain, e);
+    buf_free(&b);
+    return status;
+}
+
+glass_status ledger_first(struct buf *out, const uint8_t chain[32],
+                          const uint8_t weights[32]) {
+    char weights_hex[65], chain_hex[65];
+    sha256_hex(weights_hex, weights);
+    sha256_hex(chain_hex, chain);
+    return buf_printf(out, "{\"step\":0,\"weights\":\"%s\",\"chain\":\"%s\"}", weights_hex,
+                      chain_hex);
+}
+
+glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,
+                             const char *path) {
+    static const char mark[] = ",\"chain\":\"";
+    size_t n_mark = sizeof mark - 1;
+    bool good = n > n_mark + 66 && memcmp(line + n - 66 - n_mark, mark, n_mark) == 0;
+    good = good && memcmp(line + n - 2, "\"}", 2) == 0 &&
+           sha256_parse(chain, line + n - 66, 64);
+    return good ? GLASS_OK
+                : fail(GLASS_BAD_INPUT, "%s: a line that ends without its chain", path);
+}

@@ -1,0 +1,33 @@
+/* ledger.h - what a run did, step by step, chained so that nothing in it can be changed alone.
+ *
+ * A line of JSON a step. chain_0 is SHA-256 of the run's beginning (run_files.c says of what);
+ * chain_t is SHA-256 of chain_(t-1) (32 bytes) and the text
+ *
+ *   step T\nsamples A B C …\nloss HEX\nnorm HEX\n   and, where weights are hashed,   weights HEX\n
+ *
+ * Samples are the windows (loader_window) of the step's batch in order; loss and norm the bits of
+ * binary64 numbers, 16 digits; weights the root of weights_hash. */
+#ifndef TRAIN_LEDGER_H
+#define TRAIN_LEDGER_H
+
+#include "base/buf.h"
+
+struct ledger_entry {
+    int64_t step;
+    const int64_t *samples; /* (n_samples) */
+    int64_t n_samples;
+    double loss, norm;
+    bool has_weights;
+    uint8_t weights[32];
+};
+
+/* The new chain from the old one, in place, and the line. */
+glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger_entry *e);
+/* The first line: step 0. */
+glass_status ledger_first(struct buf *out, const uint8_t chain[32],
+                          const uint8_t weights[32]);
+/* The chain that a line of n bytes says. */
+glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,
+                             const char *path);
+
+#endif

@@ -1,0 +1,358 @@
+/* run.c - a run: made anew, resumed, planned. See glass/train.h and run_parts.h. */
+#include "base/path.h"
+#include "base/team.h"
+#include "math/kernels.h"
+#include "train/run_parts.h"
+#include "train/ledger.h"
+#include "train/shape.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- the model ---- */
+
+/* What a fresh run begins with: a base model's weights, or a shape. */
+static glass_status open_first_model(struct glass_run *run) {
+    struct recipe *r = &run->recipe;
+    if (r->base[0] == '\0') {
+        run->fresh = true;
+        TRY(shape_model(&run->model, r));
+    } else {
+        TRY(glass_model_open(&run->model, r->base, NULL));
+        if (gguf_find(run->model->file, "tokenizer.ggml.model") == NULL)
+            run->tokenizer_path = r->base;
+    }
+    if (run->model->tokenizer == NULL)
+        return fail(GLASS_BAD_INPUT, "%s: the model has no tokenizer", r->base);
+    if (r->context > run->model->config.n_ctx)
+        return fail(GLASS_BAD_INPUT, "%s: a context of %lld: the model has %lld positions",
+                    r->path, (long long)r->context, (long long)run->model->config.n_ctx);
+    return GLASS_OK;
+}
+
+static const struct shard *busiest(const struct glass_run *run) {
+    const struct shard *best = NULL;
+    int64_t most = 0;
+    for (int64_t i = 0; i < run->n_held_out; i++) {
+        int64_t n = shard_most_segments(&run->held_out[i], run->recipe.context);
+        if (n <= most) continue;
+        most = n;
+        best = &run->held_out[i];
+    }
+    return best;
+}
+
+/* Everything that steps need but the trainer. */
+static glass_status prepare(struct glass_run *run) {
+    const struct recipe *r = &run->recipe;
+    TRY(loader_create(&run->loader, run->shards, run->n_shards, r, busiest(run)));
+    run->sizes = (struct trainer_options){.n_rows = run->loader.n_rows_most,
+                                          .longest = r->context,
+                                          .n_threads = run->n_threads,
+                                          .n_segments = run->loader.n_segments_most,
+                                          .n_micro = r->sequences / r->micro};
+    TRY(mem_alloc(&run->samples, (size_t)r->sequences, sizeof *run->samples));
+    return mem_alloc(&run->losses, (size_t)run->loader.n_rows_most, sizeof *run->losses);
+}
+
+static glass_status start_trainer(struct glass_run *run) {
+    TRY(trainer_create(&run->trainer, run->model, &run->sizes));
+    const struct params *p = trainer_params(run->trainer);
+    if (run->fresh) shape_fill(p, &run->recipe);
+    return mem_alloc_zero(&run->tensors, (size_t)p->n_list, 32);
+}
+
+/* ---- opening ---- */
+
+static glass_status alloc_run(struct glass_run **out, const char *folder,
+                              const glass_run_options *o) {
+    struct glass_run *run;
+    *out = NULL;
+    TRY(math_isa_status());
+    TRY(mem_alloc_zero(&run, 1, sizeof *run));
+    run->lock = run->metrics.fd = run->ledger.fd = -1;
+    run->dry = o != NULL && o->dry;
+    glass_status status = mem_copy_text(&run->folder, folder, strlen(folder));
+    if (status == GLASS_OK)
+        *out = run;
+    else
+        mem_free(run);
+    return status;
+}
+
+static void choose_threads(struct glass_run *run, const glass_run_options *o) {
+    run->n_threads =
+        o != NULL && o->n_threads > 0 ? o->n_threads : (int)run->recipe.threads;
+    if (run->n_threads == 0) run->n_threads = team_default_threads();
+}
+
+static bool there(const struct glass_run *run, const char *name) {
+    char *path;
+    struct stat st;
+    if (run_path(&path, run, name) != GLASS_OK) return false;
+    bool found = stat(path, &st) == 0;
+    mem_free(path);
+    return found;
+}
+
+static glass_status open_logs(struct glass_run *run) {
+    char *path;
+    TRY(run_path(&path, run, "metrics.jsonl"));
+    glass_status status = lines_open(&run->metrics, path, run->step);
+    mem_free(path);
+    TRY(status);
+    TRY(run_path(&path, run, "ledger.jsonl"));
+    status = lines_open(&run->ledger, path, run->step);
+    mem_free(path);
+    return status;
+}
+
+/* "shakespeare.yaml" -> "shakespeare.run" */
+static glass_status default_folder(struct buf *out, const char *recipe) {
+    const char *dot = strrchr(recipe, '.'), *slash = strrchr(recipe, '/');
+    size_t n = dot == NULL || (slash != NULL && dot < slash) ? strlen(recipe)
+                                                             : (size_t)(dot - recipe);
+    return buf_printf(out, "%.*s.run", (int)n, recipe);
+}
+
+static glass_status make_run(struct glass_run *run, const char *recipe,
+                             const glass_run_options *o) {
+    TRY(recipe_read(&run->recipe, recipe));
+    choose_threads(run, o);
+    if (!run->dry && there(run, "run.json"))
+        return fail(GLASS_USAGE,
+                    "%s holds a run already: go on with --resume, or give another folder",
+                    run->folder);
+    TRY(open_first_model(run));
+    if (!run->dry) {
+        TRY(path_make(run->folder));
+        TRY(run_lock(run));
+        TRY(run_clean(run));
+    }
+    TRY(run_make_shards(run));
+    TRY(prepare(run));
+    if (run->dry) return GLASS_OK;
+    TRY(start_trainer(run));
+    TRY(run_write_files(run));
+    return open_logs(run);
+}
+
+glass_status glass_run_create(glass_run **out, const char *recipe,
+                              const glass_run_options *options) {
+    struct buf folder = {0};
+    struct glass_run *run = NULL;
+    *out = NULL;
+    glass_status status = options != NULL && options->folder != NULL
+                              ? buf_text(&folder, options->folder)
+                              : default_folder(&folder, recipe);
+    if (status == GLASS_OK) status = alloc_run(&run, folder.data, options);
+    if (status == GLASS_OK) status = make_run(run, recipe, options);
+    buf_free(&folder);
+    if (status == GLASS_OK)
+        *out = run;
+    else
+        glass_run_close(run);
+    return status;
+}
+
+/* ---- resuming ---- */
+
+static glass_status newest(struct glass_run *run, const char *folder, int64_t from) {
+    int64_t *steps, n;
+    TRY(checkpoint_list(folder, &steps, &n));
+    run->step = n > 0 ? steps[n - 1] : 0;
+    bool found = from == 0;
+    for (int64_t i = 0; i < n && !found; i++) found = steps[i] == from;
+    if (from > 0) run->step = from;
+    mem_free(steps);
+    return found ? GLASS_OK
+                 : fail(GLASS_USAGE, "%s has no checkpoint of step %lld", run->folder,
+                        (long long)from);
+}
+
+/* The ledger's last line is that of the checkpoint. */
+static glass_status check_chain(struct glass_run *run, const uint8_t want[32]) {
+    struct buf text = {0};
+    uint8_t have[32];
+    glass_status status = path_read_whole(&text, run->ledger.path, SIZE_MAX / 4);
+    if (status == GLASS_OK) {
+        size_t end = text.len > 0 ? text.len - 1 : 0, at = end;
+        while (at > 0 && text.data[at - 1] != '\n') at--;
+        status = ledger_chain_of(have, text.data + at, end - at, run->ledger.path);
+        if (status == GLASS_OK && (memcmp(have, want, 32) != 0 ||
+                                   lines_step(text.data + at, end - at) != run->step))
+            status = fail(GLASS_BAD_INPUT,
+                          "%s: its line of step %lld is not the one that the %s says",
+                          run->ledger.path, (long long)run->step,
+                          run->step > 0 ? "checkpoint" : "recipe");
+    }
+    memcpy(run->chain, want, 32);
+    buf_free(&text);
+    return status;
+}
+
+static glass_status resume_at(struct glass_run *run, const char *folder) {
+    struct checkpoint_state state;
+    struct buf path = {0};
+    glass_status status;
+    TRY_FAIL(checkpoint_open(folder, run->step, &state));
+    TRY_FAIL(checkpoint_path(&path, folder, run->step));
+    TRY_FAIL(buf_text(&path, "/model.gguf"));
+    TRY_FAIL(glass_model_open(&run->model, path.data, NULL));
+    TRY_FAIL(prepare(run));
+    TRY_FAIL(start_trainer(run));
+    TRY_FAIL(checkpoint_restore(folder, &state, run->trainer));
+    if (state.sample != run->step * run->recipe.sequences) {
+        status = fail(GLASS_BAD_INPUT, "%s: its cursor does not fit the recipe", path.data);
+        goto fail;
+    }
+    TRY_FAIL(open_logs(run));
+    status = check_chain(run, state.chain);
+fail:
+    buf_free(&path);
+    return status;
+}
+
+static glass_status resume_from_start(struct glass_run *run) {
+    uint8_t weights[32], chain[32];
+    TRY(open_first_model(run));
+    TRY(prepare(run));
+    TRY(start_trainer(run));
+    TRY(open_logs(run));
+    TRY(run_first_chain(run, weights));
+    memcpy(chain, run->chain, sizeof chain);
+    return check_chain(run, chain);
+}
+
+static glass_status resume_run(struct glass_run *run, const glass_run_options *o) {
+    char *folder;
+    if (!there(run, "run.json"))
+        return fail(GLASS_USAGE, "%s holds no run (there is no run.json in it)",
+                    run->folder);
+    TRY(run_lock(run));
+    TRY(run_clean(run));
+    TRY(run_read_recipe(run));
+    choose_threads(run, o);
+    TRY(run_open_shards(run));
+    TRY(run_path(&folder, run, "checkpoints"));
+    glass_status status = newest(run, folder, o == NULL ? 0 : o->from);
+    if (status == GLASS_OK)
+        status = run->step > 0 ? resume_at(run, folder) : resume_from_start(run);
+    mem_free(folder);
+    return status;
+}
+
+glass_status glass_run_resume(glass_run **out, const char *folder,
+                              const glass_run_options *options) {
+    struct glass_run *run;
+    *out = NULL;
+    TRY(alloc_run(&run, folder, options));
+    run->dry = false;
+    glass_status status = resume_run(run, options);
+    if (status == GLASS_OK)
+        *out = run;
+    else
+        glass_run_close(run);
+    return status;
+}
+
+void glass_run_close(glass_run *run) {
+    if (run == NULL) return;
+    lines_close(&run->metrics);
+    lines_close(&run->ledger);
+    loader_clear(&run->loader);
+    for (int64_t i = 0; i < run->n_shards; i++) shard_clear(&run->shards[i]);
+    for (int64_t i = 0; i < run->n_held_out; i++) shard_clear(&run->held_out[i]);
+    mem_free(run->shards);
+    mem_free(run->held_out);
+    trainer_free(run->trainer);
+    glass_model_close(run->model);
+    recipe_clear(&run->recipe);
+    mem_free(run->tensors);
+    mem_free(run->samples);
+    mem_free(run->losses);
+    buf_free(&run->path);
+    buf_free(&run->text);
+    mem_free(run->folder);
+    if (run->lock >= 0) close(run->lock);
+    mem_free(run);
+}
+
+/* ---- the plan ---- */
+
+/* Floats of all tensors, and of those that products read for every token. */
+static void count_weights(const struct glass_run *run, int64_t *all, int64_t *matrices) {
+    const struct config *c = &run->model->config;
+    *all = run->model->n_params;
+    *matrices = c->n_embd * c->n_vocab; /* the head's */
+    int64_t q = c->n_head * c->head_dim, kv = c->n_head_kv * c->head_dim;
+    *matrices += c->n_layer * c->n_embd * (2 * q + 2 * kv);
+    *matrices += c->n_layer * c->n_embd * c->n_ff * (c->family.gated ? 3 : 2);
+}
+
+void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
+    /* The program, its libraries' and its threads' own; measured (docs/training.md). */
+    const size_t program_bytes = (size_t)6 << 20;
+    const struct recipe *r = &run->recipe;
+    const struct config *c = &run->model->config;
+    int64_t matrices, tokens = r->context * r->sequences;
+    *out = (glass_run_plan){.folder = run->folder,
+                            .n_steps = r->steps,
+                            .n_context = r->context,
+                            .n_batch_tokens = tokens,
+                            .n_micro = r->sequences / r->micro,
+                            .n_threads = run->n_threads};
+    count_weights(run, &out->n_params, &matrices);
+    size_t shards = 0;
+    for (int64_t i = 0; i < run->n_shards + run->n_held_out; i++) {
+        bool train = i < run->n_shards;
+        const struct shard *s = train ? &run->shards[i] : &run->held_out[i - run->n_shards];
+        *(train ? &out->n_tokens : &out->held_out_tokens) += s->n_rows;
+        *(train ? &out->text_bytes : &out->held_out_bytes) += s->n_bytes;
+        if (train) out->n_documents += s->n_documents;
+        shards += (size_t)s->n_tokens * (size_t)s->token_bytes +
+                  (size_t)s->n_documents * sizeof(int64_t);
+    }
+    out->epochs = (double)r->steps * (double)r->sequences / (double)run->loader.n_places;
+    out->step_flops =
+        (double)tokens *
+        (6.0 * (double)matrices +
+         12.0 * (double)(c->n_layer * c->n_head * c->head_dim) * (double)r->context / 2);
+    out->memory_bytes = trainer_bytes(run->model, &run->sizes) + shards + program_bytes +
+                        (run->fresh ? 0 : run->model->weight_bytes) + run_sample_bytes(run);
+    out->checkpoint_bytes = 3 * (size_t)out->n_params * sizeof(float);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+glass_status glass_run_probe(glass_run *run, double *seconds) {
+    const struct recipe *r = &run->recipe;
+    struct adamw_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
+    double add = 0;
+    float norm;
+    *seconds = 0;
+    if (!run->dry) return fail(GLASS_USAGE, "only a dry run can be probed");
+    if (run->trainer == NULL) TRY(start_trainer(run));
+    loader_samples(&run->loader, 0, r->micro);
+    for (int i = 0; i < 3; i++) { /* the first one meets cold memory */
+        double start = now(), took;
+        TRY(trainer_add(run->trainer, &run->loader.batch,
+                        1.0F / (float)(r->context * r->sequences), run->losses));
+        took = now() - start;
+        if (i == 1 || took < add) add = took;
+    }
+    double start = now();
+    TRY(trainer_step(run->trainer, &o, &norm));
+    *seconds = add * (double)(r->sequences / r->micro) + (now() - start);
+    return GLASS_OK;
+}
+
+int64_t glass_run_n_done(const glass_run *run) {
+    return run->step;
+}

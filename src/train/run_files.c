@@ -1,0 +1,311 @@
+/* run_files.c - a run's folder: recipe, shards, run.json, the ledger's beginning. */
+#include "base/filemap.h"
+#include "base/hash.h"
+#include "base/path.h"
+#include "train/ledger.h"
+#include "train/run_parts.h"
+#include "train/weights_hash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { SMALL_FILE = 1 << 20 };
+
+glass_status run_path(char **out, const struct glass_run *run, const char *name) {
+    struct buf b = {0};
+    *out = NULL;
+    glass_status status = buf_printf(&b, "%s/%s", run->folder, name);
+    if (status == GLASS_OK) status = buf_take(&b, out, NULL);
+    buf_free(&b);
+    return status;
+}
+
+glass_status run_lock(struct glass_run *run) {
+    char *path;
+    TRY(run_path(&path, run, "run.lock"));
+    glass_status status = GLASS_OK;
+    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (run->lock < 0)
+        status = fail_errno("%s: cannot open", path);
+    else if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
+        status = fail(GLASS_USAGE, "%s: another process is at this run", run->folder);
+    mem_free(path);
+    return status;
+}
+
+static glass_status clean_folder(const char *folder) {
+    struct buf path = {0};
+    struct dirent *d;
+    DIR *dir = opendir(folder);
+    glass_status status = GLASS_OK;
+    if (dir == NULL) return errno == ENOENT ? GLASS_OK : fail_errno("%s", folder);
+    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
+        if (strstr(d->d_name, ".part-") == NULL) continue;
+        buf_clear(&path);
+        status = buf_printf(&path, "%s/%s", folder, d->d_name);
+        if (status == GLASS_OK && unlink(path.data) != 0)
+            status = fail_errno("%s: cannot remove", path.data);
+    }
+    closedir(dir);
+    buf_free(&path);
+    return status;
+}
+
+glass_status run_clean(const struct glass_run *run) {
+    char *path;
+    TRY(clean_folder(run->folder));
+    TRY(run_path(&path, run, "shards"));
+    glass_status status = clean_folder(path);
+    mem_free(path);
+    TRY(status);
+    TRY(run_path(&path, run, "checkpoints"));
+    status = checkpoint_clean(path);
+    mem_free(path);
+    return status;
+}
+
+/* ---- shards ---- */
+
+static glass_status shard_name(char **out, const struct glass_run *run, bool held_out,
+                               int64_t i) {
+    char name[64];
+    snprintf(name, sizeof name, "shards/%s-%lld.safetensors",
+             held_out ? "held-out" : "train", (long long)i);
+    return run_path(out, run, name);
+}
+
+/* Written, and then read from the disk, so that its memory is the system's to take back. */
+static glass_status keep_shard(struct glass_run *run, struct shard *s, bool held_out,
+                               int64_t i) {
+    char *path;
+    uint8_t sha256[32];
+    if (run->dry) return GLASS_OK;
+    TRY(shard_name(&path, run, held_out, i));
+    glass_status status = shard_write(s, path);
+    if (status == GLASS_OK) {
+        memcpy(sha256, s->sha256, sizeof sha256);
+        shard_clear(s);
+        status = shard_open(s, path, sha256);
+    }
+    mem_free(path);
+    return status;
+}
+
+static glass_status make_pair(struct glass_run *run, const char *file, int64_t documents,
+                              double fraction, struct shard *train, struct shard *held_out,
+                              int64_t i) {
+    const glass_tokenizer *tokenizer = glass_model_tokenizer(run->model);
+    struct filemap map;
+    TRY(filemap_open(&map, file));
+    const char *text = map.data == NULL ? "" : (const char *)map.data;
+    size_t cut = train == NULL ? 0 : shard_cut(text, map.size, fraction);
+    enum recipe_documents kind = (enum recipe_documents)documents;
+    glass_status status = GLASS_OK;
+    if (train != NULL) {
+        status = shard_make(train, tokenizer, kind, text, cut, file);
+        if (status == GLASS_OK) status = keep_shard(run, train, false, i);
+    }
+    if (status == GLASS_OK && held_out != NULL) {
+        status = shard_make(held_out, tokenizer, kind, text + cut, map.size - cut, file);
+        if (status == GLASS_OK) status = keep_shard(run, held_out, true, i);
+    }
+    filemap_close(&map);
+    return status;
+}
+
+static glass_status take_shards(struct glass_run *run) {
+    const struct recipe *r = &run->recipe;
+    run->n_shards = r->n_data;
+    run->n_held_out = r->held_out_file[0] != '\0' ? 1
+                      : r->held_out_fraction > 0  ? r->n_data
+                                                  : 0;
+    TRY(mem_alloc_zero(&run->shards, (size_t)run->n_shards, sizeof *run->shards));
+    return mem_alloc_zero(&run->held_out, (size_t)run->n_held_out, sizeof *run->held_out);
+}
+
+glass_status run_make_shards(struct glass_run *run) {
+    const struct recipe *r = &run->recipe;
+    char *folder;
+    bool parts = r->held_out_fraction > 0;
+    TRY(take_shards(run));
+    if (!run->dry) {
+        TRY(run_path(&folder, run, "shards"));
+        glass_status status = path_make(folder);
+        mem_free(folder);
+        TRY(status);
+    }
+    for (int64_t i = 0; i < r->n_data; i++)
+        TRY(make_pair(run, r->data[i].file, r->data[i].documents, r->held_out_fraction,
+                      &run->shards[i], parts ? &run->held_out[i] : NULL, i));
+    if (r->held_out_file[0] != '\0')
+        TRY(make_pair(run, r->held_out_file, r->held_out_documents, 0, NULL,
+                      &run->held_out[0], 0));
+    int64_t rows = 0;
+    for (int64_t i = 0; i < run->n_held_out; i++) rows += run->held_out[i].n_rows;
+    if (run->n_held_out > 0 && rows == 0)
+        return fail(GLASS_BAD_INPUT, "%s: held_out leaves no text to evaluate on", r->path);
+    return GLASS_OK;
+}
+
+/* ---- the beginning ---- */
+
+glass_status run_first_chain(struct glass_run *run, uint8_t weights[32]) {
+    struct buf b = {0};
+    char hex[65];
+    glass_status status;
+    TRY_FAIL(
+        weights_hash(weights, run->tensors, trainer_params(run->trainer), run->n_threads));
+    TRY_FAIL(buf_printf(&b, "glass ledger 1\narithmetic %s\nrecipe\n", glass_arithmetic()));
+    TRY_FAIL(recipe_identity(&b, &run->recipe));
+    for (int64_t i = 0; i < run->n_shards; i++) {
+        sha256_hex(hex, run->shards[i].sha256);
+        TRY_FAIL(buf_printf(&b, "shard %s\n", hex));
+    }
+    sha256_hex(hex, weights);
+    TRY_FAIL(buf_printf(&b, "weights %s\n", hex));
+    status = sha256_bytes(run->chain, b.data, b.len);
+fail:
+    buf_free(&b);
+    return status;
+}
+
+static glass_status list_shards(struct buf *b, const char *name, const struct shard *s,
+                                int64_t n) {
+    char hex[65];
+    TRY(buf_printf(b, ",\n\"%s\": [", name));
+    for (int64_t i = 0; i < n; i++) {
+        sha256_hex(hex, s[i].sha256);
+        TRY(buf_printf(b, "%s\"%s\"", i > 0 ? ", " : "", hex));
+    }
+    return buf_byte(b, ']');
+}
+
+static glass_status write_ledger(struct glass_run *run) {
+    struct buf line = {0};
+    uint8_t weights[32];
+    char *path = NULL;
+    glass_status status;
+    TRY_FAIL(run_first_chain(run, weights));
+    TRY_FAIL(ledger_first(&line, run->chain, weights));
+    TRY_FAIL(buf_byte(&line, '\n'));
+    TRY_FAIL(run_path(&path, run, "ledger.jsonl"));
+    TRY_FAIL(path_write_whole(path, line.data, line.len));
+    mem_free(path);
+    TRY_FAIL(run_path(&path, run, "metrics.jsonl"));
+    status = path_write_whole(path, "", 0);
+fail:
+    mem_free(path);
+    buf_free(&line);
+    return status;
+}
+
+glass_status run_write_files(struct glass_run *run) {
+    struct buf recipe = {0}, json = {0};
+    uint8_t digest[32];
+    char hex[65], *path = NULL;
+    glass_status status;
+    TRY_FAIL(recipe_write(&recipe, &run->recipe));
+    TRY_FAIL(run_path(&path, run, "recipe.yaml"));
+    TRY_FAIL(path_write_whole(path, recipe.data, recipe.len));
+    TRY_FAIL(write_ledger(run));
+    TRY_FAIL(sha256_bytes(digest, recipe.data, recipe.len));
+    sha256_hex(hex, digest);
+    TRY_FAIL(buf_printf(&json, "{\n\"format\": 1,\n\"recipe\": \"%s\"", hex));
+    TRY_FAIL(list_shards(&json, "train", run->shards, run->n_shards));
+    TRY_FAIL(list_shards(&json, "held-out", run->held_out, run->n_held_out));
+    TRY_FAIL(buf_text(&json, "\n}\n"));
+    mem_free(path);
+    TRY_FAIL(run_path(&path, run, "run.json"));
+    status = path_write_whole(path, json.data, json.len);
+fail:
+    mem_free(path);
+    buf_free(&recipe);
+    buf_free(&json);
+    return status;
+}
+
+/* ---- reading it again ---- */
+
+static glass_status read_json(json_t **out, const struct glass_run *run) {
+    struct buf text = {0};
+    json_error_t error;
+    char *path;
+    *out = NULL;
+    TRY(run_path(&path, run, "run.json"));
+    glass_status status = path_read_whole(&text, path, SMALL_FILE);
+    if (status == GLASS_OK) {
+        *out = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+        if (*out == NULL)
+            status = fail(GLASS_BAD_INPUT, "%s:%d: %s", path, error.line, error.text);
+        else if (json_integer_value(json_object_get(*out, "format")) != 1)
+            status = fail(GLASS_BAD_INPUT, "%s: no run of this program's format 1", path);
+    }
+    mem_free(path);
+    buf_free(&text);
+    return status;
+}
+
+static bool digest_of(uint8_t out[32], const json_t *text) {
+    return sha256_parse(out, json_string_value(text), json_string_length(text));
+}
+
+glass_status run_read_recipe(struct glass_run *run) {
+    struct buf text = {0};
+    uint8_t have[32], want[32];
+    char *path = NULL;
+    json_t *json = NULL;
+    glass_status status;
+    TRY_FAIL(read_json(&json, run));
+    TRY_FAIL(run_path(&path, run, "recipe.yaml"));
+    TRY_FAIL(path_read_whole(&text, path, SMALL_FILE));
+    TRY_FAIL(sha256_bytes(have, text.data, text.len));
+    if (!digest_of(want, json_object_get(json, "recipe")) ||
+        memcmp(have, want, sizeof have) != 0)
+        status = fail(GLASS_BAD_INPUT,
+                      "%s: its SHA-256 is not the one that run.json says: one of the two "
+                      "was changed",
+                      path);
+    else
+        status = recipe_parse(&run->recipe, text.data, text.len, path);
+fail:
+    json_decref(json);
+    mem_free(path);
+    buf_free(&text);
+    return status;
+}
+
+static glass_status open_list(struct glass_run *run, const json_t *json, bool held_out,
+                              struct shard *shards, int64_t n) {
+    const json_t *list = json_object_get(json, held_out ? "held-out" : "train");
+    if (json_array_size(list) != (size_t)n)
+        return fail(GLASS_BAD_INPUT, "%s/run.json: not as many shards as recipe.yaml says",
+                    run->folder);
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t sha256[32];
+        char *path;
+        if (!digest_of(sha256, json_array_get(list, (size_t)i)))
+            return fail(GLASS_BAD_INPUT, "%s/run.json: a digest is damaged", run->folder);
+        TRY(shard_name(&path, run, held_out, i));
+        glass_status status = shard_open(&shards[i], path, sha256);
+        mem_free(path);
+        TRY(status);
+    }
+    return GLASS_OK;
+}
+
+glass_status run_open_shards(struct glass_run *run) {
+    json_t *json;
+    TRY(take_shards(run));
+    TRY(read_json(&json, run));
+    glass_status status = open_list(run, json, false, run->shards, run->n_shards);
+    if (status == GLASS_OK)
+        status = open_list(run, json, true, run->held_out, run->n_held_out);
+    json_decref(json);
+    return status;
+}

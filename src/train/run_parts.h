@@ -1,0 +1,72 @@
+/* run_parts.h - a run's insides, for run*.c only.
+ *
+ *   run.c          a new run, a resumed one, a plan
+ *   run_files.c    the folder: recipe, shards, run.json, the ledger's beginning
+ *   run_step.c     steps, checkpoints
+ *   run_look.c     held-out loss, samples of text
+ *   run_status.c   what a run's files tell
+ *   run_plot.c     loss.svg */
+#ifndef TRAIN_RUN_PARTS_H
+#define TRAIN_RUN_PARTS_H
+
+#include "glass/train.h"
+#include "train/checkpoint.h"
+#include "train/lines.h"
+#include "train/loader.h"
+
+struct glass_run {
+    struct recipe recipe;
+    char *folder;
+    bool dry;
+    int n_threads;
+    glass_model *model;         /* whose shape, names and vocabulary the parameters have */
+    bool fresh;                 /* its weights are zeros, shape_fill gives the first ones */
+    const char *tokenizer_path; /* the vocabulary's, where it came beside the weights */
+    struct trainer_options sizes;
+    struct trainer *trainer;
+    struct shard *shards, *held_out;
+    int64_t n_shards, n_held_out;
+    struct loader loader;
+    struct lines metrics, ledger;
+    uint8_t chain[32];
+    uint8_t *tensors; /* (n_list, 32) digests */
+    int64_t step;
+    int64_t *samples;      /* (sequences) windows of a batch */
+    float *losses;         /* (rows of a micro-batch) */
+    struct buf path, text; /* of the last checkpoint, the last sample */
+    int lock;              /* a locked file while a process is at it; -1 */
+};
+
+/* FOLDER/NAME of the run; to be freed with mem_free. */
+glass_status run_path(char **out, const struct glass_run *run, const char *name);
+
+/* ---- run_files.c ---- */
+
+/* Makes shards of the recipe's texts; writes them unless the run is dry. */
+glass_status run_make_shards(struct glass_run *run);
+/* recipe.yaml, the ledger's first line, run.json, in that order. */
+glass_status run_write_files(struct glass_run *run);
+/* Reads what those wrote, and checks it: recipe first. */
+glass_status run_read_recipe(struct glass_run *run);
+glass_status run_open_shards(struct glass_run *run);
+/* chain_0, and the digests of the weights of now. */
+glass_status run_first_chain(struct glass_run *run, uint8_t weights[32]);
+/* Removes what a process that was killed left half written. Under the lock. */
+glass_status run_clean(const struct glass_run *run);
+/* Takes the lock; GLASS_USAGE if another process has it. */
+glass_status run_lock(struct glass_run *run);
+
+/* ---- run_look.c ---- */
+
+/* Mean loss of the held-out texts, and bits a byte of them. */
+glass_status run_evaluate(struct glass_run *run, double *loss, double *bits_per_byte);
+/* Text by the weights of now, into run->text. */
+glass_status run_sample(struct glass_run *run);
+size_t run_sample_bytes(const struct glass_run *run);
+
+/* ---- run_plot.c ---- */
+
+/* Draws metrics.jsonl as loss.svg. */
+glass_status run_plot(const struct glass_run *run);
+
+#endif

@@ -1,0 +1,183 @@
+/* run_step.c - a run's steps, and what follows each: ledger, metrics, checkpoints. */
+#include "train/run_parts.h"
+
+#include "train/ledger.h"
+#include "train/schedule.h"
+#include "train/weights_hash.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool due(const struct glass_run *run, int64_t every) {
+    return every > 0 && (run->step % every == 0 || run->step == run->recipe.steps);
+}
+
+/* ---- one step ---- */
+
+/* Losses of a micro-batch add in order, in binary64, and those sums in the order of the
+ * micro-batches. */
+static glass_status add_micro_batches(struct glass_run *run, double *loss) {
+    const struct recipe *r = &run->recipe;
+    int64_t first = run->step * r->sequences, tokens = r->context * r->sequences;
+    *loss = 0;
+    for (int64_t i = 0; i < r->sequences; i += r->micro) {
+        double sum = 0;
+        for (int64_t j = 0; j < r->micro; j++)
+            run->samples[i + j] = loader_window(&run->loader, first + i + j);
+        loader_samples(&run->loader, first + i, r->micro);
+        TRY(trainer_add(run->trainer, &run->loader.batch, 1.0F / (float)tokens,
+                        run->losses));
+        for (int64_t t = 0; t < run->loader.batch.T; t++) sum += (double)run->losses[t];
+        *loss += sum;
+    }
+    *loss /= (double)tokens;
+    return GLASS_OK;
+}
+
+static glass_status train_step(struct glass_run *run, glass_run_report *out) {
+    const struct recipe *r = &run->recipe;
+    struct adamw_options o = {.rate = schedule_rate(r, run->step + 1),
+                              .beta1 = r->beta1,
+                              .beta2 = r->beta2,
+                              .eps = r->eps,
+                              .decay = r->decay,
+                              .clip = r->clip};
+    float norm = 0;
+    double start = now();
+    glass_status status = add_micro_batches(run, &out->loss);
+    if (status == GLASS_OK && !isfinite(out->loss))
+        status = fail(GLASS_BAD_INPUT, "step %lld: the loss is not finite",
+                      (long long)run->step + 1);
+    if (status == GLASS_OK) status = trainer_step(run->trainer, &o, &norm);
+    if (status != GLASS_OK) {
+        trainer_drop(run->trainer);
+        return status;
+    }
+    run->step++;
+    out->step = run->step;
+    out->n_steps = r->steps;
+    out->norm = (double)norm;
+    out->rate = o.rate;
+    out->n_tokens = r->context * r->sequences;
+    out->seconds = now() - start;
+    return GLASS_OK;
+}
+
+/* ---- what is written ---- */
+
+static glass_status write_ledger(struct glass_run *run, const glass_run_report *p,
+                                 bool hashed, uint8_t weights[32]) {
+    struct buf line = {0};
+    struct ledger_entry e = {.step = run->step,
+                             .samples = run->samples,
+                             .n_samples = run->recipe.sequences,
+                             .loss = p->loss,
+                             .norm = p->norm,
+                             .has_weights = hashed};
+    glass_status status = GLASS_OK;
+    if (hashed) {
+        status = weights_hash(weights, run->tensors, trainer_params(run->trainer),
+                              run->n_threads);
+        memcpy(e.weights, weights, sizeof e.weights);
+    }
+    if (status == GLASS_OK) status = ledger_line(&line, run->chain, &e);
+    if (status == GLASS_OK) status = lines_put(&run->ledger, &line);
+    buf_free(&line);
+    return status;
+}
+
+static glass_status number(struct buf *b, const char *name, double value) {
+    TRY(buf_printf(b, ",\"%s\":", name));
+    return buf_json_number(b, value);
+}
+
+static glass_status write_metrics(struct glass_run *run, const glass_run_report *p) {
+    struct buf b = {0};
+    glass_status status;
+    TRY_FAIL(buf_printf(&b, "{\"step\":%lld", (long long)p->step));
+    TRY_FAIL(number(&b, "loss", p->loss));
+    TRY_FAIL(number(&b, "norm", p->norm));
+    TRY_FAIL(number(&b, "rate", p->rate));
+    TRY_FAIL(number(&b, "tokens", (double)p->n_tokens * (double)p->step));
+    TRY_FAIL(number(&b, "seconds", p->seconds));
+    if (p->evaluated) {
+        TRY_FAIL(number(&b, "held_out_loss", p->held_out_loss));
+        TRY_FAIL(number(&b, "bits_per_byte", p->bits_per_byte));
+    }
+    if (p->sample != NULL) {
+        TRY_FAIL(buf_text(&b, ",\"sample\":"));
+        TRY_FAIL(buf_json_string(&b, p->sample, strlen(p->sample)));
+    }
+    TRY_FAIL(buf_byte(&b, '}'));
+    status = lines_put(&run->metrics, &b);
+fail:
+    buf_free(&b);
+    return status;
+}
+
+/* The ledger is on the disk before the checkpoint that its line belongs to. */
+static glass_status write_checkpoint(struct glass_run *run, const uint8_t weights[32]) {
+    struct checkpoint_state state = {.step = run->step,
+                                     .sample = run->step * run->recipe.sequences};
+    int64_t n_steps;
+    char *folder;
+    memcpy(state.chain, run->chain, sizeof state.chain);
+    memcpy(state.weights, weights, sizeof state.weights);
+    trainer_get_counters(run->trainer, &n_steps, state.powers);
+    TRY(lines_sync(&run->ledger));
+    TRY(lines_sync(&run->metrics));
+    TRY(run_path(&folder, run, "checkpoints"));
+    glass_status status =
+        checkpoint_write(folder, &state, run->tensors, run->model, run->trainer,
+                         run->tokenizer_path, run->recipe.checkpoint_keep);
+    if (status == GLASS_OK) status = checkpoint_path(&run->path, folder, run->step);
+    mem_free(folder);
+    return status;
+}
+
+glass_status glass_run_step(glass_run *run, glass_run_report *out) {
+    const struct recipe *r = &run->recipe;
+    uint8_t weights[32];
+    *out = (glass_run_report){.step = run->step, .n_steps = r->steps};
+    if (run->dry) return fail(GLASS_USAGE, "a dry run makes no steps");
+    if (run->step >= r->steps)
+        return fail(GLASS_NEGATIVE, "all %lld steps are done", (long long)r->steps);
+    TRY(train_step(run, out));
+    /* The last step is always kept, and hashed. */
+    bool kept = run->step == r->steps || due(run, r->checkpoint_every);
+    TRY(write_ledger(run, out, kept, weights));
+    if (run->n_held_out > 0 && (run->step == r->steps || due(run, r->evaluate_every))) {
+        TRY(run_evaluate(run, &out->held_out_loss, &out->bits_per_byte));
+        out->evaluated = true;
+    }
+    if (due(run, r->sample_every)) {
+        TRY(run_sample(run));
+        out->sample = run->text.data;
+    }
+    TRY(write_metrics(run, out));
+    if (kept) {
+        TRY(write_checkpoint(run, weights));
+        out->checkpoint = run->path.data;
+    }
+    if (kept || out->evaluated) TRY(run_plot(run));
+    return GLASS_OK;
+}
+
+glass_status glass_run_checkpoint(glass_run *run, const char **folder) {
+    uint8_t weights[32];
+    *folder = NULL;
+    if (run->dry || run->step == 0)
+        return fail(GLASS_USAGE, "no step was done yet: there is nothing to keep");
+    TRY(weights_hash(weights, run->tensors, trainer_params(run->trainer), run->n_threads));
+    TRY(write_checkpoint(run, weights));
+    TRY(run_plot(run));
+    *folder = run->path.data;
+    return GLASS_OK;
+}

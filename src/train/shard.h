@@ -1,0 +1,46 @@
+/* shard.h - a file of text as tokens: what a run reads its samples from.
+ *
+ * Each document is BOS (EOS where the vocabulary has no BOS), its tokens, EOS. A document of n
+ * tokens gives n - 1 rows: a token and the one that follows it; rows lie one after another,
+ * document after document, and a window is any run of them.
+ *
+ * On disk a shard is a safetensors file: "tokens" (n) as U16 or I32, "starts" (n_documents + 1)
+ * as I64, where each document begins, and its text's bytes as metadata. */
+#ifndef TRAIN_SHARD_H
+#define TRAIN_SHARD_H
+
+#include "glass/tokenizer.h"
+#include "train/attn_back.h"
+#include "train/recipe.h"
+
+struct shard {
+    const uint8_t *tokens, *starts; /* little-endian, of any alignment */
+    int token_bytes;                /* 2 or 4 */
+    int64_t n_tokens, n_documents, n_rows;
+    int64_t n_bytes;         /* of the text */
+    uint8_t sha256[32];      /* of the file, once it was written or opened */
+    struct archive *archive; /* the tokens' owner, or … */
+    void *owned_tokens, *owned_starts;
+};
+
+/* Bytes from … to of a text as documents. name stands for the text in messages. */
+glass_status shard_make(struct shard *out, const glass_tokenizer *tokenizer,
+                        enum recipe_documents documents, const char *text, size_t n_bytes,
+                        const char *name);
+/* Where a text is cut so that about this share of its bytes is held out: behind the first
+ * newline at or after the place (at the text's end where there is none). */
+size_t shard_cut(const char *text, size_t n_bytes, double held_out);
+glass_status shard_write(struct shard *s, const char *path);
+/* expected: the SHA-256 that the file must have. */
+glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]);
+void shard_clear(struct shard *s);
+
+/* Rows row … row + n - 1: ids and targets (n), and the stretches of one document among them,
+ * whose rows count from row0; *n_segments grows by how many there are. */
+void shard_rows(const struct shard *s, int64_t row, int64_t n, int32_t *ids,
+                int32_t *targets, struct attn_rows *segments, int64_t *n_segments,
+                int64_t row0);
+/* The most documents that any window of n rows at a multiple of n has. */
+int64_t shard_most_segments(const struct shard *s, int64_t n);
+
+#endif

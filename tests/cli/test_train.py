@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""glass train: the same weights whatever the threads, the instruction set and the kills; a ledger
+whose chain is computed here anew; errors that name the place. GLASS_KILLS says how often the
+killed run is killed (8; the long form is 50)."""
+import hashlib
+import json
+import math
+import os
+import random
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import kit  # noqa: E402
+import tiny_model  # noqa: E402
+from kit import equal, has, ok  # noqa: E402
+
+# The root of the weights after the 20 steps of RECIPE, by every instruction set.
+GOLDEN = "62d73403d8ebf778ab885849d8d1a05e9c5a789a349305e3f7a109ba023c21c2"
+RECIPE = """model:
+  tokenizer: bytes.gguf
+  n_embd: 32
+  n_layer: 2
+  n_head: 4
+  n_head_kv: 2
+data:
+- file: text.txt
+  documents: lines
+held_out: {fraction: 0.1}
+context: 32
+batch:
+  sequences: 6
+  micro: 2
+steps: 20
+threads: 1
+optimizer: {rate: 0.01}
+schedule: {warmup: 4}
+evaluate: {every: 10}
+checkpoint: {every: 5}
+sample: {every: 10, prompt: a, n: 20}
+"""
+
+
+def make_text(n):
+    words = "the cat dog sees a small red house and sleeps under green tree".split()
+    pick = random.Random(1)
+    return "".join(" ".join(pick.choice(words) for _ in range(pick.randint(1, 12))) + "\n"
+                   for _ in range(n))
+
+
+def write(h, name, text):
+    path = os.path.join(h.path, name)
+    with open(path, "wb") as f:
+        f.write(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def lines(path):
+    return [json.loads(line) for line in read(path).splitlines()]
+
+
+def state(run, step):
+    return json.loads(read(f"{run}/checkpoints/step-{step:08}/state.json"))
+
+
+def train(h, *words, **options):
+    return h.run("train", *words, cwd=h.path, **options)
+
+
+# ---- what a run is
+
+
+def first(h):
+    p = train(h, "a.yaml", "-t", "1")
+    run = f"{h.path}/a.run"
+    equal((p.returncode, p.err), (0, ""), "a run ends well")
+    has(p.out, "step 20  loss", "it says what it did")
+    has(p.out, "bits a byte", "and how good it is")
+    equal(sorted(os.listdir(f"{run}/checkpoints")), ["step-00000015", "step-00000020"],
+          "the two newest checkpoints stay")
+    equal(state(run, 20)["weights"], GOLDEN, "the weights after 20 steps")
+    sums = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], check=False,
+                          cwd=f"{run}/checkpoints/step-00000020")
+    equal(sums.returncode, 0, "sha256sum agrees with SHA256SUMS")
+    metrics = lines(f"{run}/metrics.jsonl")
+    equal([m["step"] for m in metrics], list(range(1, 21)), "metrics of each step")
+    ok(metrics[-1]["loss"] < metrics[0]["loss"] - 1, "it learns",
+       f"{metrics[0]['loss']} {metrics[-1]['loss']}")
+    equal([m["step"] for m in metrics if "bits_per_byte" in m], [10, 20], "evaluations")
+    ok(metrics[9]["sample"].startswith("a"), "a sample begins with its prompt")
+    # The first loss is that of guessing.
+    ok(abs(metrics[0]["loss"] - math.log(tiny_model.N_VOCAB)) < 0.05, "the first loss",
+       metrics[0]["loss"])
+    root = xml.parse(f"{run}/loss.svg").getroot()
+    line = root.find("{http://www.w3.org/2000/svg}polyline").get("points").split()
+    dots = root.findall("{http://www.w3.org/2000/svg}circle")
+    equal((len(line), len(dots)), (20, 2), "loss.svg has each step and two evaluations")
+    p = train(h, "--status", "a.run")
+    has(p.out, "20 of 20, done", "--status")
+    p = h.run("complete", "a.run/checkpoints/step-00000020", "-p", "the ", "-n", "5",
+              cwd=h.path)
+    equal(p.returncode, 0, "a checkpoint is a MODEL")
+    p = train(h, "--resume", "a.run")
+    equal((p.returncode, state(run, 20)["weights"]), (0, GOLDEN), "nothing is left to resume")
+    p = train(h, "a.yaml")
+    ok(p.returncode == 2 and "--resume" in p.err, "a folder with a run is not overwritten", p.err)
+    # The run's copy has every key, and gives the same run.
+    copy = read(f"{run}/recipe.yaml").decode()
+    has(copy, "  n_ff: 96", "defaults are written down")
+    write(h, "copy.yaml", copy)
+    train(h, "copy.yaml", "-q")
+    equal(read(f"{h.path}/copy.run/ledger.jsonl"), read(f"{run}/ledger.jsonl"),
+          "the copy of the recipe gives the same run")
+
+
+def ledger(h):
+    """The chain by the words of ledger.h."""
+    run = f"{h.path}/a.run"
+    rows = lines(f"{run}/ledger.jsonl")
+    chain = bytes.fromhex(rows[0]["chain"])
+    for i, e in enumerate(rows[1:], 1):
+        text = (f"step {i}\nsamples {' '.join(map(str, e['samples']))}\nloss {e['loss']}\n"
+                f"norm {e['norm']}\n")
+        if "weights" in e:
+            text += f"weights {e['weights']}\n"
+        chain = hashlib.sha256(chain + text.encode()).digest()
+        if chain.hex() != e["chain"]:
+            break
+    equal((i, chain.hex()), (20, rows[-1]["chain"]), "the ledger's chain")
+    equal([e["step"] for e in rows if "weights" in e], [0, 5, 10, 15, 20], "hashed weights")
+    equal(state(run, 20)["chain"], rows[-1]["chain"], "the checkpoint knows the chain")
+    metrics = lines(f"{run}/metrics.jsonl")
+    equal(struct.unpack(">d", bytes.fromhex(rows[20]["loss"]))[0], metrics[19]["loss"],
+          "the ledger's loss is the bits of the metrics'")
+    tensors = state(run, 20)["tensors"]
+    root = hashlib.sha256(b"".join(bytes.fromhex(t) for t in tensors.values())).hexdigest()
+    equal(root, rows[-1]["weights"], "the root is of the tensors' digests")
+
+
+def same_bits(h):
+    sets = ["c"] + [s for s in ("avx2", "avx512", "neon")
+                    if h.run("show", "bytes.gguf", cwd=h.path,
+                             env={"GLASS_ISA": s}).returncode == 0]
+    want = read(f"{h.path}/a.run/ledger.jsonl")
+    for s in sets:
+        for threads in ("1", "2", "3"):
+            train(h, "a.yaml", "-q", "-t", threads, "-o", "b.run", env={"GLASS_ISA": s})
+            equal(read(f"{h.path}/b.run/ledger.jsonl"), want, f"{s}, {threads} threads")
+            shutil.rmtree(f"{h.path}/b.run", ignore_errors=True)
+
+
+# ---- killed, stopped, resumed
+
+
+def tree(run):
+    """All that must be the same; speeds differ."""
+    found = {}
+    for folder, _, names in os.walk(run):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name not in ("metrics.jsonl", "run.lock", "run.json"):
+                found[os.path.relpath(path, run)] = read(path)
+    found["metrics"] = [{k: v for k, v in m.items() if k != "seconds"}
+                        for m in lines(f"{run}/metrics.jsonl")]
+    return found
+
+
+def start(h, *words):
+    return subprocess.Popen([kit.GLASS, "train", *words], env=h.env, cwd=h.path,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def killed(h):
+    kills = int(os.environ.get("GLASS_KILLS", "8"))
+    long = RECIPE.replace("steps: 20", f"steps: {40 * kills}").replace("every: 5", "every: 3")
+    write(h, "k.yaml", long)
+    write(h, "l.yaml", long)
+    t = time.monotonic()
+    train(h, "k.yaml", "-q", "-t", "1")
+    took = time.monotonic() - t
+    pick, n, moments = random.Random(), 0, []
+    while n < kills * 20:
+        resume = os.path.exists(f"{h.path}/l.run/run.json")
+        p = start(h, *(("--resume", "l.run") if resume else ("l.yaml",)), "-t",
+                  "2" if n % 4 == 3 else "1", "-q")
+        wait = pick.uniform(0, took * 2 / kills if n < kills else 60)
+        try:
+            p.wait(wait)
+            if p.returncode == 0:
+                break
+            ok(False, "a resumed run goes on", p.returncode)
+            return
+        except subprocess.TimeoutExpired:
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            n += 1
+            moments.append(round(wait, 3))
+    a, b = tree(f"{h.path}/k.run"), tree(f"{h.path}/l.run")
+    ok(n >= kills / 2 and a.keys() == b.keys() and
+       not [k for k in a if a[k] != b[k] and k != "recipe.yaml"],
+       f"killed {n} times, a run ends with the same bytes",
+       f"{[k for k in a if a[k] != b.get(k)]} {a.keys() ^ b.keys()} {moments}")
+    shutil.rmtree(f"{h.path}/k.run")
+
+
+def stopped(h):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        shutil.rmtree(f"{h.path}/l.run", ignore_errors=True)
+        p = start(h, "l.yaml", "-q", "-t", "1")
+        while not os.path.exists(f"{h.path}/l.run/checkpoints/step-00000003"):
+            time.sleep(0.005)
+            if p.poll() is not None:
+                break
+        p.send_signal(number)
+        equal(p.wait(20), 130, f"{number.name} stops a run")
+        steps = [m["step"] for m in lines(f"{h.path}/l.run/metrics.jsonl")]
+        last = sorted(os.listdir(f"{h.path}/l.run/checkpoints"))[-1]
+        equal(last, f"step-{steps[-1]:08}", "after the step, with a checkpoint")
+
+
+# ---- what goes wrong
+
+
+def flipped(h):
+    run = f"{h.path}/a.run"
+    step = "checkpoints/step-00000020"
+    pick = random.Random(3)
+    files = [f"{step}/{name}" for name in ("model.gguf", "moments.safetensors", "state.json",
+                                           "SHA256SUMS")]
+    files += ["recipe.yaml", "run.json", "shards/train-0.safetensors",
+              "shards/held-out-0.safetensors", "ledger.jsonl"]
+    for name in files:
+        good = read(f"{run}/{name}")
+        bad = []
+        for _ in range(12):
+            at = pick.randrange(len(good))
+            if name == "ledger.jsonl":  # what resuming looks at: its last line
+                at = len(good) - 1 - pick.randrange(1, 66)
+            with open(f"{run}/{name}", "r+b") as f:
+                f.seek(at)
+                f.write(bytes([good[at] ^ 1 << pick.randrange(8)]))
+            p = train(h, "--resume", "a.run", "-q")
+            base = os.path.basename(name)
+            named = base in p.err or base in ("SHA256SUMS", "run.json") and "a.run" in p.err
+            if p.returncode != 3 or not named:
+                bad.append((at, p.returncode, p.err))
+            write(h, f"a.run/{name}", good)
+        equal(bad, [], f"a flipped bit in {base} is refused")
+    with open(f"{run}/{step}/model.gguf", "r+b") as f:
+        f.write(b"X")
+    p = train(h, "--resume", "a.run", "--from", "15", "-q")
+    equal(p.returncode, 0, "an older checkpoint is good")
+    p = train(h, "--resume", "a.run", "--from", "14")
+    ok(p.returncode == 2 and "14" in p.err, "one that is not there", p.err)
+    os.remove(f"{run}/shards/train-0.safetensors")
+    p = train(h, "--resume", "a.run")
+    ok(p.returncode != 0 and "train-0.safetensors" in p.err, "a shard that vanished", p.err)
+
+
+def full_disk(h):
+    """A limit on the size of files stands for it: moments.safetensors does not fit."""
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
+
+    shutil.rmtree(f"{h.path}/l.run", ignore_errors=True)
+    write(h, "l.yaml", RECIPE)
+    p = subprocess.run([kit.GLASS, "train", "l.yaml"], env=h.env, cwd=h.path, check=False,
+                       preexec_fn=limit, capture_output=True)
+    err = p.stderr.decode()
+    ok(p.returncode == 4 and "moments.safetensors" in err and "step 5" in err,
+       "a full disk is named", err)
+    equal(os.listdir(f"{h.path}/l.run/checkpoints"), [], "and leaves nothing half written")
+    p = train(h, "--resume", "l.run", "-q")
+    equal((p.returncode, state(f"{h.path}/l.run", 20)["weights"]), (0, GOLDEN),
+          "with room again the run goes on")
+    p = train(h, "l.yaml", "-o", "text.txt/run")
+    ok(p.returncode == 4 and "text.txt" in p.err, "a folder that cannot be made", p.err)
+    lock = start(h, "k.yaml", "-q")
+    while not os.path.exists(f"{h.path}/k.run/run.json") and lock.poll() is None:
+        time.sleep(0.005)
+    p = train(h, "--resume", "k.run")
+    ok(lock.poll() is not None or p.returncode == 2 and "another process" in p.err,
+       "two processes at one run", p.err)
+    lock.kill()
+    lock.wait()
+
+
+def not_a_number(h):
+    path = tiny_model.write(f"{h.path}/base.gguf", "abc")
+    base = RECIPE[RECIPE.index("data:"):]
+    write(h, "base.yaml", "model: {base: base.gguf}\n" + base)
+    p = train(h, "base.yaml", "-q")
+    equal(p.returncode, 0, "training goes on from a model")
+    first_loss = lines(f"{h.path}/base.run/metrics.jsonl")[0]["loss"]
+    data = bytearray(read(path))
+    data[-36:-32] = struct.pack("<f", math.nan)
+    write(h, "nan.gguf", bytes(data))
+    write(h, "nan.yaml", "model: {base: nan.gguf}\n" + base)
+    p = train(h, "nan.yaml", "-q")
+    ok(p.returncode == 3 and "step 1" in p.err and "not finite" in p.err,
+       "a number that is none stops the run", p.err + str(first_loss))
+
+
+def held_out_loss(h):
+    """With rate 0 and weights 0 every token is as likely as any other."""
+    text = RECIPE.replace("rate: 0.01", "rate: 0").replace(
+        "  n_embd", "  deviation: 0\n  n_embd")
+    write(h, "zero.yaml", text)
+    p = train(h, "zero.yaml", "-q")
+    m = lines(f"{h.path}/zero.run/metrics.jsonl")[-1]
+    whole = read(f"{h.path}/text.txt")
+    cut = whole.index(b"\n", len(whole) - int(len(whole) * 0.1)) + 1
+    documents = [d for d in whole[cut:].split(b"\n") if d]
+    n_bytes = sum(map(len, documents))
+    rows = n_bytes + len(documents)  # each byte, and EOS, given BOS and what was before
+    ok(abs(m["held_out_loss"] - math.log(tiny_model.N_VOCAB)) < 1e-6, "held-out loss of guessing",
+       m["held_out_loss"])
+    want = rows * math.log2(tiny_model.N_VOCAB) / n_bytes
+    ok(abs(m["bits_per_byte"] - want) < 1e-5, "bits a byte", f"{m['bits_per_byte']} not {want}")
+    equal(p.returncode, 0, "a run that learns nothing")
+
+
+def bad_recipes(h):
+    cases = [
+        ("  micro: 2", "  mirco: 2", 'e.yaml:14: "batch.mirco" is no key of a recipe; did you '
+         'mean "batch.micro"?'),
+        ("steps: 20", "stesp: 20", '"stesp" is no key of a recipe; did you mean "steps"?'),
+        ("  n_embd: 32", "  n_embed: 32", 'did you mean "model.n_embd"?'),
+        ("  documents: lines", "  document: lines", 'data: "document" is no key'),
+        ("  documents: lines", "  documents: line", 'e.yaml:9: documents is "line"'),
+        ("context: 32", "context: 32.5", "e.yaml:11: context is \"32.5\"; wanted: a whole"),
+        ("context: 32", "context: 1", "from 2 to 1048576"),
+        ("context: 32", "context: '32'", "without quotes"),
+        ("context: 32", "context: [32]", "one value"),
+        ("rate: 0.01", "rate: nan", "optimizer.rate"),
+        ("rate: 0.01", "rate: 1e400", "optimizer.rate"),
+        ("steps: 20\n", "", '"steps" is missing'),
+        ("steps: 20", "steps: 20\nsteps: 30", "e.yaml:16: steps is there twice"),
+        ("steps: 20", "steps: {a: 1}", "one value"),
+        ("optimizer: {rate: 0.01}", "optimizer: 3", '"optimizer" must be a mapping'),
+        ("  micro: 2", "  micro: 4", "multiple of batch.micro"),
+        ("  n_head_kv: 2", "  n_head_kv: 3", "multiple of n_head_kv"),
+        ("  n_embd: 32\n", "", "n_embd, n_layer and n_head"),
+        ("warmup: 4", "warmup: 40", "more than steps"),
+        ("warmup: 4", "kind: cosinus", 'schedule.kind is "cosinus"; wanted: constant|linear'),
+        ("tokenizer: bytes.gguf", "tokenizer: none.gguf", "none.gguf"),
+        ("file: text.txt", "file: none.txt", "none.txt"),
+        ("file: text.txt", "file: short.txt", "fewer than one context"),
+        ("  n_embd: 32", "  family: lama\n  n_embd: 32", 'model.family "lama"'),
+        ("steps: 20", "steps: [20", "not YAML"),
+        ("data:\n- file: text.txt\n  documents: lines", "data: text.txt", "data must be a list"),
+        ("data:\n- file: text.txt\n  documents: lines\n", "", "data is missing"),
+    ]
+    write(h, "short.txt", "a\n" * 15)
+    for old, new, part in cases:
+        assert old in RECIPE, old
+        write(h, "e.yaml", RECIPE.replace(old, new, 1))
+        p = train(h, "e.yaml", "-o", "e.run")
+        ok(p.returncode in (3, 4) and part in p.err, f"{new[:40]!r}", p.err)
+        ok(not os.path.exists(f"{h.path}/e.run/run.json"), "no run came of it")
+    write(h, "e.yaml", "- 1\n")
+    has(train(h, "e.yaml").err, "a mapping of keys is wanted", "a list is no recipe")
+    write(h, "e.yaml", "a: &a [*a]\n? [b]\n: c\n")
+    equal(train(h, "e.yaml").returncode, 3, "nodes in a circle")
+
+
+def plans(h):
+    before = sorted(os.listdir(h.path))
+    p = train(h, "a.yaml", "--dry-run")
+    equal((p.returncode, sorted(os.listdir(h.path))), (0, before), "--dry-run writes nothing")
+    for part in ("parameters     33024", "tokens of", "FLOP a step",
+                 "memory", "s a step"):
+        has(p.out, part, f"--dry-run says: {part}")
+    for words in ((), ("a.yaml", "--resume", "a.run"), ("--status",), ("x", "y"),
+                  ("--resume", "a.run", "--dry-run"), ("a.yaml", "-t", "-1")):
+        equal(train(h, *words).returncode, 2, f"train {' '.join(words)}: wrong usage")
+    equal(train(h, "--resume", "nothing").returncode, 2, "no such run")
+    has(h.run("train", "--help").out, "examples:", "train --help")
+
+
+def main():
+    with kit.Home() as h:
+        tiny_model.write(f"{h.path}/bytes.gguf", "abc")
+        write(h, "text.txt", make_text(700))
+        write(h, "a.yaml", RECIPE)
+        for part in (first, ledger, same_bits, killed, stopped, full_disk, not_a_number,
+                     held_out_loss, bad_recipes, plans, flipped):
+            part(h)
+    kit.done()
+
+
+main()
