@@ -9,7 +9,10 @@
 enum { MOST_FILES = 4096 };
 
 struct trained {
-    const char *out, *pre, *memory;
+    const char *out, *kind, *pre, *memory;
+    float coverage;
+    int64_t max_piece;
+    bool split_digits;
     struct opt_list special;
     int64_t n_vocab, n_threads, min_count;
     bool lines, json;
@@ -86,7 +89,11 @@ static glass_status print_report(const struct trained *c, const glass_vocab_repo
 }
 
 static glass_status train(struct trained *c, const char **paths, int n_paths) {
-    glass_vocab_options o = {.n_vocab = c->n_vocab,
+    glass_vocab_options o = {.kind = c->kind,
+                             .coverage = c->coverage,
+                             .max_piece = c->max_piece,
+                             .split_digits = c->split_digits,
+                             .n_vocab = c->n_vocab,
                              .pre = c->pre,
                              .special = c->special.items,
                              .n_special = c->special.n,
@@ -115,13 +122,20 @@ static glass_status train(struct trained *c, const char **paths, int n_paths) {
 }
 
 int cmd_tokenizer_train(int argc, char **argv) {
-    struct trained c = {.n_vocab = 32000, .min_count = 2, .pre = "gpt-2"};
+    struct trained c = {.n_vocab = 32000, .min_count = 2, .kind = "bytes"};
     const struct opt options[] = {
         {"vocab", 'v', OPT_INT, &c.n_vocab, "N", "tokens, special ones included (32000)"},
+        {"kind", 0, OPT_TEXT, &c.kind, "KIND",
+         "bytes: byte-level BPE (default); spm: SentencePiece-style, with byte fallback"},
         {"pre", 0, OPT_TEXT, &c.pre, "NAME",
-         "how text is cut into words: gpt-2 (default), llama3, qwen2, smollm …"},
+         "bytes: how text is cut into words: gpt-2 (default), llama3, qwen2, smollm …"},
         {"special", 0, OPT_LIST, &c.special, "TOKEN",
          "a control token; they get the first ids (repeatable)"},
+        {"coverage", 0, OPT_FLOAT, &c.coverage, "F",
+         "spm: share of the text whose characters are tokens (0.9995)"},
+        {"max-piece", 0, OPT_INT, &c.max_piece, "N",
+         "spm: longest token in characters (16)"},
+        {"split-digits", 0, OPT_FLAG, &c.split_digits, NULL, "spm: digits stay alone"},
         {"min-count", 0, OPT_INT, &c.min_count, "K",
          "a pair that occurs less often makes no token (2)"},
         {"lines", 0, OPT_FLAG, &c.lines, NULL,
@@ -134,11 +148,14 @@ int cmd_tokenizer_train(int argc, char **argv) {
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
         "glass tokenizer train OUT.json TEXT... [options]",
-        "Makes a vocabulary from text: byte-level BPE, as a tokenizer.json that the "
+        "Makes a vocabulary from text: byte-level BPE or SentencePiece-style, as a "
+        "tokenizer.json that the "
         "tokenizers library\nreads, too. TEXT is a file, - is standard input.",
         "  glass tokenizer train tok.json corpus.txt --vocab 8000 --special "
         "\"<|endoftext|>\"\n"
-        "  zstd -dc *.zst | glass tokenizer train tok.json - --pre llama3 --memory 8G\n",
+        "  zstd -dc *.zst | glass tokenizer train tok.json - --pre llama3 --memory 8G\n"
+        "  glass tokenizer train tok.json a.txt b.txt --kind spm --vocab 8000 "
+        "--split-digits\n",
         options,
         2,
         MOST_FILES,

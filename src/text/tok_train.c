@@ -7,7 +7,13 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_VOCAB = 32000, DEFAULT_COUNT = 2, BYTES = 256, MOST_THREADS = 256 };
+enum {
+    DEFAULT_VOCAB = 32000,
+    DEFAULT_COUNT = 2,
+    DEFAULT_PIECE = 16,
+    BYTES = 256,
+    MOST_THREADS = 256
+};
 #define DEFAULT_MEMORY ((size_t)4 << 30)
 
 /* Everything that lives while training does. */
@@ -18,6 +24,8 @@ struct training {
     struct train_merger merger;
     struct tok_pre *pre;
     uint32_t byte_ids[BYTES];
+    bool spm;
+    int64_t n_chars; /* spm */
 };
 
 static glass_status check_special(const char *const *special, int64_t n) {
@@ -45,22 +53,50 @@ static glass_status check_special(const char *const *special, int64_t n) {
     return GLASS_OK;
 }
 
+static glass_status check_spm(glass_vocab_options *o) {
+    static const char *const taken[] = {"<unk>", "<s>", "</s>"};
+    if (o->coverage == 0) o->coverage = 0.9995f;
+    if (o->max_piece == 0) o->max_piece = DEFAULT_PIECE;
+    if (!(o->coverage > 0 && o->coverage <= 1))
+        return fail(GLASS_USAGE, "a coverage of %g; more than 0 to 1 is possible",
+                    (double)o->coverage);
+    if (o->max_piece < 1 || o->max_piece > TRAIN_MOST_CHARS)
+        return fail(GLASS_USAGE, "tokens of %lld characters; 1 to %d are possible",
+                    (long long)o->max_piece, TRAIN_MOST_CHARS);
+    for (int64_t i = 0; i < o->n_special; i++) {
+        const char *text = o->special[i];
+        bool is_taken = tok_hex_byte(text, strlen(text)) >= 0;
+        for (int k = 0; k < 3; k++) is_taken = is_taken || strcmp(text, taken[k]) == 0;
+        if (is_taken)
+            return fail(GLASS_USAGE, "special token \"%s\" is in the vocabulary anyway",
+                        text);
+    }
+    return GLASS_OK;
+}
+
 static glass_status check_options(glass_vocab_options *o) {
     if (o->n_vocab == 0) o->n_vocab = DEFAULT_VOCAB;
     if (o->min_count == 0) o->min_count = DEFAULT_COUNT;
     if (o->n_threads == 0) o->n_threads = team_default_threads();
     if (o->memory_bytes == 0) o->memory_bytes = DEFAULT_MEMORY;
-    if (o->pre == NULL) o->pre = "gpt-2";
+    bool spm = o->kind != NULL && strcmp(o->kind, "spm") == 0;
+    if (o->kind != NULL && !spm && strcmp(o->kind, "bytes") != 0)
+        return fail(GLASS_USAGE, "kind \"%.64s\"; there are bytes and spm", o->kind);
+    if (spm && o->pre != NULL) return fail(GLASS_USAGE, "spm has no pre-tokenizer");
+    if (!spm && o->pre == NULL) o->pre = "gpt-2";
+    if (spm) TRY(check_spm(o));
+    if (!spm && (o->coverage != 0 || o->max_piece != 0 || o->split_digits))
+        return fail(GLASS_USAGE, "coverage, longest token and split digits are spm's");
     if (o->min_count < 1)
         return fail(GLASS_USAGE, "a least count of %lld; 1 and more are possible",
                     (long long)o->min_count);
     if (o->n_threads < 1 || o->n_threads > MOST_THREADS)
         return fail(GLASS_USAGE, "%d threads; 1 to %d are possible", (int)o->n_threads,
                     MOST_THREADS);
-    int64_t least = o->n_special + BYTES;
+    int64_t least = o->n_special + (spm ? TRAIN_SPM_FIRST : BYTES);
     if (o->n_vocab < least || o->n_vocab > TOK_VOCAB_LIMIT)
         return fail(GLASS_USAGE,
-                    "a vocabulary of %lld tokens; %lld (256 bytes and the special tokens) "
+                    "a vocabulary of %lld tokens; %lld (bytes and special tokens) "
                     "to %d are possible",
                     (long long)o->n_vocab, (long long)least, TOK_VOCAB_LIMIT);
     return check_special(o->special, o->n_special);
@@ -159,10 +195,11 @@ static glass_status write_json(struct training *t, char **json, size_t *n_bytes,
                                int64_t *n_merges) {
     struct tok_source source = TOK_SOURCE_NONE;
     struct buf tokenizer = {0}, config = {0};
-    glass_status status = put_source(&source, t);
+    glass_status status = t->spm ? train_spm_source(&source, &t->merger, t->n_chars, &t->o)
+                                 : put_source(&source, t);
     if (status == GLASS_OK) status = tok_to_json(&tokenizer, &config, &source, NULL, 0);
     if (status == GLASS_OK) status = buf_take(&tokenizer, json, n_bytes);
-    *n_merges = source.n_merges;
+    *n_merges = (int64_t)t->merger.n_merges;
     tok_source_clear(&source);
     buf_free(&tokenizer);
     buf_free(&config);
@@ -179,12 +216,17 @@ static glass_status train(struct training *t, const char *const *paths, int64_t 
         return fail(GLASS_BAD_INPUT, "%s%s: there is no text to train on",
                     n_paths > 0 ? paths[0] : "no files",
                     n_paths > 1 ? " and the other files" : "");
-    TRY(train_merger_init(&t->merger, &t->meter, t->o.n_vocab));
-    TRY(add_alphabet(t));
-    TRY(add_words(t));
+    if (t->spm) {
+        TRY(train_spm_alphabet(&t->merger, &t->meter, &t->n_chars, &t->words, &t->o));
+    } else {
+        TRY(train_merger_init(&t->merger, &t->meter, t->o.n_vocab));
+        TRY(add_alphabet(t));
+        TRY(add_words(t));
+    }
     train_words_clear(&t->words);
     TRY(train_run(&t->merger, &t->o));
     report->n_vocab = t->merger.n_tokens;
+    if (t->spm) report->n_vocab += TRAIN_SPM_FIRST + t->o.n_special;
     return GLASS_OK;
 }
 
@@ -199,7 +241,8 @@ glass_status glass_tokenizer_train(char **json, size_t *n_bytes, glass_vocab_rep
     *n_bytes = 0;
     *report = (glass_vocab_report){0};
     TRY(check_options(&t.o));
-    TRY(find_pre(&t));
+    t.spm = t.o.kind != NULL && strcmp(t.o.kind, "spm") == 0;
+    if (!t.spm) TRY(find_pre(&t));
     t.meter.limit = t.o.memory_bytes;
     glass_status status = train_words_init(&t.words, &t.meter);
     if (status == GLASS_OK) status = train(&t, paths, n_paths, report);

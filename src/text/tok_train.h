@@ -3,6 +3,7 @@
  *   tok_train_feed.c   files -> blocks of text, cut where no word is
  *   tok_train_count.c  blocks -> different words and how often each occurs, by many threads
  *   tok_train_merge.c  words -> merges
+ *   tok_train_spm.c    what is SentencePiece's: words, characters, output
  *   tok_train.c        options, alphabet, output */
 #ifndef TEXT_TOK_TRAIN_H
 #define TEXT_TOK_TRAIN_H
@@ -77,7 +78,7 @@ struct train_words {
 glass_status train_words_init(struct train_words *words, struct train_meter *meter);
 void train_words_clear(struct train_words *words);
 int64_t train_words_different(const struct train_words *words);
-/* Counts the words of all texts. Which thread counts what changes nothing but the order of
+/* Counts the words of all texts; without a pre-tokenizer SentencePiece's. Which thread counts what changes nothing but the order of
  * the words in their shard. */
 glass_status train_count(struct train_words *words, const struct tok_pre *pre,
                          const char *const *paths, int64_t n_paths,
@@ -86,6 +87,9 @@ glass_status train_count(struct train_words *words, const struct tok_pre *pre,
 /* ---- merging. The words lie one behind another in an array of slots. A token takes as many
  * as symbols it was made of: the first holds its id, the last how long it is. */
 #define TRAIN_NONE UINT32_MAX
+
+/* Of a token whose text decides between equal counts. */
+enum { TRAIN_MOST_CHARS = 64 };
 
 struct train_pair {
     uint64_t key; /* left id << 32 | right id */
@@ -125,6 +129,8 @@ struct train_merge {
 
 struct train_merger {
     struct train_meter *meter;
+    uint32_t most_span; /* symbols of a token at most */
+    bool by_text;       /* of equal counts the shorter token, then the lesser text */
     /* Tokens. */
     uint32_t n_tokens, most_tokens;
     struct buf text;
@@ -165,5 +171,20 @@ glass_status train_add_word(struct train_merger *m, const uint32_t *ids, size_t 
                             int64_t count);
 /* Merges until there are most_tokens, or no pair occurs min_count times. */
 glass_status train_run(struct train_merger *m, const glass_vocab_options *options);
+
+/* ---- SentencePiece. Words begin with a space, which stands for U+2581. */
+enum {
+    TRAIN_SPM_FIRST = 3 + 256
+}; /* unknown, BOS, EOS, bytes; special tokens lie between */
+
+/* The words of a line. What is emitted may be read TRAIN_PADDING bytes beyond its end. */
+glass_status train_spm_words(struct buf *copy, const char *line, size_t n, tok_emit emit,
+                             void *context);
+/* Makes the merger with the characters as its first tokens, and all words. */
+glass_status train_spm_alphabet(struct train_merger *m, struct train_meter *meter,
+                                int64_t *n_chars, const struct train_words *words,
+                                const glass_vocab_options *options);
+glass_status train_spm_source(struct tok_source *source, const struct train_merger *m,
+                              int64_t n_chars, const glass_vocab_options *options);
 
 #endif

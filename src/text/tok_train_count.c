@@ -133,6 +133,7 @@ struct counting {
 struct counter {
     struct counting *all;
     struct cached *cache; /* (1 << CACHE_BITS) */
+    struct buf copy;      /* a word that is not in the block as it is counted */
     int64_t n_words;
 };
 
@@ -175,12 +176,13 @@ static glass_status count_word(void *context, const char *word, size_t n) {
 
 static glass_status count_block(struct counter *c, void **match, const struct buf *block) {
     const struct tok_pre *pre = c->all->pre;
-    if (!c->all->options->lines)
+    if (pre != NULL && !c->all->options->lines)
         return tok_pre_run(pre, match, block->data, block->len, count_word, c);
     for (size_t at = 0; at < block->len;) {
         const char *line = block->data + at, *end = memchr(line, '\n', block->len - at);
         size_t n = end == NULL ? block->len - at : (size_t)(end - line) + 1;
-        TRY(tok_pre_run(pre, match, line, n, count_word, c));
+        TRY(pre == NULL ? train_spm_words(&c->copy, line, n, count_word, c)
+                        : tok_pre_run(pre, match, line, n, count_word, c));
         at += n;
     }
     return GLASS_OK;
@@ -238,6 +240,7 @@ static void count_part(void *context, const struct member *me) {
     pthread_mutex_unlock(&all->lock);
     tok_pre_match_free(match);
     buf_free(&block);
+    buf_free(&c.copy);
     mem_free(c.cache);
 }
 
@@ -245,7 +248,7 @@ glass_status train_count(struct train_words *words, const struct tok_pre *pre,
                          const char *const *paths, int64_t n_paths,
                          const glass_vocab_options *options) {
     struct counting all = {.words = words, .pre = pre, .options = options};
-    TRY(train_feed_open(&all.feed, paths, n_paths, options->lines));
+    TRY(train_feed_open(&all.feed, paths, n_paths, options->lines || pre == NULL));
     pthread_mutex_init(&all.lock, NULL);
     team_run(options->n_threads, count_part, &all);
     words->n_bytes = all.feed.n_read;

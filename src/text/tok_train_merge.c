@@ -28,7 +28,8 @@ enum side { BEFORE_OLD, BEFORE_NEW, AFTER_OLD, AFTER_NEW };
 glass_status train_merger_init(struct train_merger *m, struct train_meter *meter,
                                int64_t most_tokens) {
     size_t n = (size_t)most_tokens, n_slots = 16;
-    *m = (struct train_merger){.meter = meter, .most_tokens = (uint32_t)most_tokens};
+    *m = (struct train_merger){
+        .meter = meter, .most_span = TOK_PIECE_LIMIT, .most_tokens = (uint32_t)most_tokens};
     while (n_slots < 2 * n) n_slots *= 2;
     m->slot_mask = (uint32_t)n_slots - 1;
     TRY(mem_alloc(&m->pieces, n, sizeof *m->pieces));
@@ -150,16 +151,38 @@ static glass_status pair_at(struct train_merger *m, uint32_t *pair, uint64_t key
 
 /* ---- the queue */
 
-static bool goes_first(const struct train_queued *a, const struct train_queued *b) {
-    if (a->count != b->count) return a->count > b->count;
-    return a->key < b->key;
+static uint32_t joined_span(const struct train_merger *m, uint64_t key) {
+    return m->spans[key >> 32] + m->spans[(uint32_t)key];
 }
 
-static void sink(struct train_queued *heap, size_t n, size_t i) {
+static size_t joined_text(const struct train_merger *m, char *out, uint64_t key) {
+    struct tok_piece a = m->pieces[key >> 32], b = m->pieces[(uint32_t)key];
+    memcpy(out, m->text.data + a.at, a.len);
+    memcpy(out + a.len, m->text.data + b.at, b.len);
+    return a.len + b.len;
+}
+
+static bool text_first(const struct train_merger *m, uint64_t a, uint64_t b) {
+    uint32_t span_a = joined_span(m, a), span_b = joined_span(m, b);
+    char text_a[4 * TRAIN_MOST_CHARS], text_b[4 * TRAIN_MOST_CHARS];
+    if (span_a != span_b) return span_a < span_b;
+    size_t n_a = joined_text(m, text_a, a), n_b = joined_text(m, text_b, b);
+    int order = memcmp(text_a, text_b, n_a < n_b ? n_a : n_b);
+    return order != 0 ? order < 0 : n_a < n_b;
+}
+
+static bool goes_first(const struct train_merger *m, const struct train_queued *a,
+                       const struct train_queued *b) {
+    if (a->count != b->count) return a->count > b->count;
+    return m->by_text ? text_first(m, a->key, b->key) : a->key < b->key;
+}
+
+static void sink(const struct train_merger *m, struct train_queued *heap, size_t n,
+                 size_t i) {
     struct train_queued item = heap[i];
     for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && goes_first(&heap[child + 1], &heap[child])) child++;
-        if (!goes_first(&heap[child], &item)) break;
+        if (child + 1 < n && goes_first(m, &heap[child + 1], &heap[child])) child++;
+        if (!goes_first(m, &heap[child], &item)) break;
         heap[i] = heap[child];
     }
     heap[i] = item;
@@ -167,6 +190,7 @@ static void sink(struct train_queued *heap, size_t n, size_t i) {
 
 static glass_status enqueue(struct train_merger *m, uint32_t pair) {
     struct train_queue *q = &m->queue;
+    if (joined_span(m, m->pairs[pair].key) > m->most_span) return GLASS_OK;
     struct train_queued item = {m->pairs[pair].count, m->pairs[pair].key, pair};
     int level = 64 - __builtin_clzll((unsigned long long)item.count);
     if (level > q->level) level = q->level;
@@ -174,24 +198,25 @@ static glass_status enqueue(struct train_merger *m, uint32_t pair) {
                    sizeof **q->items));
     struct train_queued *heap = q->items[level];
     size_t i = q->n[level]++;
-    for (; level == q->level && i > 0 && goes_first(&item, &heap[(i - 1) / 2]);
+    for (; level == q->level && i > 0 && goes_first(m, &item, &heap[(i - 1) / 2]);
          i = (i - 1) / 2)
         heap[i] = heap[(i - 1) / 2];
     heap[i] = item;
     return GLASS_OK;
 }
 
-static bool dequeue(struct train_queue *q, struct train_queued *first) {
+static bool dequeue(struct train_merger *m, struct train_queued *first) {
+    struct train_queue *q = &m->queue;
     while (q->n[q->level] == 0) {
         if (q->level == 0) return false;
         q->level--;
         for (size_t i = q->n[q->level] / 2; i-- > 0;)
-            sink(q->items[q->level], q->n[q->level], i);
+            sink(m, q->items[q->level], q->n[q->level], i);
     }
     struct train_queued *heap = q->items[q->level];
     *first = heap[0];
     heap[0] = heap[--q->n[q->level]];
-    if (q->n[q->level] > 0) sink(heap, q->n[q->level], 0);
+    if (q->n[q->level] > 0) sink(m, heap, q->n[q->level], 0);
     return true;
 }
 
@@ -352,8 +377,7 @@ static bool cancelled(const struct train_merger *m, const glass_vocab_options *o
 glass_status train_run(struct train_merger *m, const glass_vocab_options *options) {
     struct train_queued first;
     TRY(first_pairs(m));
-    for (int64_t step = 0; m->n_tokens < m->most_tokens && dequeue(&m->queue, &first);
-         step++) {
+    for (int64_t step = 0; m->n_tokens < m->most_tokens && dequeue(m, &first); step++) {
         int64_t count = m->pairs[first.pair].count;
         if (cancelled(m, options, step))
             return fail(GLASS_CANCELLED, "training was cancelled");

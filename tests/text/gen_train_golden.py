@@ -3,11 +3,13 @@
 them, for test_tok_train.c.
 
 [{"name", "text", "lines", "pre", "special", "min_count", "n_vocab", "pieces" (by id), "merges"}]. Made with
-version 0.23.3 of the library. "letters" are texts of few letters, with many equal counts and overlapping pairs."""
+version 0.23.3 of the library; those of kind "spm" with sentencepiece 0.2.3, which splits by scripts only if asked. "letters" are texts of few letters, with many equal counts and overlapping pairs."""
+import io
 import json
 import random
 import sys
 
+import sentencepiece
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 LINES = """The cat sat on the mat. The dog, who had seen the cat, sat on the cat's mat.
@@ -43,6 +45,19 @@ def case(name, text, n_vocab, pre="gpt-2", lines=False, special=(), min_count=2)
             "min_count": min_count, "n_vocab": n_vocab, "pieces": pieces, "merges": merges}
 
 
+def spm_case(name, text, n_vocab, coverage, split_digits, max_piece=16, special=()):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(text.split("\n")), model_writer=model, vocab_size=n_vocab, model_type="bpe",
+        byte_fallback=True, character_coverage=coverage, normalization_rule_name="identity",
+        remove_extra_whitespaces=False, split_digits=split_digits, split_by_unicode_script=False,
+        split_by_number=False, max_sentencepiece_length=max_piece, control_symbols=list(special), minloglevel=2)
+    made = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return {"name": name, "kind": "spm", "text": text, "special": list(special), "min_count": 1,
+            "n_vocab": n_vocab, "coverage": coverage, "split_digits": split_digits, "max_piece": max_piece,
+            "pieces": [made.id_to_piece(i) for i in range(made.vocab_size())]}
+
+
 def main():
     r = random.Random(1)
     cases = [case("text", LINES, 400),
@@ -56,6 +71,11 @@ def main():
         text = "".join(r.choice(letters) for _ in range(1000))
         cases.append(case(f"letters {i}", text, 256 + 120, min_count=1 + i % 2))
     cases.append(case("special", "ab aab abab aabb abaab " * 3 + "ba", 280, special=["ab", "aab"]))
+    text = LINES.replace("\r", "") + "a tab\there, the mark \u2581x\u2581 itself,  spaces   "
+    cases += [spm_case("spm", text, 500, 1.0, False),
+              spm_case("digits", text * 2, 480, 0.98, True, special=["<|im_end|>", "<pad>"]),
+              spm_case("short", text, 430, 0.98, False, max_piece=3),
+              spm_case("spm letters", cases[7]["text"] + "\n" + cases[10]["text"].replace("c", " "), 340, 1.0, False)]
     json.dump(cases, sys.stdout, ensure_ascii=False, indent=None, separators=(",", ":"))
     print()
 

@@ -48,8 +48,9 @@ static void check_golden(const json_t *golden, const char *json) {
     const char *name = json_string_value(json_object_get(golden, "name"));
     json_t *pieces = pieces_by_id(json_object_get(model, "vocab"));
     assert_non_null(made);
+    json_t *merges = json_object_get(golden, "merges"); /* not of kind spm */
     if (!json_equal(pieces, json_object_get(golden, "pieces")) ||
-        !json_equal(json_object_get(model, "merges"), json_object_get(golden, "merges"))) {
+        (merges != NULL && !json_equal(json_object_get(model, "merges"), merges))) {
         print_error("%s: not what the library makes\n", name);
         fail_with("%s", json);
     }
@@ -89,6 +90,10 @@ static void vocabularies_are_the_librarys(void **state) {
         for (size_t k = 0; k < json_array_size(list); k++)
             special[k] = json_string_value(json_array_get(list, k));
         glass_vocab_options o = {
+            .kind = json_string_value(json_object_get(one, "kind")),
+            .coverage = (float)json_number_value(json_object_get(one, "coverage")),
+            .max_piece = json_integer_value(json_object_get(one, "max_piece")),
+            .split_digits = json_is_true(json_object_get(one, "split_digits")),
             .n_vocab = json_integer_value(json_object_get(one, "n_vocab")),
             .pre = json_string_value(json_object_get(one, "pre")),
             .special = special,
@@ -101,13 +106,13 @@ static void vocabularies_are_the_librarys(void **state) {
         glass_vocab_report report;
         ok(train_text(&json, &report, text, strlen(text), &o));
         check_golden(one, json);
-        check_opens(json, text, strlen(text));
-        size_t n_merges = json_array_size(json_object_get(one, "merges"));
-        assert_int_equal(report.n_merges, n_merges);
+        if (strstr(text, "\xe2\x96\x81") == NULL) check_opens(json, text, strlen(text));
+        json_t *merges = json_object_get(one, "merges");
+        if (merges != NULL) assert_int_equal(report.n_merges, json_array_size(merges));
         assert_int_equal(report.n_vocab, json_array_size(json_object_get(one, "pieces")));
         glass_free(json);
     }
-    assert_int_equal(i, 13);
+    assert_int_equal(i, 17);
     json_decref(all);
 }
 
@@ -134,22 +139,25 @@ static void make_text(struct buf *out, size_t n, uint32_t seed) {
 
 static void threads_change_nothing(void **state) {
     (void)state;
+    static const char *const kinds[] = {"bytes", "spm"};
     struct buf text = {0};
     make_text(&text, 5 << 20, 7);
-    char *first = NULL, *json;
-    for (int n = 1; n <= 8; n = n < 3 ? n + 1 : n + 5) {
-        glass_vocab_options o = {.n_vocab = 2000, .n_threads = n, .pre = "llama3"};
-        glass_vocab_report report;
-        ok(train_text(&json, &report, text.data, text.len, &o));
-        assert_int_equal(report.n_bytes, text.len);
-        if (first == NULL) {
-            first = json;
-            continue;
+    for (int k = 0; k < 2; k++) {
+        char *first = NULL, *json;
+        for (int n = 1; n <= 8; n = n < 3 ? n + 1 : n + 5) {
+            glass_vocab_options o = {.kind = kinds[k], .n_vocab = 2000, .n_threads = n};
+            glass_vocab_report report;
+            ok(train_text(&json, &report, text.data, text.len, &o));
+            assert_int_equal(report.n_bytes, text.len);
+            if (first == NULL) {
+                first = json;
+                continue;
+            }
+            assert_string_equal(first, json);
+            glass_free(json);
         }
-        assert_string_equal(first, json);
-        glass_free(json);
+        glass_free(first);
     }
-    glass_free(first);
     buf_free(&text);
 }
 
@@ -245,6 +253,11 @@ static void any_bytes_are_text(void **state) {
             glass_free(json);
         }
     }
+    glass_vocab_options o = {.kind = "spm", .n_vocab = 1200};
+    char *json;
+    ok(train_text(&json, NULL, text.data, text.len, &o));
+    check_opens(json, text.data, text.len);
+    glass_free(json);
     buf_free(&text);
 }
 
@@ -285,6 +298,19 @@ static void what_cannot_be_is_said(void **state) {
             (glass_vocab_options){.special = byte, .n_special = 1});
     refused(GLASS_USAGE, "spells", text, n,
             (glass_vocab_options){.special = wide, .n_special = 1});
+    refused(GLASS_USAGE, "kind", text, n, (glass_vocab_options){.kind = "frob"});
+    refused(GLASS_USAGE, "spm's", text, n, (glass_vocab_options){.split_digits = true});
+    refused(GLASS_USAGE, "no pre", text, n,
+            (glass_vocab_options){.kind = "spm", .pre = "gpt-2"});
+    refused(GLASS_USAGE, "anyway", text, n,
+            (glass_vocab_options){.kind = "spm", .special = one, .n_special = 1});
+    refused(GLASS_USAGE, "coverage", text, n,
+            (glass_vocab_options){.kind = "spm", .coverage = 1.5f});
+    refused(GLASS_USAGE, "65 characters", text, n,
+            (glass_vocab_options){.kind = "spm", .max_piece = 65});
+    refused(GLASS_USAGE, "alone are 267", text, n,
+            (glass_vocab_options){.kind = "spm", .n_vocab = 260});
+    refused(GLASS_BAD_INPUT, "no text", "\n\n", 2, (glass_vocab_options){.kind = "spm"});
     refused(GLASS_CANCELLED, "cancelled", text, n,
             (glass_vocab_options){.progress = stop, .context = &calls});
     const char *missing[] = {"/none/such"}, *folder[] = {"/tmp"};
@@ -332,17 +358,21 @@ static void each_allocation_may_fail(void **state) {
     (void)state;
     struct buf text = {0};
     make_text(&text, 5000, 2);
-    glass_vocab_options o = {.n_vocab = 300, .n_threads = 1, .pre = "gpt-4o"};
+    glass_vocab_options kinds[] = {{.n_vocab = 300, .n_threads = 1, .pre = "gpt-4o"},
+                                   {.n_vocab = 320, .n_threads = 1, .kind = "spm"}};
     int64_t n_failed = 0;
+    int k = 0;
     for (int64_t fail_at = 1;; fail_at++) {
         char *json;
         mem_fail_at(fail_at);
-        glass_status status = train_text(&json, NULL, text.data, text.len, &o);
+        glass_status status = train_text(&json, NULL, text.data, text.len, &kinds[k]);
         int64_t asked = mem_fail_at(0);
         if (status == GLASS_OK) glass_free(json);
         if (asked < fail_at) {
             assert_int_equal(status, GLASS_OK);
-            break;
+            if (++k == 2) break;
+            fail_at = 0;
+            continue;
         }
         if (status != GLASS_OK) assert_int_equal(status, GLASS_NO_MEMORY);
         n_failed += status != GLASS_OK;
