@@ -79,7 +79,7 @@ def state(run, step):
 
 
 def train(h, *words, **options):
-    return h.run("train", *words, cwd=h.path, **options)
+    return h.run("train", *words, cwd=h.path, timeout=300, **options)
 
 
 # ---- what a run is
@@ -255,7 +255,8 @@ def start(h, *words):
 
 def killed(h):
     kills = int(os.environ.get("GLASS_KILLS", "8"))
-    long = RECIPE.replace("steps: 20", f"steps: {40 * kills}").replace("every: 5", "every: 3")
+    steps = min(40 * kills, 600)
+    long = RECIPE.replace("steps: 20", f"steps: {steps}").replace("every: 5", "every: 3")
     write(h, "k.yaml", long)
     write(h, "l.yaml", long)
     t = time.monotonic()

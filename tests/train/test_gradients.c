@@ -64,7 +64,7 @@ static struct micro_batch batch_of(const struct texts *x, int64_t first,
 
 static struct trainer *open(glass_model **model, const char *name, int threads) {
     char path[128];
-    struct trainer *t;
+    struct trainer *t = NULL;
     snprintf(path, sizeof path, "tests/model/data/families/%s.gguf", name);
     struct trainer_options o = {.n_rows = ROWS, .longest = SPLIT, .n_threads = threads};
     if (glass_model_open(model, path, NULL) != GLASS_OK ||
