@@ -4,8 +4,10 @@
  *   tokenizer.model                  SentencePiece, with added_tokens.json; or Meta's of Llama 3
  *                                    (tiktoken's lines), with params.json
  *   vocab.json and merges.txt        GPT-2's, with added_tokens.json
- *   tokenizer_config.json, special_tokens_map.json   those names, for each of the three */
+ *   tokenizer_config.json, special_tokens_map.json   those names, for each of the three
+ *   generation_config.json           what ends a text, where that is more than EOS */
 #include "base/path.h"
+#include "text/tok_rules.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -55,10 +57,37 @@ static glass_status read_beside(struct folder *f, struct tok_source *s, const ch
     return status;
 }
 
+/* One more id that ends a text: in the first of the three that is free. An id that no token has
+ * never comes. */
+static void add_end(struct tok_source *s, int64_t id) {
+    int64_t *const ends[] = {&s->eos, &s->eot, &s->eom};
+    if (id < 0 || id >= s->n_vocab) return;
+    for (int i = 0; i < 3; i++) {
+        if (*ends[i] < 0) *ends[i] = id;
+        if (*ends[i] == id) return;
+    }
+}
+
+/* eos_token_id: an id, or a list of them. */
+static glass_status read_generation(struct tok_source *s, const char *json, size_t n_bytes,
+                                    const char *name) {
+    json_t *config;
+    TRY(tok_json_parse(&config, json, n_bytes, name));
+    const json_t *ids = json_object_get(config, "eos_token_id");
+    if (json_is_integer(ids)) add_end(s, json_integer_value(ids));
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        const json_t *id = json_array_get(ids, i);
+        if (json_is_integer(id)) add_end(s, json_integer_value(id));
+    }
+    json_decref(config);
+    return GLASS_OK;
+}
+
 static glass_status read_configs(struct folder *f, struct tok_source *s, bool added) {
     if (added) TRY(read_beside(f, s, "added_tokens.json", tok_read_added));
     TRY(read_beside(f, s, "tokenizer_config.json", tok_read_config));
-    return read_beside(f, s, "special_tokens_map.json", tok_read_config);
+    TRY(read_beside(f, s, "special_tokens_map.json", tok_read_config));
+    return read_beside(f, s, "generation_config.json", read_generation);
 }
 
 /* GPT-2's folders from before tokenizer.json. */

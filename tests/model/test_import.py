@@ -6,6 +6,7 @@ hf_folder.py makes the folders; that they are what transformers writes is held b
 transformers' own files, and that the GGUF files compute what transformers computes by
 test_families.c."""
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -17,7 +18,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../cli"))
 import hf_folder as hf  # noqa: E402
-from kit import BUILD, done, equal, has, ok  # noqa: E402
+from kit import BUILD, GLASS, Home, done, equal, has, ok  # noqa: E402
 
 LOGITS = os.path.join(BUILD, "tests/tools/logits")
 V = 61
@@ -466,6 +467,74 @@ def meta_refusals(path):
     has(logits(path), "consolidated.00.pth", "Meta: no weights: which are looked for")
 
 
+LETTERS = {
+    "version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None,
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+    "decoder": {"type": "ByteLevel"},
+    "model": {"type": "BPE", "vocab": {chr(33 + i): i for i in range(V)}, "merges": []}}
+
+
+def ends(top):
+    """What ends a text, by generation_config.json."""
+    path, file = os.path.join(top, "ends"), os.path.join(top, "ends.gguf")
+    hf.folder(path, "llama")
+
+    def put(name, value):
+        with open(os.path.join(path, name), "w", encoding="utf-8") as f:
+            json.dump(value, f)
+
+    put("tokenizer.json", LETTERS)
+    put("tokenizer_config.json", {"eos_token": "#"}) # id 2
+    for said, wanted in ((None, [2]), (2, [2]), (7, [2, 7]), ([2], [2]), ([7, 2, 9], [2, 7, 9]),
+                         ([7, 7, 61, -1, "a", None, 10 ** 20], [2, 7]), ("x", [2]), ({}, [2])):
+        put("generation_config.json", {"eos_token_id": said} if said is not None else {})
+        p = subprocess.run([GLASS, "convert", path, file, "--force"], stderr=subprocess.PIPE,
+                           check=False)
+        if said is not None and isinstance(said, list) and 10 ** 20 in said:
+            has(p.stderr.decode(), "generation_config.json", "a number too large is an error")
+            said.remove(10 ** 20)
+            put("generation_config.json", {"eos_token_id": said})
+            p = subprocess.run([GLASS, "convert", path, file, "--force"],
+                               stderr=subprocess.PIPE, check=False)
+        values = hf.read_gguf(file)[0] if p.returncode == 0 else {}
+        got = [values[k] for k in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                   "tokenizer.ggml.eom_token_id") if k in values]
+        equal(got, wanted, f"eos_token_id {said}: {wanted} end a text")
+    with open(os.path.join(path, "generation_config.json"), "w", encoding="utf-8") as f:
+        f.write("{")
+    p = subprocess.run([GLASS, "convert", path, file, "--force"], stderr=subprocess.PIPE,
+                       check=False)
+    has(p.stderr.decode(), "generation_config.json", "a broken generation_config.json is named")
+
+
+def listed():
+    """Folders are listed by name, and opened by it."""
+    with Home() as home:
+        cache = os.path.join(home.path, ".cache/huggingface/hub/models--u--n")
+        hf.folder(os.path.join(home.models, "own/model"), "llama")
+        hf.folder(os.path.join(home.models, "torch"), "llama-bias", bin=True)
+        hf.meta(os.path.join(home.models, "meta"), "llama", shards=2)
+        hf.folder(os.path.join(cache, "snapshots/abc"), "gemma3", shards=2)
+        os.makedirs(os.path.join(cache, "refs"))
+        with open(os.path.join(cache, "refs/main"), "w", encoding="utf-8") as f:
+            f.write("abc")
+        os.makedirs(os.path.join(home.models, "empty"))
+        os.makedirs(os.path.join(home.models, "settings"))
+        hf.save(os.path.join(home.models, "settings"), {}, hf.config("llama"))
+        os.remove(os.path.join(home.models, "settings/model.safetensors"))
+        entries = {e["name"]: e for e in home.json("list", "--json")}
+        equal(sorted(entries), ["meta", "own/model", "torch", "u/n"],
+              "folders with settings and weights are listed, others are not")
+        for name, entry in entries.items():
+            size = sum(os.path.getsize(os.path.join(entry["path"], f))
+                       for f in os.listdir(entry["path"])
+                       if f.endswith((".safetensors", ".bin", ".pth")))
+            equal(entry["bytes"], size, f"{name}: the weights' bytes")
+            p = home.run("show", name, "--json")
+            ok(p.returncode == 0, f"{name}: opened by its name", p.err)
+            has(home.run("list").out, name, "… and in the table")
+
+
 with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
     families(folder, digests(folder))
     forms(folder)
@@ -473,4 +542,6 @@ with tempfile.TemporaryDirectory(prefix="glass-test-") as folder:
     left_out(folder)
     refusals(folder)
     meta(folder)
+    ends(folder)
+    listed()
 done()
