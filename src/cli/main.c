@@ -33,16 +33,12 @@ static int help(FILE *out, int code) {
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(
         out,
-        "\nglass COMMAND --help (or glass help COMMAND) tells more, with examples.\n"
-        "A MODEL is a GGUF file, a published folder, or a name that `glass list` "
-        "shows.\n"
-        "\n"
+        "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
+        "a GGUF file, a published folder, or a name that `glass list` shows.\n\n"
         "examples:\n"
         "  glass chat\n"
-        "  glass pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0\n"
-        "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n\n"
-        "GLASS_ISA=c|avx2|avx512|neon forces an instruction set (results are the same).\n"
-        "Licence: Apache-2.0. The manual: man glass\n");
+        "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
+        "GLASS_ISA=c|avx2|avx512|neon: same results. Licence: Apache-2.0.\n");
     return code;
 }
 
