@@ -191,6 +191,7 @@ glass_status tok_to_gguf(struct gguf_writer *w, const struct tok_source *s,
         return fail(GLASS_BAD_INPUT,
                     "%s: a vocabulary of %lld tokens; at most %d are possible", s->name,
                     (long long)n_vocab, TOK_VOCAB_LIMIT);
+    TRY(tok_source_check_ids(s));
     if (pre == NULL && !options->any_pre) return unknown_pre(s);
     if (!s->spm && s->rules.lead != TOK_LEAD_NEVER && !options->any_pre)
         return fail(

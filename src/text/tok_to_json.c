@@ -366,7 +366,8 @@ static glass_status put_config(struct json_writer *w, const char *chat_template,
     TRY(put_named(w, "bos_token", s->bos));
     TRY(put_named(w, "eos_token", s->eos));
     TRY(put_named(w, "unk_token", s->unk));
-    TRY(put_named(w, "pad_token", s->pad));
+    /* Nobody pads with what is not there. */
+    TRY(put_named(w, "pad_token", s->pad < s->n_vocab ? s->pad : -1));
     if (chat_template != NULL) {
         TRY(buf_text(w->out, "\"chat_template\":"));
         TRY(put_string(w->out, chat_template, n_template));
@@ -381,6 +382,7 @@ glass_status tok_to_json(struct buf *tokenizer, struct buf *config,
                          size_t n_template) {
     struct json_writer w = {tokenizer, s}, c = {config, s};
     TRY(check_pieces(s));
+    TRY(tok_source_check_ids(s));
     TRY(buf_text(tokenizer,
                  "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n"));
     TRY(put_added(&w));

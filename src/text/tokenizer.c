@@ -236,14 +236,18 @@ static glass_status build_pre(glass_tokenizer *t, const struct tok_source *sourc
     return tok_pre_create_named(&t->pre, name);
 }
 
-static glass_status build(glass_tokenizer *t, struct tok_source *source) {
-    t->spm = source->spm;
-    t->rules = source->rules;
+glass_status tok_source_check_ids(const struct tok_source *source) {
     TRY(check_id(source, "BOS", source->bos));
     TRY(check_id(source, "EOS", source->eos));
     TRY(check_id(source, "EOT", source->eot));
     TRY(check_id(source, "EOM", source->eom));
-    TRY(check_id(source, "unknown", source->unk));
+    return check_id(source, "unknown", source->unk);
+}
+
+static glass_status build(glass_tokenizer *t, struct tok_source *source) {
+    t->spm = source->spm;
+    t->rules = source->rules;
+    TRY(tok_source_check_ids(source));
     t->bos = (int32_t)source->bos;
     t->eos = (int32_t)source->eos;
     t->unk = (int32_t)source->unk;

@@ -217,6 +217,9 @@ void tok_source_clear(struct tok_source *source);
 /* Whether BOS is put in front: as the source says, else as its kind or its pre-tokenizer has
  * it; and words that are tokens stay whole, as it or its pre-tokenizer says. */
 bool tok_source_adds_bos(const struct tok_source *source);
+/* GLASS_BAD_INPUT names the special token whose id the vocabulary does not have. Files may say
+ * any id: whoever reads pieces by them without having built the tokenizer asks first. */
+glass_status tok_source_check_ids(const struct tok_source *source);
 bool tok_source_whole_words(const struct tok_source *source);
 
 /* Readers: what they leave in the source is cleared by the caller, also on failure. name is

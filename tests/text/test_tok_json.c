@@ -345,6 +345,18 @@ static void writers_refuse_what_they_cannot_say(void **state) {
     options.n_vocab = s.n_vocab - 1;
     assert_int_equal(tok_to_gguf(w, &s, &options), GLASS_BAD_INPUT);
     assert_non_null(strstr(glass_error(), "the model has only"));
+    /* A file may name any id as a special token's. */
+    const int64_t eos = s.eos;
+    options.n_vocab = s.n_vocab;
+    s.eos = s.n_vocab;
+    assert_int_equal(tok_to_json(&json, &config, &s, NULL, 0), GLASS_BAD_INPUT);
+    assert_non_null(strstr(glass_error(), "the EOS token is"));
+    assert_int_equal(tok_to_gguf(w, &s, &options), GLASS_BAD_INPUT);
+    assert_non_null(strstr(glass_error(), "the EOS token is"));
+    s.eos = eos;
+    s.pad = INT64_C(1) << 40;
+    ok(tok_to_json(&json, &config, &s, NULL, 0));
+    assert_null(strstr(config.data, "pad_token"));
     s.text_owner.data[s.pieces[300].at] = '\xff';
     assert_int_equal(tok_to_json(&json, &config, &s, NULL, 0), GLASS_BAD_INPUT);
     assert_non_null(strstr(glass_error(), "token 300 is not UTF-8"));
