@@ -304,17 +304,6 @@ def evaluation(h, model):
           "a text that is not there, before anything is done")
 
 
-def folder(h, model):
-    """A Hugging Face folder keeps its vocabulary in files of its own."""
-    there, out = os.path.join(h.path, "folder"), os.path.join(h.path, "from-folder.gguf")
-    p = h.run("convert", model, there)
-    ok(p.returncode == 0, "a folder is made", p.err)
-    p = h.run("quantize", there, out, "--type", "Q8_0")
-    ok(p.returncode == 0, "a folder is quantised", p.err)
-    ids = [h.run("tokenizer", "encode", m, "-p", TEXT[:300], "--json").out for m in (model, out)]
-    ok(ids[0] == ids[1] != "", "with its vocabulary", ids)
-
-
 def refusals(h, model):
     out = os.path.join(h.path, "refused.gguf")
 
@@ -402,7 +391,6 @@ def main():
         im, old = importance(h, model)
         bad_importance(h, model, im, old)
         evaluation(h, model)
-        folder(h, model)
         refusals(h, model)
         broken_off(h, model)
     kit.done()

@@ -126,9 +126,15 @@ def stories(top):
     for source in (os.path.join(shared, "stories260K.bin"), os.path.join(bare, "stories260K.bin")):
         folder, file = os.path.join(top, "s"), os.path.join(top, "s.gguf")
         good(source, file, "--force")
-        good(file, folder, "--force")
         wanted = tell(source)
         ok(len(wanted) > 100 and tell(file) == wanted, "stories260K as GGUF: the same story")
+        if source.startswith(shared):  # with tok512.model, whose runs of spaces become one
+            p = subprocess.run([GLASS, "convert", file, folder], stderr=subprocess.PIPE,
+                               text=True, check=False)
+            ok(p.returncode == 3 and "runs of spaces become one" in p.stderr and
+               not os.path.exists(folder), "a vocabulary that no tokenizer.json can say", p.stderr)
+            continue
+        good(file, folder, "--force")
         equal(tell(folder), wanted, "… and as a folder")
         ok(logits(file, 40) == logits(source, 40) == logits(folder, 40), "… the same logits")
     shutil.rmtree(top)
