@@ -18,7 +18,7 @@ struct isa {
     const char *name;
     bool (*available)(void);
     /* Overlays, applied after those of the sets before it that are available. */
-    void (*fill[7])(struct math_kernels *);
+    void (*fill[8])(struct math_kernels *);
 };
 
 static bool always(void) {
@@ -53,7 +53,7 @@ static bool has_dotprod(void) {
 static const struct isa isas[] = {
     {"c", always, {vec_fill_c, attn_fill_c, float_fill_c, q32_fill_c, qk_fill_c, quant_fill_c, train_fill_c}},
 #if defined(__x86_64__)
-    {"avx2", has_avx2, {vec_fill_avx2, attn_fill_avx2, float_fill_avx2, q32_fill_avx2, qk_fill_avx2, quant_fill_avx2, train_fill_avx2}},
+    {"avx2", has_avx2, {vec_fill_avx2, attn_fill_avx2, float_fill_avx2, q32_fill_avx2, qk_fill_avx2, quant_fill_avx2, train_fill_avx2, widen_fill_avx2}},
     {"avx512",
      has_avx512,
      {vec_fill_avx512, attn_fill_avx512, float_fill_avx512, q32_fill_avx512, qk_fill_avx512, quant_fill_avx512, train_fill_avx512}},
@@ -84,7 +84,7 @@ const char *math_isa_name(int i) {
 void math_fill(struct math_kernels *out, int i) {
     memset(out, 0, sizeof *out);
     for (int j = 0; j <= i; j++)
-        for (int part = 0; part < 7; part++)
+        for (int part = 0; part < 8; part++)
             if (isas[j].fill[part] != NULL) isas[j].fill[part](out);
 }
 

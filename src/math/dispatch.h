@@ -20,6 +20,7 @@ void q32_fill_avx2(struct math_kernels *k);
 void qk_fill_avx2(struct math_kernels *k);
 void train_fill_avx512(struct math_kernels *k);
 void quant_fill_avx2(struct math_kernels *k);
+void widen_fill_avx2(struct math_kernels *k);
 void vec_fill_avx512(struct math_kernels *k);
 void attn_fill_avx512(struct math_kernels *k);
 void float_fill_avx512(struct math_kernels *k);
