@@ -1,11 +1,12 @@
 /* test_gradients.c - losses, gradients and ten steps of AdamW of every family that trains are
- * PyTorch's (tests/train/gen_gradients.py), and their bits depend neither on threads nor on how
- * documents are dealt to micro-batches' neighbours. The limits are those of docs/training.md: a
+ * PyTorch's (tests/train/gen_gradients.py); their bits do not depend on threads, and micro-batches
+ * add in arithmetic.md's tree. The limits are those of docs/training.md: a
  * relative L2 of 1e-4 for each gradient tensor. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "glass/glass.h"
+#include "math/kernels.h"
 #include "model/model.h"
 #include "train/trainer.h"
 
@@ -257,11 +258,78 @@ static void threads_change_nothing(void **state) {
     }
 }
 
+/* The gradients g[0 … n) added as arithmetic.md says: neighbours, then their sums, and so on; an
+ * odd one passes up. g[0] is the result. */
+static void add_tree(float **g, int n, int64_t n_floats) {
+    for (; n > 1; n = (n + 1) / 2) {
+        for (int i = 0; i + 1 < n; i += 2)
+            for (int64_t l = 0; l < n_floats; l++) g[i][l] = g[i][l] + g[i + 1][l];
+        for (int i = 1; 2 * i < n; i++) {
+            float *moved = g[i];
+            g[i] = g[2 * i];
+            g[2 * i] = moved;
+        }
+    }
+}
+
+static float norm_of(const struct params *p, const float *g) {
+    float squares[64];
+    assert_true(p->n_list <= 64);
+    for (int64_t i = 0; i < p->n_list; i++)
+        squares[i] = math_kernels()->sumsq16_f32(g + (p->list[i].d - p->gradients),
+                                                 p->list[i].n * p->list[i].k);
+    return sqrtf(math_kernels()->sum16_f32(squares, p->n_list));
+}
+
+/* One step of 1 to MOST micro-batches against the tree written out. */
+static void micro_batches_add_in_a_tree(void **state) {
+    enum { MOST = 11 };
+    (void)state;
+    struct texts x;
+    make_texts(&x);
+    for (int n = 1; n <= MOST; n++) {
+        glass_model *model;
+        struct trainer *t = open(&model, "llama", 1);
+        const struct params *p = trainer_params(t);
+        size_t bytes = (size_t)p->n_floats * sizeof(float);
+        float *g[MOST], *want = malloc(bytes), *m = calloc(bytes, 1), *v = calloc(bytes, 1);
+        for (int i = 0; i < n; i++) {
+            struct micro_batch b = batch_of(&x, i % 2, 1);
+            float losses[ROWS];
+            assert_int_equal(trainer_add(t, &b, 0.01F * (float)(i + 1), losses), GLASS_OK);
+            memcpy(g[i] = malloc(bytes), p->gradients, bytes);
+        }
+        memcpy(want, p->values, bytes);
+        add_tree(g, n, p->n_floats);
+        struct adamw_options o = {1e-3, 0.9, 0.95, 1e-8, 0, 0};
+        struct adamw_step step = {0.95F,
+                                  (float)(1 - 0.9),
+                                  (float)(1 - 0.95),
+                                  (float)(1e-3 / (1 - 0.9)),
+                                  (float)(1 / sqrt(1 - 0.95)),
+                                  1e-8F,
+                                  1,
+                                  1};
+        float norm, wanted = norm_of(p, g[0]);
+        math_kernels()->adamw_f32(want, m, v, g[0], p->n_floats, &step);
+        assert_int_equal(trainer_step(t, &o, &norm), GLASS_OK);
+        if (norm != wanted) fail_msg("%d micro-batches: norm %a, not %a", n, norm, wanted);
+        for (int64_t i = 0; i < p->n_list; i++)
+            assert_memory_equal(p->list[i].w, want + (p->list[i].w - p->values),
+                                (size_t)(p->list[i].n * p->list[i].k) * sizeof(float));
+        for (int i = 0; i < n; i++) free(g[i]);
+        free(want), free(m), free(v);
+        trainer_free(t);
+        glass_model_close(model);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_pytorchs),
         cmocka_unit_test(steps_are_pytorchs),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(micro_batches_add_in_a_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
