@@ -1,7 +1,6 @@
 /* test_gradients.c - losses, gradients and ten steps of AdamW of every family that trains are
  * PyTorch's (tests/train/gen_gradients.py); their bits do not depend on threads, and micro-batches
- * add in arithmetic.md's tree. The limits are those of docs/training.md: a
- * relative L2 of 1e-4 for each gradient tensor. */
+ * add in arithmetic.md's tree. The limit is a relative L2 of 1e-4 for each gradient tensor. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/path.h"
