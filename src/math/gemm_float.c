@@ -11,11 +11,14 @@ struct job {
     const char *a, *w;
     size_t a_row, w_row;
     int64_t m, n, k;
+    bool more;   /* c holds the sums of earlier blocks */
+    bool direct; /* whole tiles wait in c, the others in sums */
+    int64_t n_wide; /* columns whose panels are held at a time */
     /* In scratch: */
-    float *panels; /* of GEMM_FLOAT_N columns, (K, n_tile) each */
-    float *sums;   /* of GEMM_FLOAT_N columns, (ROWS, n_tile) for each panel */
-    char *copy; /* of GEMM_FLOAT_M activation rows' blocks, COPY_ROW apart; NULL: not needed
-                 */
+    float *panels; /* of n_wide columns, (K, n_tile) each */
+    float *sums;   /* of n_wide columns, (ROWS, n_tile) for each panel */
+    char *copy;    /* of GEMM_FLOAT_M activation rows' blocks, COPY_ROW apart; NULL: not
+                    * needed */
 };
 
 /* A block and a line, so that rows next to each other are in different sets. */
@@ -34,32 +37,64 @@ struct activations {
     size_t row;
 };
 
+/* What tiles prefetch meanwhile, a piece each. */
+struct ahead {
+    struct gemm_float_next left;
+    int64_t piece; /* rows */
+};
+
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
+}
+
+static struct gemm_float_next take_piece(struct ahead *ahead) {
+    struct gemm_float_next piece = ahead->left;
+    piece.n_rows = smaller(ahead->piece, ahead->left.n_rows);
+    ahead->left.from += (size_t)piece.n_rows * piece.row;
+    ahead->left.n_rows -= piece.n_rows;
+    return piece;
+}
+
+/* One panel and where its sums are. */
+struct place {
+    float *panel, *sums;
+    int64_t n0, k0, k;
+    bool direct;
+};
+
+/* The tile of `rows` rows from `row` on, its activations at a. */
+static void one_tile(const struct job *j, const struct place *p, const char *a,
+                     size_t a_row, int64_t row, int64_t rows,
+                     const struct gemm_float_next *next) {
+    int64_t width = j->f->n_tile, n = smaller(width, j->n - p->n0);
+    float *c = j->c + row * j->c_stride + p->n0, *sum = p->sums + row * width;
+    bool add = j->more || p->k0 > 0;
+    if (p->direct) {
+        j->f->tile(c, j->c_stride, a, a_row, p->panel, p->k, rows, add, next);
+        return;
+    }
+    for (int64_t i = 0; i < rows && j->more && p->k0 == 0; i++)
+        memcpy(sum + i * width, c + i * j->c_stride, (size_t)n * sizeof *c);
+    j->f->tile(sum, width, a, a_row, p->panel, p->k, rows, add, next);
+    for (int64_t i = 0; i < rows && p->k0 + p->k == j->k; i++)
+        memcpy(c + i * j->c_stride, sum + i * width, (size_t)n * sizeof *c);
 }
 
 /* Rows m0 … m0+m of c, whose activations are x, at one panel's columns. Tiles are cut
  * evenly: 7 rows are 4 + 3 rather than 6 + 1, since a low tile leaves the multipliers idle.
  */
-static void panel_rows(const struct job *j, const float *panel, struct activations x,
-                       int64_t m0, int64_t m, int64_t n0, int64_t k0,
-                       const struct gemm_float_next *next) {
-    const struct gemm_float_next nothing = {0};
-    int64_t width = j->f->n_tile, n = smaller(width, j->n - n0);
+static void panel_rows(const struct job *j, const struct place *p, struct activations x,
+                       int64_t m0, int64_t m, const struct gemm_float_next *next,
+                       struct ahead *ahead) {
     int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile, row = m0;
-    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
-    float *sums = j->sums + (n0 % GEMM_FLOAT_N) * GEMM_FLOAT_ROWS;
     for (int64_t t = 0; t < n_tiles; t++) {
         int64_t rows = m / n_tiles + (t < m % n_tiles);
-        float *sum = sums + row * width;
         size_t a_row = j->f->a_across ? (size_t)rows * sizeof(float) : x.row;
-        j->f->tile(sum, width, x.a, a_row, panel, k, rows, k0 > 0,
-                   t == 0 ? next : &nothing);
-        for (int64_t i = 0; i < rows && k0 + k == j->k; i++)
-            memcpy(j->c + (row + i) * j->c_stride + n0, sum + i * width,
-                   (size_t)n * sizeof(float));
+        struct gemm_float_next piece =
+            t == 0 && next->n_rows > 0 ? *next : take_piece(ahead);
+        one_tile(j, p, x.a, a_row, row, rows, &piece);
         row += rows;
-        x.a += (size_t)(j->f->a_across ? k * (int64_t)sizeof(float) : (int64_t)x.row) *
+        x.a += (size_t)(j->f->a_across ? p->k * (int64_t)sizeof(float) : (int64_t)x.row) *
                (size_t)rows;
     }
 }
@@ -75,7 +110,7 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
     int64_t n_tile = j->f->n_tile, from = n0 + l + n_tile;
     /* Those that are stored (k, n) are read in order: hardware sees that coming. */
     if (j->f->w_across) return (struct gemm_float_next){0};
-    if (from == n0 + GEMM_FLOAT_N || from >= j->n) { /* the last one of this block */
+    if (from == n0 + j->n_wide || from >= j->n) { /* the last one of this block */
         k0 += GEMM_FLOAT_K;
         if (k0 < j->k) {
             from = n0;
@@ -88,6 +123,30 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
     return (struct gemm_float_next){weights_at(j, from, k0), j->w_row,
                                     smaller(n_tile, j->n - from),
                                     (k * j->f->w_bytes + 63) / 64};
+}
+
+/* The activations that come after rows m0 … m0+m of block k0, for n_panels panels' tiles to
+ * prefetch. */
+static struct ahead ahead_of(const struct job *j, int64_t m0, int64_t m, int64_t k0,
+                             int64_t n_panels) {
+    struct ahead ahead = {{0}, 0};
+    int64_t tiles = (m + j->f->m_tile - 1) / j->f->m_tile * n_panels;
+    m0 += m;
+    if (m0 >= j->m) m0 = 0, k0 += GEMM_FLOAT_K;
+    if (k0 >= j->k) return ahead;
+    m = smaller(GEMM_FLOAT_M, j->m - m0);
+    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
+    size_t number = sizeof(float);
+    if (j->f->a_across)
+        ahead.left =
+            (struct gemm_float_next){j->a + (size_t)k0 * j->a_row + (size_t)m0 * number,
+                                     j->a_row, k, (m * 4 + 63) / 64 + 1};
+    else
+        ahead.left =
+            (struct gemm_float_next){j->a + (size_t)m0 * j->a_row + (size_t)k0 * number,
+                                     j->a_row, m, (k * 4 + 63) / 64};
+    ahead.piece = (ahead.left.n_rows + tiles - 1) / tiles;
+    return ahead;
 }
 
 /* The first-level cache of x86 cores has 64 sets of lines: at multiples of 4 KB, rows would
@@ -139,12 +198,18 @@ static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
     for (int64_t m0 = 0; m0 < j->m; m0 += GEMM_FLOAT_M) {
         int64_t m = smaller(GEMM_FLOAT_M, j->m - m0);
         struct activations x = activations_at(j, m0, m, k0, k);
+        struct ahead ahead = ahead_of(j, m0, m, k0, (n + f->n_tile - 1) / f->n_tile);
         for (int64_t l = 0; l < n; l += f->n_tile) {
-            float *panel = j->panels + l * GEMM_FLOAT_K;
+            struct place p = {j->panels + l * GEMM_FLOAT_K,
+                              j->sums + l * GEMM_FLOAT_ROWS,
+                              n0 + l,
+                              k0,
+                              k,
+                              j->direct && l + f->n_tile <= n};
             const char *w = weights_at(j, n0 + l, k0);
-            if (m0 == 0) f->pack(panel, w, j->w_row, smaller(f->n_tile, n - l), k);
+            if (m0 == 0) f->pack(p.panel, w, j->w_row, smaller(f->n_tile, n - l), k);
             struct gemm_float_next next = m0 == 0 ? next_panel(j, n0, l, k0) : nothing;
-            panel_rows(j, panel, x, m0, m, n0 + l, k0, &next);
+            panel_rows(j, &p, x, m0, m, &next, &ahead);
         }
     }
 }
@@ -161,28 +226,62 @@ static void stream(const struct job *j, void *scratch) {
     j->f->stream(j->c, j->c_stride, x.a, x.row, j->w, j->w_row, j->m, j->n, j->k, scratch);
 }
 
+static struct job job_of(const struct gemm_float *f, float *c, int64_t c_stride,
+                         const void *a, size_t a_row, const void *w, size_t w_row,
+                         int64_t m, int64_t n, int64_t k, void *scratch) {
+    float *sums = (float *)scratch + GEMM_FLOAT_N * GEMM_FLOAT_K;
+    char *copy = (char *)(sums + GEMM_FLOAT_N * GEMM_FLOAT_ROWS);
+    int64_t parts = (n + GEMM_FLOAT_N - 1) / GEMM_FLOAT_N;
+    struct job j = {.f = f,
+                    .c = c,
+                    .c_stride = c_stride,
+                    .a = a,
+                    .w = w,
+                    .a_row = a_row,
+                    .w_row = w_row,
+                    .m = m,
+                    .n = n,
+                    .k = k,
+                    .direct = !rows_collide((size_t)c_stride * sizeof *c, m),
+                    .panels = scratch,
+                    .sums = sums};
+    /* Evenly: 384 columns are 192 + 192, not 320 + 64, for activations pass by each time. */
+    if (parts > 0) j.n_wide = (n + parts * f->n_tile - 1) / (parts * f->n_tile) * f->n_tile;
+    if (f->a_across || rows_collide(a_row, m)) j.copy = copy;
+    return j;
+}
+
+static void run(struct job *j) {
+    /* Weights that are stored (k, n) are packed at next to no cost, so that sums may stay in
+     * the second-level cache. */
+    int64_t rows = j->f->w_across ? ROWS_ACROSS : GEMM_FLOAT_ROWS, m = j->m;
+    for (; m > 0; m -= rows) {
+        j->m = smaller(rows, m);
+        for (int64_t n0 = 0; n0 < j->n; n0 += j->n_wide)
+            for (int64_t k0 = 0; k0 < j->k; k0 += GEMM_FLOAT_K)
+                block(j, n0, smaller(j->n_wide, j->n - n0), k0);
+        j->a += (size_t)rows * (j->f->a_across ? sizeof(float) : j->a_row);
+        j->c += rows * j->c_stride;
+    }
+}
+
 void gemm_float_run(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,
                     size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n,
                     int64_t k, void *scratch) {
-    float *sums = (float *)scratch + GEMM_FLOAT_N * GEMM_FLOAT_K;
-    char *copy = (char *)(sums + GEMM_FLOAT_N * GEMM_FLOAT_ROWS);
-    struct job j = {f, c, c_stride, a, w, a_row, w_row, m, n, k, scratch, sums, NULL};
-    if (f->a_across || rows_collide(a_row, m)) j.copy = copy;
+    struct job j = job_of(f, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
     if (k == 0) {
         for (int64_t i = 0; i < m; i++) memset(c + i * c_stride, 0, (size_t)n * sizeof *c);
     } else if (m <= f->m_stream && n >= f->n_tile) {
         stream(&j, scratch);
     } else {
-        /* Weights that are stored (k, n) are packed at next to no cost, so that sums may stay
-         * in the second-level cache. */
-        int64_t rows = f->w_across ? ROWS_ACROSS : GEMM_FLOAT_ROWS;
-        for (; m > 0; m -= rows) {
-            j.m = smaller(rows, m);
-            for (int64_t n0 = 0; n0 < n; n0 += GEMM_FLOAT_N)
-                for (int64_t k0 = 0; k0 < k; k0 += GEMM_FLOAT_K)
-                    block(&j, n0, smaller(GEMM_FLOAT_N, n - n0), k0);
-            j.a += (size_t)rows * (f->a_across ? sizeof(float) : a_row);
-            j.c += rows * c_stride;
-        }
+        run(&j);
     }
+}
+
+void gemm_float_more(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,
+                     size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n,
+                     int64_t k, void *scratch) {
+    struct job j = job_of(f, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+    j.more = true;
+    run(&j);
 }

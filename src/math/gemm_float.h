@@ -4,8 +4,8 @@
  * a few rows of activations the weights are streamed once, turned in registers. For more, a
  * block of 256 k of some weight rows is turned into panels, which serve all activation
  * rows: the block of arithmetic.md is the block of the cache too. Activation rows whose
- * distance would put a tile's rows into the same few sets of the cache are copied first,
- * and sums wait for the last block of k side by side, for the same reason. */
+ * distance would put a tile's rows into the same few sets of the cache are copied first;
+ * sums wait for the last block of k in c, or side by side in scratch for the same reason. */
 #ifndef MATH_GEMM_FLOAT_H
 #define MATH_GEMM_FLOAT_H
 
@@ -15,8 +15,8 @@
 
 enum {
     GEMM_FLOAT_K = 256, /* arithmetic.md's block */
-    GEMM_FLOAT_N =
-        256, /* weight rows whose panels are held at a time; divisible by all n_tile */
+    GEMM_FLOAT_N = 320, /* weight rows whose panels are held at a time, at most; divisible
+                         * by all n_tile */
     GEMM_FLOAT_M = 210, /* activation rows that go over those panels before the next ones;
                          * divisible by m_tile 14 and 6 */
     GEMM_FLOAT_ROWS = 2048, /* activation rows of one go: their sums wait in scratch */
@@ -56,5 +56,9 @@ struct gemm_float {
 void gemm_float_run(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,
                     size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n,
                     int64_t k, void *scratch);
+/* The same, going on with sums of earlier blocks that are in c. Never streams. */
+void gemm_float_more(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,
+                     size_t a_row, const void *w, size_t w_row, int64_t m, int64_t n,
+                     int64_t k, void *scratch);
 
 #endif

@@ -262,8 +262,16 @@ static void gemm_nn_f32_neon GEMM_PARAMETERS {
     gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
+static void gemm_nn_more_f32_neon GEMM_PARAMETERS {
+    gemm_float_more(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
 static void gemm_tn_f32_neon GEMM_PARAMETERS {
     gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_more_f32_neon GEMM_PARAMETERS {
+    gemm_float_more(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
 static void gemm_f32_neon GEMM_PARAMETERS {
@@ -358,7 +366,9 @@ static uint64_t peak_read_neon(const void *x, size_t n_bytes) {
 void float_fill_neon(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_neon;
     k->gemm_nn_f32 = gemm_nn_f32_neon;
+    k->gemm_nn_more_f32 = gemm_nn_more_f32_neon;
     k->gemm_tn_f32 = gemm_tn_f32_neon;
+    k->gemm_tn_more_f32 = gemm_tn_more_f32_neon;
     k->gemm_f16 = gemm_f16_neon;
     k->gemm_bf16 = gemm_bf16_neon;
     k->widen_f16 = widen_f16_neon;

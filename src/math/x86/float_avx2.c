@@ -412,8 +412,16 @@ static void gemm_nn_f32_avx2 GEMM_PARAMETERS {
     gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
+static void gemm_nn_more_f32_avx2 GEMM_PARAMETERS {
+    gemm_float_more(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
 static void gemm_tn_f32_avx2 GEMM_PARAMETERS {
     gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_more_f32_avx2 GEMM_PARAMETERS {
+    gemm_float_more(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
 static void gemm_f32_avx2 GEMM_PARAMETERS {
@@ -525,7 +533,9 @@ static uint64_t peak_read_avx2(const void *x, size_t n_bytes) {
 void float_fill_avx2(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_avx2;
     k->gemm_nn_f32 = gemm_nn_f32_avx2;
+    k->gemm_nn_more_f32 = gemm_nn_more_f32_avx2;
     k->gemm_tn_f32 = gemm_tn_f32_avx2;
+    k->gemm_tn_more_f32 = gemm_tn_more_f32_avx2;
     k->gemm_f16 = gemm_f16_avx2;
     k->gemm_bf16 = gemm_bf16_avx2;
     k->widen_f16 = widen_f16_avx2;

@@ -501,8 +501,16 @@ static void gemm_nn_f32_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
+static void gemm_nn_more_f32_avx512 GEMM_PARAMETERS {
+    gemm_float_more(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
 static void gemm_tn_f32_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_more_f32_avx512 GEMM_PARAMETERS {
+    gemm_float_more(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
 /* ---- measuring ---- */
@@ -547,7 +555,9 @@ void float_fill_avx512(struct math_kernels *k) {
     k->gemm_f16 = gemm_f16_avx512;
     k->gemm_bf16 = gemm_bf16_avx512;
     k->gemm_nn_f32 = gemm_nn_f32_avx512;
+    k->gemm_nn_more_f32 = gemm_nn_more_f32_avx512;
     k->gemm_tn_f32 = gemm_tn_f32_avx512;
+    k->gemm_tn_more_f32 = gemm_tn_more_f32_avx512;
     k->peak_fma = peak_fma_avx512;
     k->peak_read = peak_read_avx512;
 }
