@@ -11,8 +11,8 @@ struct job {
     const char *a, *w;
     size_t a_row, w_row;
     int64_t m, n, k;
-    bool more;   /* c holds the sums of earlier blocks */
-    bool direct; /* whole tiles wait in c, the others in sums */
+    bool more;      /* c holds the sums of earlier blocks */
+    bool direct;    /* whole tiles wait in c, the others in sums */
     int64_t n_wide; /* columns whose panels are held at a time */
     /* In scratch: */
     float *panels; /* of n_wide columns, (K, n_tile) each */
@@ -37,10 +37,11 @@ struct activations {
     size_t row;
 };
 
-/* What tiles prefetch meanwhile, a piece each. */
+/* What tiles prefetch meanwhile, a piece of rows each, in turns: activations and weights. */
 struct ahead {
-    struct gemm_float_next left;
-    int64_t piece; /* rows */
+    struct gemm_float_next left[2];
+    int64_t piece[2];
+    int turn;
 };
 
 static int64_t smaller(int64_t a, int64_t b) {
@@ -48,10 +49,11 @@ static int64_t smaller(int64_t a, int64_t b) {
 }
 
 static struct gemm_float_next take_piece(struct ahead *ahead) {
-    struct gemm_float_next piece = ahead->left;
-    piece.n_rows = smaller(ahead->piece, ahead->left.n_rows);
-    ahead->left.from += (size_t)piece.n_rows * piece.row;
-    ahead->left.n_rows -= piece.n_rows;
+    if (ahead->left[1 - ahead->turn].n_rows > 0) ahead->turn = 1 - ahead->turn;
+    struct gemm_float_next *left = &ahead->left[ahead->turn], piece = *left;
+    piece.n_rows = smaller(ahead->piece[ahead->turn], left->n_rows);
+    left->from += (size_t)piece.n_rows * piece.row;
+    left->n_rows -= piece.n_rows;
     return piece;
 }
 
@@ -125,27 +127,45 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
                                     (k * j->f->w_bytes + 63) / 64};
 }
 
-/* The activations that come after rows m0 … m0+m of block k0, for n_panels panels' tiles to
- * prefetch. */
-static struct ahead ahead_of(const struct job *j, int64_t m0, int64_t m, int64_t k0,
-                             int64_t n_panels) {
-    struct ahead ahead = {{0}, 0};
-    int64_t tiles = (m + j->f->m_tile - 1) / j->f->m_tile * n_panels;
+/* The activations that come after rows m0 … m0+m of block k0 of columns n0 … n0+n. */
+static struct gemm_float_next next_activations(const struct job *j, int64_t n0, int64_t n,
+                                               int64_t m0, int64_t m, int64_t k0) {
     m0 += m;
     if (m0 >= j->m) m0 = 0, k0 += GEMM_FLOAT_K;
-    if (k0 >= j->k) return ahead;
+    if (k0 >= j->k) k0 = 0, n0 += n;
+    if (n0 >= j->n) return (struct gemm_float_next){0};
     m = smaller(GEMM_FLOAT_M, j->m - m0);
-    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
-    size_t number = sizeof(float);
-    if (j->f->a_across)
-        ahead.left =
-            (struct gemm_float_next){j->a + (size_t)k0 * j->a_row + (size_t)m0 * number,
-                                     j->a_row, k, (m * 4 + 63) / 64 + 1};
-    else
-        ahead.left =
-            (struct gemm_float_next){j->a + (size_t)m0 * j->a_row + (size_t)k0 * number,
-                                     j->a_row, m, (k * 4 + 63) / 64};
-    ahead.piece = (ahead.left.n_rows + tiles - 1) / tiles;
+    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0), number = sizeof(float);
+    int64_t row = j->f->a_across ? k0 : m0, column = j->f->a_across ? m0 : k0;
+    return (struct gemm_float_next){j->a + (size_t)row * j->a_row + column * number,
+                                    j->a_row, j->f->a_across ? k : m,
+                                    ((j->f->a_across ? m : k) * number + 63) / 64};
+}
+
+/* The weights, where they are stored (k, n), that are packed after the block; its last
+ * activations' tiles prefetch them. */
+static struct gemm_float_next next_weights(const struct job *j, int64_t n0, int64_t n,
+                                           int64_t m0, int64_t m, int64_t k0) {
+    if (!j->f->w_across || m0 + m < j->m) return (struct gemm_float_next){0};
+    k0 += GEMM_FLOAT_K;
+    if (k0 >= j->k) k0 = 0, n0 += n;
+    if (n0 >= j->n) return (struct gemm_float_next){0};
+    n = smaller(j->n_wide, j->n - n0);
+    return (struct gemm_float_next){weights_at(j, n0, k0), j->w_row,
+                                    smaller(GEMM_FLOAT_K, j->k - k0),
+                                    (n * j->f->w_bytes + 63) / 64};
+}
+
+static struct ahead ahead_of(const struct job *j, int64_t n0, int64_t n, int64_t m0,
+                             int64_t m, int64_t k0) {
+    struct ahead ahead = {
+        {next_activations(j, n0, n, m0, m, k0), next_weights(j, n0, n, m0, m, k0)},
+        {0, 0},
+        1};
+    int64_t tiles =
+        (m + j->f->m_tile - 1) / j->f->m_tile * ((n + j->f->n_tile - 1) / j->f->n_tile);
+    if (ahead.left[0].n_rows > 0 && ahead.left[1].n_rows > 0) tiles = (tiles + 1) / 2;
+    for (int i = 0; i < 2; i++) ahead.piece[i] = (ahead.left[i].n_rows + tiles - 1) / tiles;
     return ahead;
 }
 
@@ -198,7 +218,7 @@ static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
     for (int64_t m0 = 0; m0 < j->m; m0 += GEMM_FLOAT_M) {
         int64_t m = smaller(GEMM_FLOAT_M, j->m - m0);
         struct activations x = activations_at(j, m0, m, k0, k);
-        struct ahead ahead = ahead_of(j, m0, m, k0, (n + f->n_tile - 1) / f->n_tile);
+        struct ahead ahead = ahead_of(j, n0, n, m0, m, k0);
         for (int64_t l = 0; l < n; l += f->n_tile) {
             struct place p = {j->panels + l * GEMM_FLOAT_K,
                               j->sums + l * GEMM_FLOAT_ROWS,

@@ -195,11 +195,12 @@ INLINE __m512 broadcast(const char *p) {
     return _mm512_set1_ps(x);
 }
 
-/* One line of each of the rows that come next. */
+/* One line in sixteen of each of the rows that come next. */
 INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
-    if (line >= next->n_lines) return;
-    const char *p = next->from + line * 64;
-    for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
+    for (; line < next->n_lines; line += 16) {
+        const char *p = next->from + line * 64;
+        for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
+    }
 }
 
 /* rows and across are constants. Activations are addressed from every third row, which is
