@@ -201,13 +201,53 @@ static void product(const struct walk *k, float *y, const struct operand *in,
         adapt_add(k->adapt, k->me, y, l, row, n_rows, begin, end, k->scratch);
 }
 
+/* Rows to hand out at a time, or 0: some outputs of all rows. */
+static int64_t row_unit(const struct walk *k, const struct linear *const *layers,
+                        int n_layers) {
+    int64_t total = 0;
+    if (k->few || k->adapt != NULL) return 0;
+    for (int i = 0; i < n_layers; i++) {
+        if (matmul_format(layers[i]->w.dtype) != OPERAND_F32) return 0;
+        total += layers[i]->w.n;
+    }
+    return matmul_row_unit(k->T, total, k->me->n);
+}
+
+/* Rows x of f32 from row t on. */
+static struct operand rows_from(const struct operand *x, int64_t t) {
+    struct operand rows = {.row_bytes = {x->row_bytes[OPERAND_F32]}};
+    rows.rows[OPERAND_F32] =
+        (const char *)x->rows[OPERAND_F32] + (size_t)t * x->row_bytes[OPERAND_F32];
+    return rows;
+}
+
+/* Layers that read the same rows, by rows. */
+static void products_by_rows(const struct walk *k, float *const *y,
+                             const struct operand *in, const struct linear *const *layers,
+                             int n_layers, int64_t unit) {
+    int64_t begin, end;
+    while (team_queue_next(k->me, k->T, unit, &begin, &end)) {
+        struct operand rows = rows_from(in, begin);
+        for (int i = 0; i < n_layers; i++) {
+            int64_t n = layers[i]->w.n;
+            product(k, y[i] + begin * n, &rows, layers[i], begin, end - begin, 0, n);
+        }
+    }
+    team_barrier(k->me);
+}
+
 /* Layers that read the same rows, as one line of outputs. Ends with a barrier. */
 static void products(const struct walk *k, float *const *y, const struct operand *in,
                      const struct linear *const *layers, int n_layers) {
     int64_t total = 0, begin, end;
     adapt_inputs(k, in, layers, n_layers);
     for (int i = 0; i < n_layers; i++) total += layers[i]->w.n;
-    int64_t unit = matmul_unit(total, 32, k->me->n, k->few);
+    int64_t unit = row_unit(k, layers, n_layers);
+    if (unit > 0) {
+        products_by_rows(k, y, in, layers, n_layers, unit);
+        return;
+    }
+    unit = matmul_unit(total, 32, k->me->n, k->few);
     while (team_queue_next(k->me, total, unit, &begin, &end)) {
         int64_t first = 0;
         for (int i = 0; i < n_layers; i++) {

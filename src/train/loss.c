@@ -70,15 +70,12 @@ static void entropy(const struct chunk *k) {
 static void head_gradient(const struct chunk *k) {
     const struct params *p = k->j->params;
     int64_t D = p->w.head.w.k, V = p->w.head.w.n, begin, end;
-    float *part = k->j->parts[k->c->me->i];
-    while (team_queue_next(k->c->me, V, LOSS_PART_ROWS, &begin, &end)) {
-        float *d = (float *)(uintptr_t)p->d.head.w.data + begin * D;
-        float *to = k->t0 == 0 ? d : part;
-        k->c->m->gemm_tn_f32(to, D, k->j->work.logits + begin, (size_t)V * sizeof(float),
-                             k->j->work.normed, (size_t)D * sizeof(float), end - begin, D,
-                             k->n, k->c->scratch);
-        if (to != d) k->c->m->add_f32(d, d, part, (end - begin) * D);
-    }
+    int64_t parts = 8 * (int64_t)k->c->me->n, unit = (V + parts - 1) / parts;
+    gemm_kernel *product = k->t0 == 0 ? k->c->m->gemm_tn_f32 : k->c->m->gemm_tn_more_f32;
+    while (team_queue_next(k->c->me, V, unit, &begin, &end))
+        product((float *)(uintptr_t)p->d.head.w.data + begin * D, D,
+                k->j->work.logits + begin, (size_t)V * sizeof(float), k->j->work.normed,
+                (size_t)D * sizeof(float), end - begin, D, k->n, k->c->scratch);
 }
 
 /* d (n) = or += the block's sum. */

@@ -27,10 +27,7 @@ struct loss_job {
     float *losses;         /* (T) unweighted */
     float *dx;             /* (T, n_embd); NULL: losses only, no gradients */
     struct loss_work work; /* shared by the team */
-    float *const *parts;   /* each member's (LOSS_PART_ROWS, n_embd) */
 };
-
-enum { LOSS_PART_ROWS = 420 };
 
 /* All members; the gradients of head (or embedding), its bias and the final norm are written.
  * Ends with a barrier. */

@@ -19,7 +19,6 @@ struct trainer {
     struct back_work work;
     struct loss_work loss;
     /* (n_threads) */
-    float **parts;
     void **attn_scratch;
     char *gemm_scratch;
     /* (n_segments) */

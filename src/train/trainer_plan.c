@@ -81,16 +81,12 @@ static void plan_back(struct plan *p, struct trainer *t) {
 
 static void plan_members(struct plan *p, struct trainer *t) {
     size_t n = (size_t)t->options.n_threads;
-    t->parts = take(p, n, sizeof *t->parts);
     t->attn_scratch = take(p, n, sizeof *t->attn_scratch);
     t->gemm_scratch = take(p, n, GEMM_SCRATCH_BYTES);
     for (size_t i = 0; i < n; i++) {
-        float *part = floats(p, LOSS_PART_ROWS, t->config->n_embd);
         void *scratch =
             take(p, 1, attn_back_scratch_bytes(t->options.longest, t->config->head_dim));
-        if (t->parts == NULL) continue;
-        t->parts[i] = part;
-        t->attn_scratch[i] = scratch;
+        if (t->attn_scratch != NULL) t->attn_scratch[i] = scratch;
     }
 }
 
@@ -138,7 +134,7 @@ glass_status trainer_take(struct trainer *t) {
     void *work;
     plan_all(&plan, t);
     if (plan.overflow) return fail_memory(SIZE_MAX);
-    TRY(mem_alloc_aligned(&t->block, plan.used, 1));
+    TRY(mem_alloc_large(&t->block, plan.used, 1));
     plan.base = t->block;
     plan.used = 0;
     plan_all(&plan, t);
@@ -147,7 +143,7 @@ glass_status trainer_take(struct trainer *t) {
     t->powers[0] = t->powers[1] = 1;
     workspace_layout(&t->forward, NULL, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
-    TRY(mem_alloc_aligned(&work, t->forward.n_bytes, 1));
+    TRY(mem_alloc_large(&work, t->forward.n_bytes, 1));
     workspace_layout(&t->forward, work, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
     return GLASS_OK;
