@@ -72,10 +72,11 @@ static void plan_back(struct plan *p, struct trainer *t) {
     b->dk = floats(p, T, narrow);
     b->dv = floats(p, T, narrow);
     b->wide_hat = floats(p, T, wide);
-    t->loss.normed = floats(p, LOSS_ROWS, D);
-    t->loss.d_normed = floats(p, LOSS_ROWS, D);
-    t->loss.hat = floats(p, LOSS_ROWS, D);
-    t->loss.logits = floats(p, LOSS_ROWS, c->n_vocab);
+    int64_t rows = T < LOSS_ROWS ? T : LOSS_ROWS;
+    t->loss.normed = floats(p, rows, D);
+    t->loss.d_normed = floats(p, rows, D);
+    t->loss.hat = floats(p, rows, D);
+    t->loss.logits = floats(p, rows, c->n_vocab);
     t->loss.part = floats(p, 1, 2 * D + c->n_vocab);
 }
 
