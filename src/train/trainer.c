@@ -174,8 +174,7 @@ glass_status trainer_add(struct trainer *t, const struct micro_batch *batch, flo
     /* Digits of the number of micro-batches so far that are 1 will carry. */
     while (t->n_micro >> level & 1) level++;
     if (t->partial[level] == NULL)
-        TRY(mem_alloc_large(&t->partial[level], (size_t)t->params.n_floats,
-                              sizeof(float)));
+        TRY(mem_alloc_large(&t->partial[level], (size_t)t->params.n_floats, sizeof(float)));
     run_batch(t, batch, factor, losses, true);
     float *sum = t->params.gradients;
     for (int i = 0; i < level; i++) {

@@ -219,8 +219,9 @@ static inline bool check_across(const struct math_kernels *definition,
         same = check_same(e[i], g[i]);
         if (!same)
             printf("# gemm_%s%s_f32 m %lld n %lld k %lld: row %zu column %zu: %a, not %a\n",
-                   across ? "tn" : "nn", more ? "_more" : "", (long long)m, (long long)n, (long long)n_k,
-                   i / (size_t)c_stride, i % (size_t)c_stride, (double)g[i], (double)e[i]);
+                   across ? "tn" : "nn", more ? "_more" : "", (long long)m, (long long)n,
+                   (long long)n_k, i / (size_t)c_stride, i % (size_t)c_stride, (double)g[i],
+                   (double)e[i]);
     }
     free(scratch);
     check_release(&a), check_release(&w), check_release(&expected), check_release(&got);

@@ -41,7 +41,8 @@ static void definition_is_the_definition(void **state) {
         assert_true(check_same(out, sum));
         if (k <= 512) continue;
         c.gemm_nn_f32(&out, 1, a, 0, w, sizeof(float), 1, 1, 512, NULL);
-        c.gemm_nn_more_f32(&out, 1, a + 512, 0, w + 512, sizeof(float), 1, 1, k - 512, NULL);
+        c.gemm_nn_more_f32(&out, 1, a + 512, 0, w + 512, sizeof(float), 1, 1, k - 512,
+                           NULL);
         assert_true(check_same(out, sum));
         c.gemm_nn_f32(&out, 1, a, 0, w, sizeof(float), 1, 1, 256, NULL);
         c.gemm_tn_more_f32(&out, 1, a + 256, sizeof(float), w + 256, sizeof(float), 1, 1,

@@ -199,7 +199,8 @@ INLINE __m512 broadcast(const char *p) {
 INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
     for (; line < next->n_lines; line += 16) {
         const char *p = next->from + line * 64;
-        for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
+        for (int64_t i = 0; i < next->n_rows; i++, p += next->row)
+            _mm_prefetch(p, _MM_HINT_T0);
     }
 }
 
