@@ -12,8 +12,8 @@ struct job {
     size_t a_row, w_row;
     int64_t m, n, k;
     bool more;      /* c holds the sums of earlier blocks */
-    bool direct;    /* whole tiles wait in c, the others in sums */
     int64_t n_wide; /* columns whose panels are held at a time */
+    int64_t m_high; /* activation rows that go over those before the next ones */
     /* In scratch: */
     float *panels; /* of n_wide columns, (K, n_tile) each */
     float *sums;   /* of n_wide columns, (ROWS, n_tile) for each panel */
@@ -24,7 +24,7 @@ struct job {
 /* A block and a line, so that rows next to each other are in different sets. */
 enum { COPY_ROW = GEMM_FLOAT_K * (int)sizeof(float) + 64 };
 /* Activation rows of one go where weights are stored (k, n). */
-enum { ROWS_ACROSS = 2 * GEMM_FLOAT_M };
+enum { ROWS_ACROSS = 4 * GEMM_FLOAT_M };
 
 _Static_assert((GEMM_FLOAT_N * (GEMM_FLOAT_K + GEMM_FLOAT_ROWS)) * sizeof(float) +
                        (size_t)GEMM_FLOAT_M * COPY_ROW <=
@@ -57,7 +57,8 @@ static struct gemm_float_next take_piece(struct ahead *ahead) {
     return piece;
 }
 
-/* One panel and where its sums are. */
+/* One panel and where its sums wait for the last block: in c, or in scratch where c's columns end
+ * within the panel. */
 struct place {
     float *panel, *sums;
     int64_t n0, k0, k;
@@ -134,7 +135,7 @@ static struct gemm_float_next next_activations(const struct job *j, int64_t n0, 
     if (m0 >= j->m) m0 = 0, k0 += GEMM_FLOAT_K;
     if (k0 >= j->k) k0 = 0, n0 += n;
     if (n0 >= j->n) return (struct gemm_float_next){0};
-    m = smaller(GEMM_FLOAT_M, j->m - m0);
+    m = smaller(j->m_high, j->m - m0);
     int64_t k = smaller(GEMM_FLOAT_K, j->k - k0), number = sizeof(float);
     int64_t row = j->f->a_across ? k0 : m0, column = j->f->a_across ? m0 : k0;
     return (struct gemm_float_next){j->a + (size_t)row * j->a_row + column * number,
@@ -215,8 +216,8 @@ static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
     const struct gemm_float *f = j->f;
     int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
     const struct gemm_float_next nothing = {0};
-    for (int64_t m0 = 0; m0 < j->m; m0 += GEMM_FLOAT_M) {
-        int64_t m = smaller(GEMM_FLOAT_M, j->m - m0);
+    for (int64_t m0 = 0; m0 < j->m; m0 += j->m_high) {
+        int64_t m = smaller(j->m_high, j->m - m0);
         struct activations x = activations_at(j, m0, m, k0, k);
         struct ahead ahead = ahead_of(j, n0, n, m0, m, k0);
         for (int64_t l = 0; l < n; l += f->n_tile) {
@@ -225,7 +226,7 @@ static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
                               n0 + l,
                               k0,
                               k,
-                              j->direct && l + f->n_tile <= n};
+                              l + f->n_tile <= n};
             const char *w = weights_at(j, n0 + l, k0);
             if (m0 == 0) f->pack(p.panel, w, j->w_row, smaller(f->n_tile, n - l), k);
             struct gemm_float_next next = m0 == 0 ? next_panel(j, n0, l, k0) : nothing;
@@ -246,12 +247,18 @@ static void stream(const struct job *j, void *scratch) {
     j->f->stream(j->c, j->c_stride, x.a, x.row, j->w, j->w_row, j->m, j->n, j->k, scratch);
 }
 
+/* n cut into as few pieces of at most `most` as can be, evenly: 384 columns are 192 + 192, not
+ * 320 + 64, for what passes by does so for each. A multiple of `unit`, which divides `most`. */
+static int64_t even(int64_t n, int64_t most, int64_t unit) {
+    int64_t parts = (n + most - 1) / most;
+    return parts == 0 ? 0 : (n + parts * unit - 1) / (parts * unit) * unit;
+}
+
 static struct job job_of(const struct gemm_float *f, float *c, int64_t c_stride,
                          const void *a, size_t a_row, const void *w, size_t w_row,
                          int64_t m, int64_t n, int64_t k, void *scratch) {
     float *sums = (float *)scratch + GEMM_FLOAT_N * GEMM_FLOAT_K;
     char *copy = (char *)(sums + GEMM_FLOAT_N * GEMM_FLOAT_ROWS);
-    int64_t parts = (n + GEMM_FLOAT_N - 1) / GEMM_FLOAT_N;
     struct job j = {.f = f,
                     .c = c,
                     .c_stride = c_stride,
@@ -262,11 +269,9 @@ static struct job job_of(const struct gemm_float *f, float *c, int64_t c_stride,
                     .m = m,
                     .n = n,
                     .k = k,
-                    .direct = !rows_collide((size_t)c_stride * sizeof *c, m),
+                    .n_wide = even(n, GEMM_FLOAT_N, f->n_tile),
                     .panels = scratch,
                     .sums = sums};
-    /* Evenly: 384 columns are 192 + 192, not 320 + 64, for activations pass by each time. */
-    if (parts > 0) j.n_wide = (n + parts * f->n_tile - 1) / (parts * f->n_tile) * f->n_tile;
     if (f->a_across || rows_collide(a_row, m)) j.copy = copy;
     return j;
 }
@@ -274,9 +279,11 @@ static struct job job_of(const struct gemm_float *f, float *c, int64_t c_stride,
 static void run(struct job *j) {
     /* Weights that are stored (k, n) are packed at next to no cost, so that sums may stay in
      * the second-level cache. */
-    int64_t rows = j->f->w_across ? ROWS_ACROSS : GEMM_FLOAT_ROWS, m = j->m;
+    int64_t most = j->f->w_across ? ROWS_ACROSS : GEMM_FLOAT_ROWS, m = j->m;
+    int64_t rows = even(m, most, 1);
     for (; m > 0; m -= rows) {
         j->m = smaller(rows, m);
+        j->m_high = even(j->m, GEMM_FLOAT_M, j->f->m_tile);
         for (int64_t n0 = 0; n0 < j->n; n0 += j->n_wide)
             for (int64_t k0 = 0; k0 < j->k; k0 += GEMM_FLOAT_K)
                 block(j, n0, smaller(j->n_wide, j->n - n0), k0);

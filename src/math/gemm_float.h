@@ -4,8 +4,7 @@
  * a few rows of activations the weights are streamed once, turned in registers. For more, a
  * block of 256 k of some weight rows is turned into panels, which serve all activation
  * rows: the block of arithmetic.md is the block of the cache too. Activation rows whose
- * distance would put a tile's rows into the same few sets of the cache are copied first;
- * sums wait for the last block of k in c, or side by side in scratch for the same reason. */
+ * distance would put a tile's rows into the same few sets of the cache are copied first. */
 #ifndef MATH_GEMM_FLOAT_H
 #define MATH_GEMM_FLOAT_H
 

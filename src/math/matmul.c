@@ -87,8 +87,16 @@ int64_t matmul_unit(int64_t n, int64_t step, int members, bool few) {
     return best;
 }
 
+enum { PANEL = 32 /* outputs of float products, at most */ };
+
+int64_t matmul_output_unit(int64_t m, int64_t n, int members) {
+    int64_t panels = (n + PANEL - 1) / PANEL, parts = members;
+    if (m >= 1024 && panels % (2 * (int64_t)members) == 0) parts = 2 * (int64_t)members;
+    return (panels + parts - 1) / parts * PANEL;
+}
+
 int64_t matmul_row_unit(int64_t m, int64_t n, int members) {
-    enum { PANEL = 32, TILE = 14, PACKING = 8 /* rows' worth of time */ };
+    enum { TILE = 14, PACKING = 8 /* rows' worth of time */ };
     if (members < 2) return 0;
     int64_t panels = (n + PANEL - 1) / PANEL, tiles = (m + TILE - 1) / TILE;
     /* The longest member's share, times the members: what is wasted counts as work. */

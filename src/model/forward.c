@@ -247,7 +247,8 @@ static void products(const struct walk *k, float *const *y, const struct operand
         products_by_rows(k, y, in, layers, n_layers, unit);
         return;
     }
-    unit = matmul_unit(total, 32, k->me->n, k->few);
+    unit = k->p->tape == NULL ? matmul_unit(total, 32, k->me->n, k->few)
+                              : matmul_output_unit(k->T, total, k->me->n);
     while (team_queue_next(k->me, total, unit, &begin, &end)) {
         int64_t first = 0;
         for (int i = 0; i < n_layers; i++) {
@@ -456,7 +457,8 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
         inside.row_bytes[f] = operand_row_bytes(f, F);
     }
     int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
-    int64_t unit = matmul_unit(F, step, k->me->n, k->few);
+    int64_t unit = k->p->tape == NULL ? matmul_unit(F, step, k->me->n, k->few)
+                                      : matmul_output_unit(k->T, F, k->me->n);
     const struct linear *const ins[] = {&l->up, &l->gate};
     adapt_inputs(k, in, ins, k->c->family.gated ? 2 : 1);
     observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);

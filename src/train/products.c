@@ -7,17 +7,10 @@
 
 enum { BLOCK = 256, ROWS = 420 /* outputs that a member takes at a time, at most */ };
 
-/* Outputs of all rows: one or two pieces each, since every piece reads all rows. */
-static int64_t output_unit(int64_t n, int64_t T, int members) {
-    int64_t panels = (n + 31) / 32,
-            parts = T >= 1024 && panels >= 4 * members ? 2 * members : members;
-    return (panels + parts - 1) / parts * 32;
-}
-
 void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
                   int64_t T) {
     int64_t rows = matmul_row_unit(T, w->k, c->me->n), begin, end;
-    int64_t unit = output_unit(w->k, T, c->me->n);
+    int64_t unit = matmul_output_unit(T, w->k, c->me->n);
     if (rows > 0)
         while (team_queue_next(c->me, T, rows, &begin, &end))
             c->m->gemm_nn_f32(dx + begin * w->k, w->k, dy + begin * w->n,
