@@ -92,12 +92,13 @@ static void panel_rows(const struct job *j, const struct place *p, struct activa
     int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile, row = m0;
     for (int64_t t = 0; t < n_tiles; t++) {
         int64_t rows = m / n_tiles + (t < m % n_tiles);
-        size_t a_row = j->f->a_across ? (size_t)rows * sizeof(float) : x.row;
+        size_t a_row = j->f->copy_across != NULL ? (size_t)rows * sizeof(float) : x.row;
         struct gemm_float_next piece =
             t == 0 && next->n_rows > 0 ? *next : take_piece(ahead);
         one_tile(j, p, x.a, a_row, row, rows, &piece);
         row += rows;
-        x.a += (size_t)(j->f->a_across ? p->k * (int64_t)sizeof(float) : (int64_t)x.row) *
+        x.a += (size_t)(j->f->copy_across != NULL ? p->k * (int64_t)sizeof(float)
+                                                  : (int64_t)x.row) *
                (size_t)rows;
     }
 }
@@ -137,10 +138,12 @@ static struct gemm_float_next next_activations(const struct job *j, int64_t n0, 
     if (n0 >= j->n) return (struct gemm_float_next){0};
     m = smaller(j->m_high, j->m - m0);
     int64_t k = smaller(GEMM_FLOAT_K, j->k - k0), number = sizeof(float);
-    int64_t row = j->f->a_across ? k0 : m0, column = j->f->a_across ? m0 : k0;
+    int64_t row = j->f->copy_across != NULL ? k0 : m0,
+            column = j->f->copy_across != NULL ? m0 : k0;
     return (struct gemm_float_next){j->a + (size_t)row * j->a_row + column * number,
-                                    j->a_row, j->f->a_across ? k : m,
-                                    ((j->f->a_across ? m : k) * number + 63) / 64};
+                                    j->a_row, j->f->copy_across != NULL ? k : m,
+                                    ((j->f->copy_across != NULL ? m : k) * number + 63) /
+                                        64};
 }
 
 /* The weights, where they are stored (k, n), that are packed after the block; its last
@@ -176,30 +179,35 @@ static bool rows_collide(size_t a_row, int64_t m) {
     return a_row % 4096 == 0 && m > 1;
 }
 
+void gemm_float_copy_rows(float *to, const void *a, size_t a_row, int64_t rows, int64_t k) {
+    const char *from = a;
+    for (int64_t l = 0; l < k; l++, from += a_row, to += rows) {
+        if (rows < 8) {
+            for (int64_t i = 0; i < rows; i++)
+                memcpy(to + i, from + i * (int64_t)sizeof *to, sizeof *to);
+        } else { /* two halves that overlap; a tile has at most 16 rows */
+            memcpy(to, from, 8 * sizeof *to);
+            memcpy(to + rows - 8, from + (rows - 8) * (int64_t)sizeof *to, 8 * sizeof *to);
+        }
+    }
+}
+
 /* Tile by tile, as panel_rows cuts them: (k, rows) of each, so that a tile fills few lines. */
 static void copy_across(const struct job *j, int64_t m0, int64_t m, int64_t k0, int64_t k) {
-    int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile, row = m0;
+    int64_t n_tiles = (m + j->f->m_tile - 1) / j->f->m_tile;
+    const char *from = j->a + (size_t)k0 * j->a_row + (size_t)m0 * sizeof(float);
     float *to = (float *)(void *)j->copy;
     for (int64_t t = 0; t < n_tiles; t++) {
         int64_t rows = m / n_tiles + (t < m % n_tiles);
-        const char *from = j->a + (size_t)k0 * j->a_row + (size_t)row * sizeof(float);
-        for (int64_t l = 0; l < k; l++, from += j->a_row, to += rows) {
-            if (rows < 8) {
-                for (int64_t i = 0; i < rows; i++)
-                    memcpy(to + i, from + i * (int64_t)sizeof *to, sizeof *to);
-            } else { /* two halves that overlap; a tile has at most 16 rows */
-                memcpy(to, from, 8 * sizeof *to);
-                memcpy(to + rows - 8, from + (rows - 8) * (int64_t)sizeof *to,
-                       8 * sizeof *to);
-            }
-        }
-        row += rows;
+        j->f->copy_across(to, from, j->a_row, rows, k);
+        from += (size_t)rows * sizeof(float);
+        to += rows * k;
     }
 }
 
 static struct activations activations_at(const struct job *j, int64_t m0, int64_t m,
                                          int64_t k0, int64_t k) {
-    if (j->f->a_across) {
+    if (j->f->copy_across != NULL) {
         copy_across(j, m0, m, k0, k);
         return (struct activations){j->copy, 0};
     }
@@ -272,7 +280,7 @@ static struct job job_of(const struct gemm_float *f, float *c, int64_t c_stride,
                     .n_wide = even(n, GEMM_FLOAT_N, f->n_tile),
                     .panels = scratch,
                     .sums = sums};
-    if (f->a_across || rows_collide(a_row, m)) j.copy = copy;
+    if (f->copy_across != NULL || rows_collide(a_row, m)) j.copy = copy;
     return j;
 }
 
@@ -287,7 +295,7 @@ static void run(struct job *j) {
         for (int64_t n0 = 0; n0 < j->n; n0 += j->n_wide)
             for (int64_t k0 = 0; k0 < j->k; k0 += GEMM_FLOAT_K)
                 block(j, n0, smaller(j->n_wide, j->n - n0), k0);
-        j->a += (size_t)rows * (j->f->a_across ? sizeof(float) : j->a_row);
+        j->a += (size_t)rows * (j->f->copy_across != NULL ? sizeof(float) : j->a_row);
         j->c += rows * j->c_stride;
     }
 }

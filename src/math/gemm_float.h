@@ -26,6 +26,10 @@ enum {
 typedef void gemm_float_pack(float *panel, const void *w, size_t w_row, int64_t n,
                              int64_t k);
 
+/* to (k, rows) = k rows of activations that are stored (k, m), from a column on; rows <= m_tile. */
+typedef void gemm_float_copy(float *to, const void *a, size_t a_row, int64_t rows,
+                             int64_t k);
+
 /* What is read next, for the tile to prefetch: rows of 64-byte lines; rows 0 for nothing.
  */
 struct gemm_float_next {
@@ -47,9 +51,13 @@ struct gemm_float {
     gemm_kernel *stream; /* may not use its scratch: the activations may be there */
     gemm_float_pack *pack;
     gemm_float_tile *tile;
-    bool w_across; /* weights are stored (k, n), */
-    bool a_across; /* and activations (k, m); nothing is streamed then */
+    bool w_across; /* weights are stored (k, n) */
+    /* Of activations that are stored (k, m); nothing is streamed then. NULL: along. */
+    gemm_float_copy *copy_across;
 };
+
+/* Any instruction set's. */
+gemm_float_copy gemm_float_copy_rows;
 
 /* The product, for any m, n, k; scratch as gemm.h says. */
 void gemm_float_run(const struct gemm_float *f, float *c, int64_t c_stride, const void *a,

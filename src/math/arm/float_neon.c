@@ -247,17 +247,17 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,    stream_f32,
-                                           pack_f32, tile,   false,      false};
-static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,    stream_f16,
-                                           pack_f16, tile,   false,      false};
-static const struct gemm_float with_bf16 = {
-    M_TILE, N_TILE, MAX_STREAM, 2, stream_bf16, pack_bf16, tile, false, false};
+static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,   stream_f32,
+                                           pack_f32, tile,   false,      NULL};
+static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,   stream_f16,
+                                           pack_f16, tile,   false,      NULL};
+static const struct gemm_float with_bf16 = {M_TILE,    N_TILE, MAX_STREAM, 2,   stream_bf16,
+                                            pack_bf16, tile,   false,      NULL};
 
-static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,    NULL,
-                                          pack_across, tile,   true, false};
-static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,   NULL,
-                                          pack_across, tile_across, true, true};
+static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,   NULL,
+                                          pack_across, tile,   true, NULL};
+static const struct gemm_float with_tn = {
+    M_TILE, N_TILE, 0, 4, NULL, pack_across, tile_across, true, gemm_float_copy_rows};
 
 static void gemm_nn_f32_neon GEMM_PARAMETERS {
     gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
