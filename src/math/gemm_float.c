@@ -15,18 +15,20 @@ struct job {
     int64_t n_wide; /* columns whose panels are held at a time */
     int64_t m_high; /* activation rows that go over those before the next ones */
     /* In scratch: */
-    float *panels; /* of n_wide columns, (K, n_tile) each */
+    float *panels; /* of n_wide columns, (K_MOST, n_tile) each */
     float *sums;   /* of n_wide columns, (ROWS, n_tile) for each panel */
     char *copy;    /* of GEMM_FLOAT_M activation rows' blocks, COPY_ROW apart; NULL: not
                     * needed */
 };
 
-/* A block and a line, so that rows next to each other are in different sets. */
-enum { COPY_ROW = GEMM_FLOAT_K * (int)sizeof(float) + 64 };
+/* A last block that is short goes together with the one before: K_MOST at a time. */
+enum { K_MOST = GEMM_FLOAT_K + 64 };
+/* A line more, so that rows next to each other are in different sets. */
+enum { COPY_ROW = K_MOST * (int)sizeof(float) + 64 };
 /* Activation rows of one go where weights are stored (k, n). */
 enum { ROWS_ACROSS = 4 * GEMM_FLOAT_M };
 
-_Static_assert((GEMM_FLOAT_N * (GEMM_FLOAT_K + GEMM_FLOAT_ROWS)) * sizeof(float) +
+_Static_assert((GEMM_FLOAT_N * (K_MOST + GEMM_FLOAT_ROWS)) * sizeof(float) +
                        (size_t)GEMM_FLOAT_M * COPY_ROW <=
                    GEMM_SCRATCH_BYTES,
                "scratch holds it all");
@@ -48,6 +50,11 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+/* How much of k goes together from k0, a block's start, on. */
+static int64_t span(const struct job *j, int64_t k0) {
+    return j->k - k0 <= K_MOST ? j->k - k0 : GEMM_FLOAT_K;
+}
+
 static struct gemm_float_next take_piece(struct ahead *ahead) {
     if (ahead->left[1 - ahead->turn].n_rows > 0) ahead->turn = 1 - ahead->turn;
     struct gemm_float_next *left = &ahead->left[ahead->turn], piece = *left;
@@ -65,21 +72,24 @@ struct place {
     bool direct;
 };
 
-/* The tile of `rows` rows from `row` on, its activations at a. */
+/* The tile of `rows` rows from `row` on, its activations at a: a block, and the next one if that
+ * is short. */
 static void one_tile(const struct job *j, const struct place *p, const char *a,
                      size_t a_row, int64_t row, int64_t rows,
                      const struct gemm_float_next *next) {
+    const struct gemm_float_next nothing = {0};
     int64_t width = j->f->n_tile, n = smaller(width, j->n - p->n0);
+    int64_t a_step = (int64_t)sizeof(float) * (j->f->copy_across != NULL ? rows : 1);
     float *c = j->c + row * j->c_stride + p->n0, *sum = p->sums + row * width;
+    float *to = p->direct ? c : sum;
     bool add = j->more || p->k0 > 0;
-    if (p->direct) {
-        j->f->tile(c, j->c_stride, a, a_row, p->panel, p->k, rows, add, next);
-        return;
-    }
-    for (int64_t i = 0; i < rows && j->more && p->k0 == 0; i++)
+    for (int64_t i = 0; i < rows && !p->direct && j->more && p->k0 == 0; i++)
         memcpy(sum + i * width, c + i * j->c_stride, (size_t)n * sizeof *c);
-    j->f->tile(sum, width, a, a_row, p->panel, p->k, rows, add, next);
-    for (int64_t i = 0; i < rows && p->k0 + p->k == j->k; i++)
+    for (int64_t l = 0; l < p->k; l += GEMM_FLOAT_K)
+        j->f->tile(to, p->direct ? j->c_stride : width, a + l * a_step, a_row,
+                   p->panel + l * width, smaller(GEMM_FLOAT_K, p->k - l), rows,
+                   add || l > 0, l == 0 ? next : &nothing);
+    for (int64_t i = 0; i < rows && !p->direct && p->k0 + p->k == j->k; i++)
         memcpy(c + i * j->c_stride, sum + i * width, (size_t)n * sizeof *c);
 }
 
@@ -115,7 +125,7 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
     /* Those that are stored (k, n) are read in order: hardware sees that coming. */
     if (j->f->w_across) return (struct gemm_float_next){0};
     if (from == n0 + j->n_wide || from >= j->n) { /* the last one of this block */
-        k0 += GEMM_FLOAT_K;
+        k0 += span(j, k0);
         if (k0 < j->k) {
             from = n0;
         } else {
@@ -123,7 +133,7 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
         }
     }
     if (from >= j->n) return (struct gemm_float_next){0};
-    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
+    int64_t k = span(j, k0);
     return (struct gemm_float_next){weights_at(j, from, k0), j->w_row,
                                     smaller(n_tile, j->n - from),
                                     (k * j->f->w_bytes + 63) / 64};
@@ -133,11 +143,11 @@ static struct gemm_float_next next_panel(const struct job *j, int64_t n0, int64_
 static struct gemm_float_next next_activations(const struct job *j, int64_t n0, int64_t n,
                                                int64_t m0, int64_t m, int64_t k0) {
     m0 += m;
-    if (m0 >= j->m) m0 = 0, k0 += GEMM_FLOAT_K;
+    if (m0 >= j->m) m0 = 0, k0 += span(j, k0);
     if (k0 >= j->k) k0 = 0, n0 += n;
     if (n0 >= j->n) return (struct gemm_float_next){0};
     m = smaller(j->m_high, j->m - m0);
-    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0), number = sizeof(float);
+    int64_t k = span(j, k0), number = sizeof(float);
     int64_t row = j->f->copy_across != NULL ? k0 : m0,
             column = j->f->copy_across != NULL ? m0 : k0;
     return (struct gemm_float_next){j->a + (size_t)row * j->a_row + column * number,
@@ -151,12 +161,11 @@ static struct gemm_float_next next_activations(const struct job *j, int64_t n0, 
 static struct gemm_float_next next_weights(const struct job *j, int64_t n0, int64_t n,
                                            int64_t m0, int64_t m, int64_t k0) {
     if (!j->f->w_across || m0 + m < j->m) return (struct gemm_float_next){0};
-    k0 += GEMM_FLOAT_K;
+    k0 += span(j, k0);
     if (k0 >= j->k) k0 = 0, n0 += n;
     if (n0 >= j->n) return (struct gemm_float_next){0};
     n = smaller(j->n_wide, j->n - n0);
-    return (struct gemm_float_next){weights_at(j, n0, k0), j->w_row,
-                                    smaller(GEMM_FLOAT_K, j->k - k0),
+    return (struct gemm_float_next){weights_at(j, n0, k0), j->w_row, span(j, k0),
                                     (n * j->f->w_bytes + 63) / 64};
 }
 
@@ -222,19 +231,16 @@ static struct activations activations_at(const struct job *j, int64_t m0, int64_
 /* Block k0 of columns n0 … n0+n. */
 static void block(const struct job *j, int64_t n0, int64_t n, int64_t k0) {
     const struct gemm_float *f = j->f;
-    int64_t k = smaller(GEMM_FLOAT_K, j->k - k0);
+    int64_t k = span(j, k0);
     const struct gemm_float_next nothing = {0};
     for (int64_t m0 = 0; m0 < j->m; m0 += j->m_high) {
         int64_t m = smaller(j->m_high, j->m - m0);
         struct activations x = activations_at(j, m0, m, k0, k);
         struct ahead ahead = ahead_of(j, n0, n, m0, m, k0);
         for (int64_t l = 0; l < n; l += f->n_tile) {
-            struct place p = {j->panels + l * GEMM_FLOAT_K,
-                              j->sums + l * GEMM_FLOAT_ROWS,
-                              n0 + l,
-                              k0,
-                              k,
-                              l + f->n_tile <= n};
+            struct place p = {
+                j->panels + l * K_MOST, j->sums + l * GEMM_FLOAT_ROWS, n0 + l, k0, k,
+                l + f->n_tile <= n};
             const char *w = weights_at(j, n0 + l, k0);
             if (m0 == 0) f->pack(p.panel, w, j->w_row, smaller(f->n_tile, n - l), k);
             struct gemm_float_next next = m0 == 0 ? next_panel(j, n0, l, k0) : nothing;
@@ -265,7 +271,7 @@ static int64_t even(int64_t n, int64_t most, int64_t unit) {
 static struct job job_of(const struct gemm_float *f, float *c, int64_t c_stride,
                          const void *a, size_t a_row, const void *w, size_t w_row,
                          int64_t m, int64_t n, int64_t k, void *scratch) {
-    float *sums = (float *)scratch + GEMM_FLOAT_N * GEMM_FLOAT_K;
+    float *sums = (float *)scratch + GEMM_FLOAT_N * K_MOST;
     char *copy = (char *)(sums + GEMM_FLOAT_N * GEMM_FLOAT_ROWS);
     struct job j = {.f = f,
                     .c = c,
@@ -293,7 +299,7 @@ static void run(struct job *j) {
         j->m = smaller(rows, m);
         j->m_high = even(j->m, GEMM_FLOAT_M, j->f->m_tile);
         for (int64_t n0 = 0; n0 < j->n; n0 += j->n_wide)
-            for (int64_t k0 = 0; k0 < j->k; k0 += GEMM_FLOAT_K)
+            for (int64_t k0 = 0; k0 < j->k; k0 += span(j, k0))
                 block(j, n0, smaller(j->n_wide, j->n - n0), k0);
         j->a += (size_t)rows * (j->f->copy_across != NULL ? sizeof(float) : j->a_row);
         j->c += rows * j->c_stride;
