@@ -7,7 +7,8 @@
 
 struct train {
     const char *folder, *resume, *status;
-    int64_t n_threads, from;
+    int64_t n_threads, from, n_processes;
+    glass_processes *processes;
     bool dry, quiet, tty;
     double peak;                /* fma operations a second; 0 = not measured */
     double start, busy, tokens; /* since this process began */
@@ -54,7 +55,9 @@ static void print_plan(const glass_run_plan *p) {
            p->epochs);
     printf("work           %.3g FLOP a step, %.3g in all\n", p->step_flops,
            p->step_flops * (double)p->n_steps);
-    printf("memory         %s\n", cli_bytes(a, (double)p->memory_bytes));
+    printf("memory         %s", cli_bytes(a, (double)p->memory_bytes));
+    if (p->n_processes > 1) printf(" for each of %d processes", p->n_processes);
+    printf("\n");
     printf("checkpoint     %s each\n", cli_bytes(b, (double)p->checkpoint_bytes));
 }
 
@@ -113,6 +116,7 @@ static glass_status stop(glass_run *run) {
     const char *folder;
     if (glass_run_n_done(run) > 0) {
         TRY(glass_run_checkpoint(run, &folder));
+        if (folder == NULL) return GLASS_CANCELLED; /* rank 0 says it */
         return fail(GLASS_CANCELLED, "stopped after step %lld; %s goes on with --resume",
                     (long long)glass_run_n_done(run), folder);
     }
@@ -129,6 +133,7 @@ static glass_status go(struct train *t, glass_run *run) {
     if (t->tty && !t->quiet) TRY(measure_peak(t, plan.n_threads));
     cli_catch_interrupt();
     sigaction(SIGTERM, &term, NULL);
+    sigaction(SIGUSR1, &term, NULL); /* mpirun passes it on, and batch systems send it */
     if (!t->quiet)
         printf("%s: %lld parameters, %lld tokens of text, step %lld of %lld\n", plan.folder,
                (long long)plan.n_params, (long long)plan.n_tokens,
@@ -138,7 +143,7 @@ static glass_status go(struct train *t, glass_run *run) {
     while ((status = glass_run_step(run, &p)) == GLASS_OK) {
         show_step(t, &plan, &p);
         show_rest(t, &p);
-        if (cli_interrupted && p.step < p.n_steps) {
+        if (p.stopped && p.step < p.n_steps) {
             status = stop(run);
             break;
         }
@@ -163,23 +168,47 @@ static glass_status show_status(const char *folder) {
     return GLASS_OK;
 }
 
+/* A run's steps; of several processes, rank 0 speaks. */
+static glass_status train(struct train *t, const char *recipe, glass_run_options *options) {
+    glass_run *run;
+    options->processes = t->processes;
+    options->stop = &cli_interrupted;
+    if (glass_processes_rank(t->processes) > 0) t->quiet = true;
+    if (recipe != NULL)
+        TRY(glass_run_create(&run, recipe, options));
+    else
+        TRY(glass_run_resume(&run, t->resume, options));
+    glass_status status = go(t, run);
+    glass_run_close(run);
+    return status;
+}
+
 static glass_status work(struct train *t, const char *recipe) {
     glass_run_options options = {.folder = t->folder, .dry = t->dry, .from = t->from};
-    glass_run *run;
     TRY(cli_narrow(&options.n_threads, t->n_threads, "threads"));
+    TRY(cli_narrow(&options.n_processes, t->n_processes, "processes"));
     if (t->n_threads < 0) return fail(GLASS_USAGE, "--threads: no negative number");
     if ((recipe != NULL) + (t->resume != NULL) + (t->status != NULL) != 1)
         return fail(GLASS_USAGE, "one of RECIPE, --resume RUN and --status RUN is wanted");
     if (t->status != NULL) return show_status(t->status);
     if (t->dry && recipe == NULL) return fail(GLASS_USAGE, "--dry-run takes a RECIPE");
-    if (t->dry) return dry_run(t, recipe, &options);
-    if (recipe != NULL)
-        TRY(glass_run_create(&run, recipe, &options));
-    else
-        TRY(glass_run_resume(&run, t->resume, &options));
-    glass_status status = go(t, run);
-    glass_run_close(run);
-    return status;
+    if (t->n_processes < 0 || (t->n_processes > 0 && !t->dry))
+        return fail(GLASS_USAGE,
+                    "--processes N goes with --dry-run; mpirun -n N starts them");
+    TRY(glass_processes_join(&t->processes));
+    if (!t->dry) return train(t, recipe, &options);
+    if (options.n_processes == 0) options.n_processes = glass_processes_size(t->processes);
+    return glass_processes_rank(t->processes) > 0 ? GLASS_OK : dry_run(t, recipe, &options);
+}
+
+/* What went wrong, once; where a process died, by each of the others. */
+static int finish(const struct train *t, glass_status status) {
+    if (status == GLASS_CANCELLED && glass_processes_rank(t->processes) > 0)
+        return CLI_INTERRUPTED;
+    if (glass_processes_told(t->processes)) return glass_status_exit_code(status);
+    if (glass_processes_size(t->processes) > 1)
+        fail_within(status, "rank %d", glass_processes_rank(t->processes));
+    return cli_fail(status);
 }
 
 int cmd_train(int argc, char **argv) {
@@ -192,6 +221,8 @@ int cmd_train(int argc, char **argv) {
         {"status", 0, OPT_TEXT, &t.status, "RUN", "how a run stands"},
         {"dry-run", 0, OPT_FLAG, &t.dry, NULL,
          "parameters, memory, work and time; nothing is written"},
+        {"processes", 0, OPT_INT, &t.n_processes, "N",
+         "with --dry-run: what it is with so many (default: those of mpirun)"},
         {"threads", 't', OPT_INT, &t.n_threads, "N",
          "threads (default: the recipe's, or all cores); results are the same"},
         {"quiet", 'q', OPT_FLAG, &t.quiet, NULL, "say nothing"},
@@ -200,10 +231,13 @@ int cmd_train(int argc, char **argv) {
         "glass train RECIPE [options]",
         "Trains a model from text as a recipe says (docs/training.md lists its keys).\n"
         "Ctrl-C ends after the step with a checkpoint; a run that was killed goes on from\n"
-        "its last one, and ends with the same bits. Every checkpoint is a MODEL.",
+        "its last one, and ends with the same bits. Every checkpoint is a MODEL. "
+        "Processes\n"
+        "that mpirun starts share the work: any number of them gives the same bits.",
         "  glass train shakespeare.yaml\n"
         "  glass train shakespeare.yaml --dry-run\n"
         "  glass train --resume shakespeare.run\n"
+        "  mpirun -n 4 glass train shakespeare.yaml\n"
         "  glass complete shakespeare.run/checkpoints/step-00001000 -p \"ROMEO:\"\n",
         options,
         0,
@@ -213,5 +247,7 @@ int cmd_train(int argc, char **argv) {
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     glass_status status = work(&t, words[0]);
-    return status == GLASS_OK ? 0 : cli_fail(status);
+    code = status == GLASS_OK ? 0 : finish(&t, status);
+    glass_processes_leave(t.processes, status);
+    return code;
 }

@@ -52,6 +52,9 @@ glass_status comm_receive_all(glass_processes *c, int from, enum comm_tag tag, v
  * for all (n_bytes 0 is fine). */
 glass_status comm_gather(glass_processes *c, void *all, size_t n_bytes);
 
+/* Everybody gets rank 0's data. */
+glass_status comm_from_first(glass_processes *c, void *data, size_t n_bytes);
+
 /* Tells the others, once, that this process ends, and what glass_error says. */
 void comm_tell(glass_processes *c, glass_status status);
 /* What fails now fails in every process, in the same way: rank 0 says it. */

@@ -5,6 +5,7 @@
 #include "train/run_parts.h"
 #include "train/ledger.h"
 #include "train/shape.h"
+#include "train/tree.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -52,7 +53,10 @@ static glass_status prepare(struct glass_run *run) {
                                           .longest = r->context,
                                           .n_threads = run->n_threads,
                                           .n_segments = run->loader.n_segments_most,
-                                          .n_micro = r->sequences / r->micro};
+                                          .n_micro = r->sequences / r->micro,
+                                          .comm = run->comm,
+                                          .n_processes = run->n_processes};
+    TRY(run_take_numbers(run));
     TRY(mem_alloc(&run->samples, (size_t)r->sequences, sizeof *run->samples));
     return mem_alloc(&run->losses, (size_t)run->loader.n_rows_most, sizeof *run->losses);
 }
@@ -74,6 +78,14 @@ static glass_status alloc_run(struct glass_run **out, const char *folder,
     TRY(mem_alloc_zero(&run, 1, sizeof *run));
     run->lock = run->metrics.fd = run->ledger.fd = -1;
     run->dry = o != NULL && o->dry;
+    run->n_processes = 1;
+    if (o != NULL) {
+        run->comm = o->processes;
+        run->stop = o->stop;
+        run->n_processes = run->dry && o->n_processes > 0
+                               ? o->n_processes
+                               : glass_processes_size(o->processes);
+    }
     glass_status status = mem_copy_text(&run->folder, folder, strlen(folder));
     if (status == GLASS_OK)
         *out = run;
@@ -85,7 +97,7 @@ static glass_status alloc_run(struct glass_run **out, const char *folder,
 static void choose_threads(struct glass_run *run, const glass_run_options *o) {
     run->n_threads =
         o != NULL && o->n_threads > 0 ? o->n_threads : (int)run->recipe.threads;
-    if (run->n_threads == 0) run->n_threads = team_default_threads();
+    if (run->n_threads == 0) run->n_threads = comm_default_threads(run->comm);
 }
 
 static bool there(const struct glass_run *run, const char *name) {
@@ -99,7 +111,7 @@ static bool there(const struct glass_run *run, const char *name) {
 
 static glass_status open_logs(struct glass_run *run) {
     char *path;
-    if (run->replay) return GLASS_OK;
+    if (run->replay || glass_processes_rank(run->comm) > 0) return GLASS_OK;
     TRY(run_path(&path, run, "metrics.jsonl"));
     glass_status status = lines_open(&run->metrics, path, run->step);
     mem_free(path);
@@ -140,6 +152,8 @@ static glass_status make_run(struct glass_run *run, const char *recipe,
     return open_logs(run);
 }
 
+static glass_status follow_run(struct glass_run *run, const glass_run_options *o);
+
 glass_status glass_run_create(glass_run **out, const char *recipe,
                               const glass_run_options *options) {
     struct buf folder = {0};
@@ -149,7 +163,13 @@ glass_status glass_run_create(glass_run **out, const char *recipe,
                               ? buf_text(&folder, options->folder)
                               : default_folder(&folder, recipe);
     if (status == GLASS_OK) status = alloc_run(&run, folder.data, options);
-    if (status == GLASS_OK) status = make_run(run, recipe, options);
+    if (status == GLASS_OK && glass_processes_rank(run->comm) == 0) {
+        status = make_run(run, recipe, options);
+        if (status == GLASS_OK)
+            status = comm_from_first(run->comm, &run->step, sizeof run->step);
+    } else if (status == GLASS_OK) {
+        status = follow_run(run, options);
+    }
     buf_free(&folder);
     if (status == GLASS_OK)
         *out = run;
@@ -177,7 +197,8 @@ static glass_status newest(struct glass_run *run, const char *folder, int64_t fr
 static glass_status check_chain(struct glass_run *run, const uint8_t want[32]) {
     struct buf text = {0};
     uint8_t have[32];
-    if (run->replay) return GLASS_OK; /* which looks at every line */
+    /* Replaying looks at every line. */
+    if (run->replay || glass_processes_rank(run->comm) > 0) return GLASS_OK;
     glass_status status = path_read_whole(&text, run->ledger.path, SIZE_MAX / 4);
     if (status == GLASS_OK) {
         size_t end = text.len > 0 ? text.len - 1 : 0, at = end;
@@ -228,6 +249,19 @@ static glass_status resume_from_start(struct glass_run *run) {
     return check_chain(run, chain);
 }
 
+/* Goes where rank 0 is, which has made or locked the run. */
+static glass_status follow_run(struct glass_run *run, const glass_run_options *o) {
+    char *folder;
+    TRY(comm_from_first(run->comm, &run->step, sizeof run->step));
+    TRY(run_read_recipe(run));
+    choose_threads(run, o);
+    TRY(run_open_shards(run));
+    TRY(run_path(&folder, run, "checkpoints"));
+    glass_status status = run->step > 0 ? resume_at(run, folder) : resume_from_start(run);
+    mem_free(folder);
+    return status;
+}
+
 static glass_status resume_run(struct glass_run *run, const glass_run_options *o) {
     char *folder;
     if (!there(run, "run.json"))
@@ -241,6 +275,8 @@ static glass_status resume_run(struct glass_run *run, const glass_run_options *o
     TRY(run_path(&folder, run, "checkpoints"));
     glass_status status = newest(run, folder, o == NULL ? 0 : o->from);
     if (status == GLASS_OK)
+        status = comm_from_first(run->comm, &run->step, sizeof run->step);
+    if (status == GLASS_OK)
         status = run->step > 0 ? resume_at(run, folder) : resume_from_start(run);
     mem_free(folder);
     return status;
@@ -252,7 +288,8 @@ glass_status glass_run_resume(glass_run **out, const char *folder,
     *out = NULL;
     TRY(alloc_run(&run, folder, options));
     run->dry = false;
-    glass_status status = resume_run(run, options);
+    glass_status status = glass_processes_rank(run->comm) == 0 ? resume_run(run, options)
+                                                               : follow_run(run, options);
     if (status == GLASS_OK)
         *out = run;
     else
@@ -308,6 +345,7 @@ void glass_run_close(glass_run *run) {
     mem_free(run->tensors);
     mem_free(run->samples);
     mem_free(run->losses);
+    mem_free(run->numbers);
     buf_free(&run->path);
     buf_free(&run->text);
     mem_free(run->folder);
@@ -338,7 +376,8 @@ void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
                             .n_context = r->context,
                             .n_batch_tokens = tokens,
                             .n_micro = r->sequences / r->micro,
-                            .n_threads = run->n_threads};
+                            .n_threads = run->n_threads,
+                            .n_processes = run->n_processes};
     count_weights(run, &out->n_params, &matrices);
     size_t shards = 0;
     for (int64_t i = 0; i < run->n_shards + run->n_held_out; i++) {
@@ -384,7 +423,12 @@ glass_status glass_run_probe(glass_run *run, double *seconds) {
     }
     double start = now();
     TRY(trainer_step(run->trainer, &o, &norm));
-    *seconds = add * (double)(r->sequences / r->micro) + (now() - start);
+    int64_t begin, end, longest = 0;
+    for (int64_t i = 0; i < run->n_processes; i++) {
+        tree_run(run->sizes.n_micro, i, run->n_processes, &begin, &end);
+        if (end - begin > longest) longest = end - begin;
+    }
+    *seconds = add * (double)longest + (now() - start);
     return GLASS_OK;
 }
 
