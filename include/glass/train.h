@@ -43,6 +43,8 @@ GLASS_API glass_status glass_run_create(glass_run **out, const char *recipe,
  * of the run was changed or damaged (it is named; an older checkpoint may be good). */
 GLASS_API glass_status glass_run_resume(glass_run **out, const char *folder,
                                         const glass_run_options *options);
+/* Where processes share a run, and a call has failed: after glass_processes_leave, as messages to
+ * and from the run's memory may be under way. */
 GLASS_API void glass_run_close(glass_run *run);
 
 /* What the run will take. */

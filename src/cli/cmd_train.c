@@ -9,6 +9,7 @@ struct train {
     const char *folder, *resume, *status;
     int64_t n_threads, from, n_processes;
     glass_processes *processes;
+    glass_run *run;
     bool dry, quiet, tty;
     double peak;                /* fma operations a second; 0 = not measured */
     double start, busy, tokens; /* since this process began */
@@ -133,6 +134,7 @@ static glass_status go(struct train *t, glass_run *run) {
     if (t->tty && !t->quiet) TRY(measure_peak(t, plan.n_threads));
     cli_catch_interrupt();
     sigaction(SIGTERM, &term, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error to be told */
     sigaction(SIGUSR1, &term, NULL); /* mpirun passes it on, and batch systems send it */
     if (!t->quiet)
         printf("%s: %lld parameters, %lld tokens of text, step %lld of %lld\n", plan.folder,
@@ -170,17 +172,14 @@ static glass_status show_status(const char *folder) {
 
 /* A run's steps; of several processes, rank 0 speaks. */
 static glass_status train(struct train *t, const char *recipe, glass_run_options *options) {
-    glass_run *run;
     options->processes = t->processes;
     options->stop = &cli_interrupted;
     if (glass_processes_rank(t->processes) > 0) t->quiet = true;
     if (recipe != NULL)
-        TRY(glass_run_create(&run, recipe, options));
+        TRY(glass_run_create(&t->run, recipe, options));
     else
-        TRY(glass_run_resume(&run, t->resume, options));
-    glass_status status = go(t, run);
-    glass_run_close(run);
-    return status;
+        TRY(glass_run_resume(&t->run, t->resume, options));
+    return go(t, t->run);
 }
 
 static glass_status work(struct train *t, const char *recipe) {
@@ -206,9 +205,10 @@ static int finish(const struct train *t, glass_status status) {
     if (status == GLASS_CANCELLED && glass_processes_rank(t->processes) > 0)
         return CLI_INTERRUPTED;
     if (glass_processes_told(t->processes)) return glass_status_exit_code(status);
-    if (glass_processes_size(t->processes) > 1)
-        fail_within(status, "rank %d", glass_processes_rank(t->processes));
-    return cli_fail(status);
+    if (glass_processes_size(t->processes) == 1) return cli_fail(status);
+    fprintf(stderr, "glass: rank %d: %s\n", glass_processes_rank(t->processes),
+            glass_error());
+    return status == GLASS_CANCELLED ? CLI_INTERRUPTED : glass_status_exit_code(status);
 }
 
 int cmd_train(int argc, char **argv) {
@@ -249,5 +249,6 @@ int cmd_train(int argc, char **argv) {
     glass_status status = work(&t, words[0]);
     code = status == GLASS_OK ? 0 : finish(&t, status);
     glass_processes_leave(t.processes, status);
+    glass_run_close(t.run);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "base/team.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@ static double now(void) {
 
 /* The transport may notice that a process has gone before its pid tells. */
 static glass_status broken(glass_processes *c, int peer, const char *text) {
-    for (int i = 0; c->pidfds != NULL && i < 50; i++, usleep(10000)) TRY(comm_look(c));
+    for (int i = 0; c->pidfds != NULL && !c->lost && i < 50; i++, usleep(10000))
+        TRY(comm_look(c));
     if (peer == COMM_ANY || peer == c->rank) return fail(GLASS_SYSTEM, "MPI: %s", text);
     return fail(GLASS_SYSTEM, "rank %d of %d (%s): MPI: %s", peer, c->size,
                 c->peers[peer].host, text);
@@ -54,37 +56,45 @@ glass_status comm_test(glass_processes *c, struct comm_request *r) {
     return GLASS_OK;
 }
 
+glass_status comm_died(glass_processes *c, const char *text) {
+    c->lost = true;
+    snprintf(c->death, sizeof c->death, "%s", text);
+    return fail(GLASS_SYSTEM, "%s", text);
+}
+
 /* Whether one that fails has said so. */
 static glass_status listen(glass_processes *c) {
     if (c->heard.status == GLASS_OK) {
         TRY(comm_test(c, &c->notice));
         if (c->notice.open) return GLASS_OK;
     }
-    c->told = true;
     c->heard.text[COMM_TEXT - 1] = '\0';
+    if (c->heard.died) return comm_died(c, c->heard.text);
+    c->told = true;
     return fail((glass_status)c->heard.status, "rank %d of %d: %s", c->heard.rank, c->size,
                 c->heard.text);
 }
 
 /* Between two looks at a message: yields at first, as most come soon, then sleeps, as the others
- * may have long work to do, perhaps on this core. Looks around some times a second. */
+ * may have long work to do, perhaps on this core. Looks around fifty times a second: a launcher
+ * that has seen a process die leaves the others a second to say so. */
 struct patience {
-    int64_t n;
-    double looked;
+    double began, looked;
 };
 
 static glass_status rest(glass_processes *c, struct patience *p) {
-    if (p->n++ < 500) {
-        sched_yield();
-        return GLASS_OK;
-    }
-    usleep(p->n < 2500 ? 50 : 500);
-    if (p->n % 16 != 0) return GLASS_OK;
-    TRY(listen(c));
     double t = now();
-    if (t - p->looked < 0.05) return GLASS_OK;
-    p->looked = t;
-    return comm_look(c);
+    if (p->began == 0) p->began = p->looked = t;
+    if (t - p->looked > 0.02) {
+        p->looked = t;
+        TRY(listen(c));
+        TRY(comm_look(c));
+    }
+    if (t - p->began < 0.001)
+        sched_yield();
+    else
+        usleep(t - p->began < 0.1 ? 50 : 500);
+    return GLASS_OK;
 }
 
 glass_status comm_wait(glass_processes *c, struct comm_request *r) {
@@ -148,18 +158,23 @@ void comm_tell(glass_processes *c, glass_status status) {
     if (c == NULL || c->told || c->said.status != GLASS_OK) return;
     c->said.rank = c->rank;
     c->said.status = (int32_t)status;
-    strncpy(c->said.text, glass_error(), COMM_TEXT - 1);
-    for (int i = 0; i < c->size; i++) { /* what cannot be told is not: all end anyway */
+    c->said.died = c->lost;
+    snprintf(c->said.text, COMM_TEXT, "%s", c->lost ? c->death : glass_error());
+    for (int i = 0; i < c->size; i++) { /* who cannot be told is not: all end anyway */
         struct comm_request *r = &c->pending[i];
-        if (i != c->rank &&
-            comm_send(c, r, i, COMM_NOTICE, &c->said, sizeof c->said) != GLASS_OK)
-            r->open = false;
+        r->open = false;
+        if (i != c->rank && !comm_gone(c, i))
+            (void)comm_send(c, r, i, COMM_NOTICE, &c->said, sizeof c->said);
     }
-    for (double end = now() + 0.2; now() < end; usleep(200))
-        for (int i = 0; i < c->size; i++)
-            if (i != c->rank && comm_test(c, &c->pending[i]) != GLASS_OK)
-                c->pending[i].open = false;
-    fail(status, "%s", c->said.text);
+    int n_open = c->size;
+    for (double end = now() + 0.2; n_open > 0 && now() < end; usleep(200)) {
+        n_open = 0;
+        for (int i = 0; i < c->size; i++) {
+            struct comm_request *r = &c->pending[i];
+            if (comm_test(c, r) != GLASS_OK) r->open = false;
+            n_open += r->open;
+        }
+    }
 }
 
 void comm_alike(glass_processes *c) {

@@ -141,13 +141,18 @@ glass_status comm_meet(glass_processes *c) {
     return GLASS_OK;
 }
 
+bool comm_gone(const glass_processes *c, int rank) {
+    struct pollfd p = {.fd = c->pidfds[rank], .events = POLLIN};
+    return p.fd >= 0 && poll(&p, 1, 0) == 1;
+}
+
 glass_status comm_look(glass_processes *c) {
     for (int i = 0; i < c->size; i++) {
-        struct pollfd p = {.fd = c->pidfds[i], .events = POLLIN};
-        if (p.fd < 0 || poll(&p, 1, 0) != 1) continue;
-        c->lost = true;
-        return fail(GLASS_SYSTEM, "rank %d of %d (process %lld on %s) has died", i, c->size,
-                    (long long)c->peers[i].pid, c->peers[i].host);
+        if (!comm_gone(c, i)) continue;
+        char text[COMM_TEXT];
+        snprintf(text, sizeof text, "rank %d of %d (process %lld on %s) has died", i,
+                 c->size, (long long)c->peers[i].pid, c->peers[i].host);
+        return comm_died(c, text);
     }
     return GLASS_OK;
 }

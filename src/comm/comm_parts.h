@@ -38,6 +38,7 @@ struct comm_peer {
 
 struct comm_notice {
     int32_t rank, status;
+    int32_t died; /* the text says who died, and is for everybody to say */
     char text[COMM_TEXT];
 };
 
@@ -51,7 +52,13 @@ struct glass_processes {
     struct comm_request notice;
     struct comm_notice heard, said; /* heard.status 0: nothing yet */
     bool lost, told, alike;
+    char death[COMM_TEXT]; /* where lost: who died */
 };
+
+/* ---- comm.c ---- */
+
+/* GLASS_SYSTEM, with text: a process died. */
+glass_status comm_died(glass_processes *c, const char *text);
 
 /* ---- comm_join.c ---- */
 
@@ -60,7 +67,9 @@ struct glass_processes {
 glass_status comm_expected(int *n);
 glass_status comm_load(glass_processes *c, int expected);
 glass_status comm_meet(glass_processes *c);
-/* GLASS_SYSTEM names a process of this machine that has ended. */
+/* Whether a process of this machine has ended. */
+bool comm_gone(const glass_processes *c, int rank);
+/* GLASS_SYSTEM names one that has. */
 glass_status comm_look(glass_processes *c);
 
 #endif

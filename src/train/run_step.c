@@ -81,13 +81,14 @@ glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     double start = now();
     glass_status status = add_micro_batches(run, out);
     if (status == GLASS_OK && !isfinite(out->loss)) {
+        TRY(trainer_drop(run->trainer));
         comm_alike(run->comm);
-        status = fail(GLASS_BAD_INPUT, "step %lld: the loss is not finite",
-                      (long long)run->step + 1);
+        return fail(GLASS_BAD_INPUT, "step %lld: the loss is not finite",
+                    (long long)run->step + 1);
     }
     if (status == GLASS_OK) status = trainer_step(run->trainer, &o, &norm);
     if (status != GLASS_OK) {
-        trainer_drop(run->trainer);
+        if (run->comm == NULL) trainer_drop(run->trainer);
         return status;
     }
     run->step++;
@@ -192,8 +193,9 @@ static glass_status write_checkpoint(struct glass_run *run, const uint8_t weight
 static glass_status told_how_to_go_on(const struct glass_run *run, glass_status status) {
     if (!comm_lost(run->comm)) return status;
     return fail(status,
-                "step %lld: %s; glass train --resume %s goes on from the last checkpoint",
-                (long long)run->step + 1, glass_error(), run->folder);
+                "%s (after step %lld); glass train --resume %s goes on from the last "
+                "checkpoint",
+                glass_error(), (long long)run->step, run->folder);
 }
 
 /* Everything of a step. */

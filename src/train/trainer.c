@@ -180,6 +180,6 @@ int64_t trainer_n_steps(const struct trainer *t) {
     return t->optimizer.n_steps;
 }
 
-void trainer_drop(struct trainer *t) {
-    tree_drop(&t->tree);
+glass_status trainer_drop(struct trainer *t) {
+    return tree_drop(&t->tree);
 }

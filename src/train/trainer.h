@@ -61,8 +61,9 @@ glass_status trainer_step(struct trainer *t, const struct optimizer_options *o,
 /* The registry: values, and the gradient of the last trainer_add (alone). Borrowed. */
 const struct params *trainer_params(const struct trainer *t);
 int64_t trainer_n_steps(const struct trainer *t);
-/* Forgets the micro-batches of a step that is not to be. */
-void trainer_drop(struct trainer *t);
+/* Forgets the micro-batches of a step that is not to be; of several processes, in all of them,
+ * when each has added all that are its own. */
+glass_status trainer_drop(struct trainer *t);
 
 /* The state beside the parameters, for checkpoints. Moments lie as values do: a parameter's at
  * e->w - params->values of the whole. Rank 0 gathers them from all (*all is the gradients' memory

@@ -189,11 +189,14 @@ glass_status tree_finish(struct tree *t, const float **sum) {
         }
         *sum = t->stack[0].sum;
     }
-    tree_drop(t);
+    t->depth = 0;
+    t->next = t->begin;
     return GLASS_OK;
 }
 
-void tree_drop(struct tree *t) {
+glass_status tree_drop(struct tree *t) {
+    if (t->reduction != NULL) TRY(reduction_finish(t->reduction, t));
     t->depth = 0;
     t->next = t->begin;
+    return GLASS_OK;
 }

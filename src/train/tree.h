@@ -77,8 +77,9 @@ glass_status tree_end(struct tree *t);
 /* Ends the step: *sum = the whole gradient, of this process's part at least (which is at its place in
  * the block). The stack is empty then. */
 glass_status tree_finish(struct tree *t, const float **sum);
-/* Forgets the leaves so far. Of use where this process is alone. */
-void tree_drop(struct tree *t);
+/* Forgets the leaves of a step. Several processes, each of which added its whole run, call it all:
+ * what they sent each other is taken in first. */
+glass_status tree_drop(struct tree *t);
 
 /* ---- reduce.c ---- */
 

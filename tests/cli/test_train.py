@@ -474,4 +474,5 @@ def main():
     kit.done()
 
 
-main()
+if __name__ == "__main__":
+    main()
