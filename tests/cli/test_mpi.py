@@ -262,6 +262,29 @@ def killed(h):
     equal(h.run("verify", "m.run", cwd=h.path).returncode, 0, "one process verifies it")
 
 
+def batch_script(h):
+    """packaging/slurm's script where Slurm has no PMIx: mpirun, signals, going on."""
+    bin_ = f"{h.path}/bin"
+    os.mkdir(bin_)
+    os.symlink(kit.GLASS, f"{bin_}/glass")
+    write(h, "bin/srun", "#!/bin/sh\necho 'MPI plugin types are... none pmi2'\n")
+    os.chmod(f"{bin_}/srun", 0o755)
+    env = dict(h.env, **LEAKS, PATH=f"{bin_}:{h.env['PATH']}", SLURM_CPUS_PER_TASK="1",
+               OMPI_MCA_rmaps_base_oversubscribe="1")
+    script = os.path.join(kit.ROOT, "packaging/slurm/train.sbatch")
+    write(h, "s.yaml", FOREVER)
+    for words in (["s.yaml"], ["s.yaml"]):
+        p = subprocess.Popen(["bash", script, *words], cwd=h.path, env=env,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        made = sorted(os.listdir(f"{h.path}/s.run/checkpoints")) if os.path.exists(
+            f"{h.path}/s.run/checkpoints") else ["step-00000000"]
+        wait_for(f"{h.path}/s.run/checkpoints/step-{int(made[-1][5:]) // 5 * 5 + 5:08}", p)
+        p.send_signal(signal.SIGUSR1)
+        finish(p)
+        ok(p.returncode == 130 and "stopped after step" in p.err, "the batch script", p.err)
+    ok(int(made[-1][5:]) > 0, "submitted again, it goes on", made)
+
+
 def planned(h):
     """What each of several processes takes."""
     size = {}
@@ -310,7 +333,7 @@ def main():
         else:
             one.train(h, "a.yaml", "-q", "-t", "1")
             parts = (same_bits, resumed, dies, stopped, full_disk, not_a_number, damaged,
-                     planned, launchers, killed)
+                     batch_script, planned, launchers, killed)
             for part in parts:
                 if sys.argv[1:] in ([], [part.__name__]):
                     part(h)
