@@ -223,6 +223,7 @@ def not_a_number(h):
 
 def damaged(h):
     """A shard that only one process finds changed: it ends all of them."""
+    shutil.rmtree(f"{h.path}/l.run", ignore_errors=True)
     shutil.copytree(f"{h.path}/a.run", f"{h.path}/l.run")
     os.remove(f"{h.path}/l.run/shards/train-0.safetensors")
     p = mpi(h, 2, "train", "--resume", "l.run")
