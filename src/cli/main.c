@@ -18,6 +18,7 @@ static const struct {
     {"quantize", cmd_quantize, "a model in fewer bits, and what that costs"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
+    {"data", cmd_data, "corpora: every document with its licence, and proofs"},
     {"train", cmd_train, "train a model from text, as a recipe says"},
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
