@@ -21,11 +21,12 @@ static void set_quote(struct evidence *e, const char *data, size_t n) {
     e->n_quote = take == n ? n : utf8_complete(data, take);
 }
 
-static void add_evidence(struct record *r, const char *kind, const char *file,
-                         const uint8_t sha256[32], const char *data, size_t offset,
-                         size_t n_bytes) {
+static void add_evidence(struct record *r, const char *kind, const char *says,
+                         const char *file, const uint8_t sha256[32], const char *data,
+                         size_t offset, size_t n_bytes) {
     struct evidence *e = &r->evidence[r->n_evidence++];
     e->kind = kind;
+    e->says = says;
     e->file = file;
     memcpy(e->sha256, sha256, 32);
     e->offset = (int64_t)offset;
@@ -55,15 +56,16 @@ static glass_status weigh(struct gather *g, const struct draft *d, struct record
     const char *other = l->finding.expression.len ? l->finding.expression.data : "";
     bool use_other = other[0] && (!own[0] || !l->finding.inherited);
     if (l->stated.len > 0) {
-        add_evidence(r, "stated", r->path, r->raw, d->raw, d->stated_at, d->n_stated);
+        add_evidence(r, "stated", l->stated.data, r->path, r->raw, d->raw, d->stated_at,
+                     d->n_stated);
         return buf_append(&l->expression, l->stated.data, l->stated.len);
     }
     if (own[0])
-        add_evidence(r, l->notice.kind == NOTICE_TAG ? "spdx-tag" : "notice", r->path,
+        add_evidence(r, l->notice.kind == NOTICE_TAG ? "spdx-tag" : "notice", own, r->path,
                      r->raw, d->raw, l->notice.offset, l->notice.n_bytes);
     if (use_other) {
         const struct licence_file *f = l->finding.file;
-        add_evidence(r, l->finding.kind, f->path, f->sha256, f->text.data,
+        add_evidence(r, l->finding.kind, other, f->path, f->sha256, f->text.data,
                      l->finding.offset, l->finding.n_bytes);
         r->contradictory = l->finding.contradictory;
     }
@@ -76,9 +78,11 @@ static glass_status weigh(struct gather *g, const struct draft *d, struct record
     if (own[0] || use_other) return buf_text(&l->expression, own[0] ? own : other);
     if (g->options->licence == NULL) return GLASS_OK;
     struct evidence *e = &r->evidence[r->n_evidence++];
+    TRY(licence_normal(&l->expression, g->options->licence, strlen(g->options->licence)));
     *e = (struct evidence){.kind = "declared", .file = ""};
+    e->says = l->expression.len ? l->expression.data : "";
     set_quote(e, g->options->licence, strlen(g->options->licence));
-    return licence_normal(&l->expression, g->options->licence, strlen(g->options->licence));
+    return GLASS_OK;
 }
 
 /* Copyright lines, as written, with white space as one space: scratch in g->value. */

@@ -65,7 +65,7 @@ static glass_status make_lists(struct gather *g, struct buf *folder) {
     const char *const ask[] = {"apt-get",
                                "indextargets",
                                "--format",
-                               "$(SITE)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)",
+                               "$(SITE)|$(RELEASE)|$(COMPONENT)",
                                "Created-By: Packages",
                                NULL};
     struct buf places = {0}, list = {0}, path = {0};
@@ -79,16 +79,8 @@ static glass_status make_lists(struct gather *g, struct buf *folder) {
     for (char *line = places.data; status == GLASS_OK && line && *line;) {
         char *end = strchr(line, '\n'), *next = end ? end + 1 : NULL;
         if (end) *end = '\0';
-        char *release = strchr(line, '|'),
-             *component = release ? strchr(release + 1, '|') : NULL;
-        char *signed_by = component ? strchr(component + 1, '|') : NULL;
-        if (signed_by != NULL) {
-            *release++ = *component++ = *signed_by++ = '\0';
-            bool key = signed_by[0] == '/';
-            status =
-                buf_printf(&list, "deb-src %s%s%s%s %s %s\n", key ? "[signed-by=" : "",
-                           key ? signed_by : "", key ? "] " : "", line, release, component);
-        }
+        for (char *p = line; (p = strchr(p, '|')) != NULL;) *p = ' ';
+        status = buf_printf(&list, "deb-src %s\n", line);
         line = next;
     }
     buf_clear(&path);

@@ -22,6 +22,7 @@ static glass_status put_evidence(struct buf *out, const struct evidence *e) {
         TRY(buf_printf(out, ",\"offset\":%lld,\"bytes\":%lld", (long long)e->offset,
                        (long long)e->n_bytes));
     }
+    TRY(put_text(out, "says", e->says, strlen(e->says)));
     TRY(put_text(out, "quote", e->quote, e->n_quote));
     return buf_byte(out, '}');
 }

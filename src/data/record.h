@@ -14,6 +14,7 @@ struct evidence {
     const char *file; /* where in the source; "" for what the caller declared */
     uint8_t sha256[32]; /* of that file */
     int64_t offset, n_bytes;
+    const char *says;  /* as an expression */
     const char *quote; /* of those bytes, the first QUOTE_BYTES */
     size_t n_quote;
 };

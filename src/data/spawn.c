@@ -40,7 +40,7 @@ glass_status spawn_open(struct spawn *out, const char *const *argv, const char *
     return fail_errno("cannot run %s", argv[0]);
 }
 
-/* The last line that says something. */
+/* The first line that is an error as apt and git mark them, else the last one. */
 static void last_words(FILE *errors, char words[300]) {
     char line[300];
     snprintf(words, 300, "it said nothing");
@@ -48,6 +48,7 @@ static void last_words(FILE *errors, char words[300]) {
     while (fgets(line, sizeof line, errors) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] != '\0') memcpy(words, line, sizeof line);
+        if (strncmp(line, "E: ", 3) == 0 || strncmp(line, "fatal: ", 7) == 0) return;
     }
 }
 
