@@ -173,6 +173,15 @@ static glass_status keep(struct gather *g, const struct draft *d, struct record 
     return GLASS_OK;
 }
 
+/* A catalogue of translations holds the notices that programs print: only its head is its own. */
+static size_t notice_bytes(const struct draft *d) {
+    size_t n = strlen(d->path);
+    if (n < 4 || (strcmp(d->path + n - 3, ".po") && strcmp(d->path + n - 4, ".pot")))
+        return d->n_raw;
+    const char *first = memmem(d->raw, d->n_raw, "\nmsgid", 6);
+    return first ? (size_t)(first - d->raw) : d->n_raw;
+}
+
 glass_status gather_draft(struct gather *g, const struct draft *d) {
     const char *reason = no_text(d->text, d->n_text);
     if (reason != NULL) {
@@ -196,7 +205,7 @@ glass_status gather_draft(struct gather *g, const struct draft *d) {
     glass_status status = GLASS_OK;
     if (d->stated != NULL) status = licence_normal(&l.stated, d->stated, d->n_stated);
     if (status == GLASS_OK && !d->prose)
-        status = notice_find(&l.notice, d->raw, d->n_raw, false);
+        status = notice_find(&l.notice, d->raw, notice_bytes(d), false);
     if (status == GLASS_OK) status = licence_files_find(&l.finding, &g->licences, d->path);
     if (status == GLASS_OK) status = weigh(g, d, &r, &l);
     if (status == GLASS_OK) status = keep(g, d, &r, &l);

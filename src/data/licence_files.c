@@ -37,14 +37,26 @@ static bool is_folder_name(const char *name) {
     return false;
 }
 
+/* Behind the last folder or archive. */
+static size_t folder_bytes(const char *path) {
+    size_t n = strlen(path);
+    while (n > 0 && path[n - 1] != '/' && path[n - 1] != '!') n--;
+    return n;
+}
+
+/* "debian/copyright" at a top or in a folder. */
+static bool is_at(const char *path, const char *end) {
+    size_t n = strlen(path), k = strlen(end);
+    return ends_with(path, end) &&
+           (n == k || path[n - k - 1] == '/' || path[n - k - 1] == '!');
+}
+
 enum licence_file_kind licence_file_kind(const char *path, bool package) {
-    const char *name = strrchr(path, '/');
-    name = name ? name + 1 : path;
+    const char *name = path + folder_bytes(path);
     if (package && strncmp(path, "usr/share/doc/", 14) == 0 &&
         strcmp(name, "copyright") == 0)
         return LICENCE_FILE_PACKAGE;
-    if (strcmp(path, "debian/copyright") == 0 || ends_with(path, "/debian/copyright") ||
-        strcmp(path, ".reuse/dep5") == 0 || ends_with(path, "/.reuse/dep5"))
+    if (is_at(path, "debian/copyright") || is_at(path, ".reuse/dep5"))
         return LICENCE_FILE_DEBIAN;
     if (ends_with(name, ".license") && strlen(name) > 8) return LICENCE_FILE_SIDECAR;
     return is_folder_name(name) ? LICENCE_FILE_FOLDER : LICENCE_FILE_NONE;
@@ -56,10 +68,7 @@ static glass_status make_key(struct licence_file *f) {
     case LICENCE_FILE_SIDECAR: n -= strlen(".license"); break;
     case LICENCE_FILE_PACKAGE: n = 0; break;
     case LICENCE_FILE_DEBIAN: n -= ends_with(f->path, "dep5") ? 11 : 16; break;
-    default: {
-        const char *slash = strrchr(f->path, '/');
-        n = slash ? (size_t)(slash + 1 - f->path) : 0;
-    }
+    default: n = folder_bytes(f->path);
     }
     return mem_copy_text(&f->key, f->path, n);
 }
@@ -196,6 +205,20 @@ static glass_status from_folder(struct licence_finding *out, const struct licenc
     return status;
 }
 
+/* debian/copyright, then COPYING, from the file's folder up to its archive's top. */
+static glass_status search_level(struct licence_finding *out, struct licence_files *f,
+                                 const char *path, size_t begin, size_t end) {
+    for (int round = 0; round < 2; round++)
+        for (size_t at = end; at-- > begin && out->file == NULL;) {
+            if (at > 0 && path[at - 1] != '/' && path[at - 1] != '!') continue;
+            const struct licence_file *file =
+                first(f, path, at, round == 0 ? LICENCE_FILE_DEBIAN : LICENCE_FILE_FOLDER);
+            if (file != NULL)
+                TRY(round == 0 ? from_debian(out, file, path) : from_folder(out, f, file));
+        }
+    return GLASS_OK;
+}
+
 glass_status licence_files_find(struct licence_finding *out, struct licence_files *f,
                                 const char *path) {
     *out = (struct licence_finding){0};
@@ -204,15 +227,14 @@ glass_status licence_files_find(struct licence_finding *out, struct licence_file
     size_t n = strlen(path);
     const struct licence_file *file = first(f, path, n, LICENCE_FILE_SIDECAR);
     if (file != NULL && file->expression.len > 0) return take(out, file, "licence-file");
-    /* From the file's own folder up. */
-    for (int round = 0; round < 2 && out->file == NULL; round++)
-        for (size_t at = n + 1; at-- > 0 && out->file == NULL;) {
-            if (at > 0 && path[at - 1] != '/' && path[at - 1] != '!') continue;
-            file =
-                first(f, path, at, round == 0 ? LICENCE_FILE_DEBIAN : LICENCE_FILE_FOLDER);
-            if (file != NULL)
-                TRY(round == 0 ? from_debian(out, file, path) : from_folder(out, f, file));
-        }
+    /* From the file's own archive out: what an archive says of its files is nearer than what is
+     * said of the archive. */
+    for (size_t end = n + 1; end > 0 && out->file == NULL;) {
+        size_t begin = end - 1;
+        while (begin > 0 && path[begin - 1] != '!') begin--;
+        TRY(search_level(out, f, path, begin, end));
+        end = begin;
+    }
     file = first(f, "", 0, LICENCE_FILE_PACKAGE);
     if (out->file == NULL && file != NULL && file->expression.len > 0) {
         out->inherited = true;

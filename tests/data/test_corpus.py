@@ -151,6 +151,14 @@ add("c-nest", "nest")
 equal({d["path"]: d["licence"] for d in records("c-nest")},
       {"outer.zip!inner.tar.xz!pkg-1.0/" + p: v for p, v in licences.items()}, "archives in archives")
 
+# What an archive says of its files is nearer than what is said of it.
+write("near/debian/copyright", COPYRIGHT)
+pack("near/ours.tar.gz", [("COPYING", ISC.encode()), ("x.txt", b"inside\n")])
+write("near/de.po", '# under the same licence\nmsgid "GNU GPL version 3 or later"\n')
+add("c-near", "near")
+equal({d["path"]: d["licence"] for d in records("c-near")},
+      {"ours.tar.gz!x.txt": "ISC", "de.po": "GPL-2.0-or-later"}, "the nearest archive's licence; catalogues")
+
 # ---- JSON lines and <doc> ----
 LINES = ('{"text":"first text","license":"CC BY 4.0","author":"Al","url":"http://x/1"}\n'
          '\n'
