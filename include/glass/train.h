@@ -80,14 +80,37 @@ GLASS_API int64_t glass_run_n_done(const glass_run *run);
 GLASS_API glass_status glass_run_status(glass_run_report *out, bool *running,
                                         const char *folder);
 
-/* Replays steps first … last of a run, from the newest checkpoint before them or from its start,
- * and compares each with the ledger, whose chain is checked whole. first 0 = 1, last 0 = the
- * ledger's last step. GLASS_NEGATIVE: they differ, and glass_error names step and number, or
- * tensor where a checkpoint of that step is there; or a line of the ledger was changed.
- * GLASS_BAD_INPUT: another file was (it is named). progress may be NULL; false cancels. */
-GLASS_API glass_status glass_run_verify(
-    const char *folder, int64_t first, int64_t last, int n_threads,
-    bool (*progress)(void *context, int64_t step, int64_t last), void *context);
+typedef struct glass_verify_options {
+    int64_t first, last; /* steps; 0 = 1, the ledger's last */
+    int64_t n_sample;    /* so many of them, drawn at random; 0 = all */
+    uint64_t seed;       /* of what is drawn */
+    bool full;     /* from the texts: shards are made again and compared, then every step up
+                            to `last`, and every checkpoint on the way */
+    int n_threads; /* 0 = the recipe's */
+    bool (*progress)(void *context, int64_t step,
+                     int64_t last); /* may be NULL; false cancels */
+    void *context;
+} glass_verify_options;
+
+typedef struct glass_verify_report {
+    int64_t n_replayed;        /* steps computed */
+    int64_t *picked, n_picked; /* steps that were drawn, ascending; glass_free */
+} glass_verify_report;
+
+/* Replays steps of a run, each from the newest checkpoint before it or from its start, and
+ * compares every step on the way with the ledger, whose chain is checked whole. GLASS_NEGATIVE:
+ * they differ, and glass_error names step and number, tensor, block of 64 KiB and element (where a
+ * checkpoint from that step on is there); or a line of the ledger was changed.
+ * GLASS_BAD_INPUT: another file was (it is named). options and out may be NULL. */
+GLASS_API glass_status glass_run_verify(const char *folder,
+                                        const glass_verify_options *options,
+                                        glass_verify_report *out);
+/* Where two runs that should be equal part: by recipe, shards, ledgers and checkpoints; the step is
+ * then computed again to tell which is right. GLASS_NEGATIVE: glass_error names the step, what
+ * differs, tensor, block and element as above, and the run that is right. GLASS_OK: as far as both
+ * go they are the same, up to step *n_steps. options: n_threads, progress. */
+GLASS_API glass_status glass_run_bisect(int64_t *n_steps, const char *a, const char *b,
+                                        const glass_verify_options *options);
 
 GLASS_END
 #endif

@@ -293,6 +293,20 @@ glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t
     return status;
 }
 
+glass_status run_open_look(struct glass_run **out, const char *folder) {
+    struct glass_run *run;
+    *out = NULL;
+    TRY(alloc_run(&run, folder, NULL));
+    run->replay = true;
+    glass_status status = run_read_recipe(run);
+    if (status == GLASS_OK) status = run_open_shards(run);
+    if (status == GLASS_OK)
+        *out = run;
+    else
+        glass_run_close(run);
+    return status;
+}
+
 void glass_run_close(glass_run *run) {
     if (run == NULL) return;
     lines_close(&run->metrics);

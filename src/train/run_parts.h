@@ -4,6 +4,8 @@
  *   run_files.c    the folder: recipe, shards, run.json, the ledger's beginning
  *   run_step.c     steps, checkpoints
  *   run_verify.c   replaying
+ *   run_bisect.c   two runs that should be equal
+ *   run_ledger.c   the ledger read whole, weights compared
  *   run_look.c     held-out loss, samples of text
  *   run_status.c   what a run's files tell
  *   run_plot.c     loss.svg */
@@ -46,6 +48,8 @@ glass_status run_path(char **out, const struct glass_run *run, const char *name)
 
 /* Makes shards of the recipe's texts; writes them unless the run is dry. */
 glass_status run_make_shards(struct glass_run *run);
+/* Makes them again and compares. GLASS_NEGATIVE names shard, text, document and token. */
+glass_status run_compare_shards(struct glass_run *run);
 /* recipe.yaml, the ledger's first line, run.json, in that order. */
 glass_status run_write_files(struct glass_run *run);
 /* Reads what those wrote, and checks it: recipe first. */
@@ -65,6 +69,9 @@ glass_status run_lock(struct glass_run *run);
 /* A run at the newest checkpoint up to this step, or at its start: for reading. */
 glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t step,
                              int n_threads);
+
+/* A run's recipe and shards alone. */
+glass_status run_open_look(struct glass_run **out, const char *folder);
 
 /* ---- run_step.c ---- */
 

@@ -214,10 +214,128 @@ def forged(h, run, check):
     write(h, "a.run/checkpoints/step-00000015/SHA256SUMS", sums.replace(
         hashlib.sha256(model).hexdigest().encode(), hashlib.sha256(other).hexdigest().encode()))
     p = check("--steps", "16..18")
-    ok(p.returncode == 1 and "step 15: the weights differ, first in output_norm.weight" in p.err,
-       "a forged checkpoint is found, and the tensor named", p.err)
+    ok(p.returncode == 1 and "step 15: the weights differ, first in output_norm.weight, "
+       "block 0 of 64 KiB, row 0, column 16: " in p.err and "(1 numbers in 1 tensors" in p.err,
+       "a forged checkpoint is found, tensor, block and number are named", p.err)
     write(h, "a.run/checkpoints/step-00000015/model.gguf", model)
     write(h, "a.run/checkpoints/step-00000015/SHA256SUMS", sums)
+
+
+def reseal(folder, name, data):
+    """A file of a checkpoint changed, and the sums made to fit."""
+    old = read(f"{folder}/{name}")
+    sums = read(f"{folder}/SHA256SUMS")
+    with open(f"{folder}/{name}", "wb") as f:
+        f.write(data)
+    with open(f"{folder}/SHA256SUMS", "wb") as f:
+        f.write(sums.replace(hashlib.sha256(old).hexdigest().encode(),
+                             hashlib.sha256(data).hexdigest().encode()))
+
+
+def flip(folder, name, at):
+    data = bytearray(read(f"{folder}/{name}"))
+    data[at] ^= 1
+    reseal(folder, name, bytes(data))
+
+
+def sampled(h):
+    write(h, "v.yaml", RECIPE.replace("every: 5", "every: 5, keep: 9"))
+    equal(train(h, "v.yaml", "-q").returncode, 0, "a run with all its checkpoints")
+    run = f"{h.path}/v.run"
+
+    def check(*words):
+        return h.run("verify", "v.run", *words, cwd=h.path)
+
+    p = check("--sample", "4", "--seed", "7")
+    drawn = [int(w) for w in p.out.splitlines()[0].split(": step ")[1].split()]
+    ok(p.returncode == 0 and len(set(drawn)) == 4 and drawn == sorted(drawn) and
+       all(1 <= s <= 20 for s in drawn), "steps are drawn", p.out + p.err)
+    equal(check("--sample", "4", "--seed", "7").out, p.out, "the same ones with that seed")
+    ok(len({check("--sample", "3").out for _ in range(3)}) > 1, "others without one")
+    # Each from the nearest checkpoint: never more than five steps are computed for one.
+    n = int(p.out.split("the bit (")[1].split()[0])
+    ok(n <= 20 and n >= 4, "it computes few steps", p.out)
+    p = check("--sample", "1", "--seed", "3", "--steps", "17..17")
+    has(p.out, "(2 steps computed again)", "from the checkpoint of step 15")
+    equal(sorted(map(int, check("--sample", "99").out.splitlines()[0].split(": step ")[1].split())),
+          list(range(1, 21)), "no more steps than there are")
+    p = check("--full")
+    ok(p.returncode == 0 and "20 steps computed again, from the texts" in p.out, "--full", p.err)
+    flip(f"{run}/checkpoints/step-00000010", "moments.safetensors", -61)
+    p = check("--full")
+    ok(p.returncode == 1 and "step 10: the checkpoint differs: the moments, first in v.output_norm"
+       ".weight, block 0 of 64 KiB, element 16" in p.err, "--full looks at moments", p.err)
+    p = check("--steps", "11..12")
+    ok(p.returncode == 1 and "step 12: the loss" in p.err and "the weights after step 15 differ" in p.err and
+       "block 0 of 64 KiB" in p.err, "a step from a forged checkpoint names a tensor", p.err)
+    flip(f"{run}/checkpoints/step-00000010", "moments.safetensors", -61)
+    text = read(f"{h.path}/text.txt")
+    for name, other, part in (("train", text.replace(b"cat", b"dog", 1), "train-0.safetensors"),
+                              ("held-out", text[:-2] + b"x\n", "held-out-0.safetensors"),
+                              ("shorter", text[:text.rindex(b"\n", 0, -1) + 1], "text.txt")):
+        write(h, "text.txt", other)
+        p = check("--full")
+        ok(p.returncode == 1 and part in p.err and ("document " in p.err or "documents" in p.err),
+           f"--full finds another text ({name})", p.err)
+    write(h, "text.txt", text)
+    for words in (("--full", "--sample", "1"), ("--bisect",), ("--sample", "-1"), ("v.run",)):
+        equal(check(*words).returncode, 2, f"verify {' '.join(words)}: wrong usage")
+
+
+def bisected(h):
+    def check(a="v.run", b="w.run"):
+        p = h.run("verify", "--bisect", a, b, cwd=h.path)
+        return p.returncode, p.out + p.err
+
+    def fresh():
+        shutil.rmtree(f"{h.path}/w.run", ignore_errors=True)
+        shutil.copytree(f"{h.path}/v.run", f"{h.path}/w.run")
+
+    fresh()
+    equal(check(), (0, "v.run and w.run: the same to the bit, up to step 20\n"), "equal runs")
+    # A bit of a weight that flips while it runs: after the checkpoint of step 10, which was good.
+    folder = f"{h.path}/w.run/checkpoints"
+    good = read(f"{folder}/step-00000010/model.gguf")
+    for step in (15, 20):
+        shutil.rmtree(f"{folder}/step-{step:08}")
+    flip(f"{folder}/step-00000010", "model.gguf", -64)
+    equal(train(h, "--resume", "w.run", "-q").returncode, 0, "it does not notice")
+    code, text = check()
+    ok(code == 1 and "step 10: the ledgers agree, but not the checkpoints" in text and
+       "of w.run: first in output_norm.weight, block 0 of 64 KiB, row 0, column 16" in text and
+       "of v.run: the weights are those" not in text, "a forged checkpoint", text)
+    reseal(f"{folder}/step-00000010", "model.gguf", good)
+    for a, b in (("v.run", "w.run"), ("w.run", "v.run")):
+        code, text = check(a, b)
+        ok(code == 1 and "step 11: the loss differs" in text and "v.run is right" in text and
+           "checkpoint of step 15 of w.run: first in token_embd.weight, block 0" in text,
+           "a bit that flipped in memory", text)
+    fresh()
+    flip(f"{folder}/step-00000015", "moments.safetensors", -61)
+    code, text = check()
+    ok(code == 1 and "step 15: the ledgers agree" in text and "checkpoint of step 15 of w.run: the "
+       "weights are those computed here, the moments, first in v.output_norm.weight, block 0" in
+       text and "v.run: the weights are those computed here, and so are the moments" in text,
+       "moments that differ", text)
+    fresh()
+    rows = lines(f"{h.path}/w.run/ledger.jsonl")
+    rows[8]["norm"] = rows[8]["norm"][:-1] + ("0" if rows[8]["norm"][-1] != "0" else "1")
+    write(h, "w.run/ledger.jsonl", chained(rows))
+    code, text = check()
+    ok(code == 1 and "step 8: the gradient's norm differs" in text and "v.run is right" in text and
+       "checkpoint of step 10 of w.run: the weights are those computed here" in text,
+       "a forged line", text)
+    equal(check("v.run", "v.run")[0], 0, "a run is equal to itself")
+    write(h, "x.yaml", read(f"{h.path}/v.yaml").decode().replace("rate: 0.01", "rate: 0.02"))
+    train(h, "x.yaml", "-q")
+    has(check("v.run", "x.run")[1], 'recipes differ: "  rate: 0.01" in v.run, "  rate: 0.02"',
+        "another recipe")
+    write(h, "other.txt", make_text(700).replace("cat", "dog"))
+    write(h, "x.yaml", read(f"{h.path}/v.yaml").decode().replace("text.txt", "other.txt"))
+    train(h, "x.yaml", "-q", "-o", "y.run")
+    has(check("v.run", "y.run")[1], "different texts: shards/train-0.safetensors", "another text")
+    for name in "wxy":
+        shutil.rmtree(f"{h.path}/{name}.run")
 
 
 def same_bits(h):
@@ -468,7 +586,7 @@ def main():
         tiny_model.write(f"{h.path}/bytes.gguf", "abc")
         write(h, "text.txt", make_text(700))
         write(h, "a.yaml", RECIPE)
-        for part in (first, ledger, verified, same_bits, killed, stopped, full_disk, not_a_number,
+        for part in (first, ledger, verified, sampled, bisected, same_bits, killed, stopped, full_disk, not_a_number,
                      held_out_loss, bad_recipes, plans, flipped):
             part(h)
     kit.done()
