@@ -8,7 +8,8 @@
  *   checkpoints/     step-00000100/model.gguf and so on; each is a MODEL for every command
  *   ledger.jsonl     a line a step, chained by SHA-256
  *   metrics.jsonl    loss, rate, speed; held-out loss and samples of text
- *   loss.svg         the losses as a picture
+ *   metrics.sqlite   the same, for whoever wants to ask
+ *   loss.svg         the losses as a picture, and loss.png; speed.svg and speed.png
  *
  * The same recipe and texts give the same weights, whatever the threads, the instruction set, and
  * however often the run was killed and resumed. One owner at a time. */
@@ -45,16 +46,19 @@ typedef struct glass_run_plan {
     int64_t n_steps, n_context, n_batch_tokens, n_micro;
     int64_t n_tokens, n_documents, text_bytes; /* of the texts to learn from */
     int64_t held_out_tokens, held_out_bytes;
-    double epochs;           /* how often the run sees them */
-    double step_flops;       /* 6 N a token and attention over half the context */
-    size_t memory_bytes;     /* of the process at its largest */
+    double epochs;     /* how often the run sees them */
+    double step_flops; /* 6 N a token and attention over half the context */
+    size_t
+        memory_bytes; /* of the process at its largest, at most: glass_run_probe is nearer */
     size_t checkpoint_bytes; /* on the disk, each */
     int n_threads;
 } glass_run_plan;
 GLASS_API void glass_run_get_plan(const glass_run *run, glass_run_plan *out);
-/* Seconds that a step takes here, from a short measurement. Only of a dry run, which is of no
- * other use afterwards. */
-GLASS_API glass_status glass_run_probe(glass_run *run, double *seconds);
+/* Seconds that a step takes here, and bytes that a process of the run takes at its largest, from a
+ * short measurement: micro-batches and an optimiser's step for real, a sample of text. Only of
+ * a dry run, which is of no other use afterwards. GLASS_NO_MEMORY: the machine is too small. */
+GLASS_API glass_status glass_run_probe(glass_run *run, double *seconds,
+                                       size_t *memory_bytes);
 
 typedef struct glass_run_report {
     int64_t step, n_steps; /* steps done, of how many */
@@ -76,7 +80,8 @@ GLASS_API glass_status glass_run_step(glass_run *run, glass_run_report *out);
 GLASS_API glass_status glass_run_checkpoint(glass_run *run, const char **folder);
 GLASS_API int64_t glass_run_n_done(const glass_run *run);
 
-/* A run's last step that its files tell of, and whether a process is at it. */
+/* A run's last step that its files tell of, and whether a process is at it. seconds: a typical step
+ * of late; evaluated: the newest evaluation, of whatever step. */
 GLASS_API glass_status glass_run_status(glass_run_report *out, bool *running,
                                         const char *folder);
 

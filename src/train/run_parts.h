@@ -1,6 +1,7 @@
 /* run_parts.h - a run's insides, for run*.c only.
  *
- *   run.c          a new run, a resumed one, a plan
+ *   run.c          a new run, a resumed one
+ *   run_plan.c     what it will take
  *   run_files.c    the folder: recipe, shards, run.json, the ledger's beginning
  *   run_step.c     steps, checkpoints
  *   run_verify.c   replaying
@@ -8,7 +9,8 @@
  *   run_ledger.c   the ledger read whole, weights compared
  *   run_look.c     held-out loss, samples of text
  *   run_status.c   what a run's files tell
- *   run_plot.c     loss.svg */
+ *   run_database.c metrics.sqlite
+ *   run_plot.c     loss.svg and so on */
 #ifndef TRAIN_RUN_PARTS_H
 #define TRAIN_RUN_PARTS_H
 
@@ -32,9 +34,11 @@ struct glass_run {
     int64_t n_shards, n_held_out;
     struct loader loader;
     struct lines metrics, ledger;
+    struct database *database; /* metrics.sqlite */
     uint8_t chain[32];
     uint8_t *tensors; /* (n_list, 32) digests */
     int64_t step;
+    double next_plot;      /* not before */
     int64_t *samples;      /* (sequences) windows of a batch */
     float *losses;         /* (rows of a micro-batch) */
     struct buf path, text; /* of the last checkpoint, the last sample */
@@ -70,6 +74,8 @@ glass_status run_lock(struct glass_run *run);
 glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t step,
                              int n_threads);
 
+/* Makes run->trainer, with a fresh run's first weights. */
+glass_status run_start_trainer(struct glass_run *run);
 /* A run's recipe and shards alone. */
 glass_status run_open_look(struct glass_run **out, const char *folder);
 

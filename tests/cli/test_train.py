@@ -10,11 +10,13 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as xml
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kit  # noqa: E402
@@ -107,11 +109,16 @@ def first(h):
     ok(abs(metrics[0]["loss"] - math.log(tiny_model.N_VOCAB)) < 0.05, "the first loss",
        metrics[0]["loss"])
     root = xml.parse(f"{run}/loss.svg").getroot()
-    line = root.find("{http://www.w3.org/2000/svg}polyline").get("points").split()
+    line = root.find("{http://www.w3.org/2000/svg}polyline[@id='training']").get("points").split()
     dots = root.findall("{http://www.w3.org/2000/svg}circle")
     equal((len(line), len(dots)), (20, 2), "loss.svg has each step and two evaluations")
+    pictures(run)
+    database(run)
     p = train(h, "--status", "a.run")
     has(p.out, "20 of 20, done", "--status")
+    p = h.json("train", "--status", "a.run", "--json", cwd=h.path)
+    equal((p["step"], p["steps"], p["running"], p["loss"], p["held_out_loss"]),
+          (20, 20, False, metrics[-1]["loss"], metrics[-1]["held_out_loss"]), "--status --json")
     p = h.run("complete", "a.run/checkpoints/step-00000020", "-p", "the ", "-n", "5",
               cwd=h.path)
     equal(p.returncode, 0, "a checkpoint is a MODEL")
@@ -126,6 +133,45 @@ def first(h):
     train(h, "copy.yaml", "-q")
     equal(read(f"{h.path}/copy.run/ledger.jsonl"), read(f"{run}/ledger.jsonl"),
           "the copy of the recipe gives the same run")
+
+
+def pixels(path):
+    """Rows of a PNG of 24-bit pixels, by the format's words."""
+    data = read(path)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", path
+    at, idat, size = 8, b"", None
+    while at < len(data):
+        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + n]
+        assert struct.unpack(">I", data[at + 8 + n:at + 12 + n])[0] == zlib.crc32(kind + body)
+        if kind == b"IHDR":
+            size = struct.unpack(">IIBB", body[:10])
+        idat += body if kind == b"IDAT" else b""
+        at += 12 + n
+    return size, len(zlib.decompress(idat))
+
+
+def pictures(run):
+    for name in ("loss", "speed"):
+        size, n = pixels(f"{run}/{name}.png")
+        equal((size, n), ((720, 400, 8, 2), 400 * (1 + 3 * 720)), f"{name}.png is a picture")
+    root = xml.parse(f"{run}/speed.svg").getroot()
+    line = root.find("{http://www.w3.org/2000/svg}polyline[@id='speed']").get("points").split()
+    equal(len(line), 20, "speed.svg has each step")
+
+
+def database(run, name="metrics.sqlite tells what metrics.jsonl does"):
+    db = sqlite3.connect(f"{run}/metrics.sqlite")
+    rows = lines(f"{run}/metrics.jsonl")
+    want = ([(m["step"], m["loss"], m["norm"], m["rate"], m["tokens"], m["seconds"]) for m in rows],
+            [(m["step"], m["held_out_loss"], m["bits_per_byte"]) for m in rows
+             if "bits_per_byte" in m],
+            [(m["step"], m["sample"]) for m in rows if "sample" in m])
+    have = tuple(db.execute(f"select * from {t} order by step").fetchall()
+                 for t in ("steps", "evaluations", "samples"))
+    sound = db.execute("pragma integrity_check").fetchall()
+    db.close()
+    return equal((sound, have), ([("ok",)], want), name)
 
 
 def ledger(h):
@@ -359,7 +405,8 @@ def tree(run):
     for folder, _, names in os.walk(run):
         for name in names:
             path = os.path.join(folder, name)
-            if name not in ("metrics.jsonl", "run.lock", "run.json"):
+            if name not in ("metrics.jsonl", "run.lock", "run.json") and not name.startswith(
+                    ("metrics.sqlite", "speed.")):
                 found[os.path.relpath(path, run)] = read(path)
     found["metrics"] = [{k: v for k, v in m.items() if k != "seconds"}
                         for m in lines(f"{run}/metrics.jsonl")]
@@ -380,7 +427,7 @@ def killed(h):
     t = time.monotonic()
     train(h, "k.yaml", "-q", "-t", "1")
     took = time.monotonic() - t
-    pick, n, moments = random.Random(), 0, []
+    pick, n, moments, sound, looked = random.Random(), 0, [], 0, 0
     while n < kills * 20:
         resume = os.path.exists(f"{h.path}/l.run/run.json")
         p = start(h, *(("--resume", "l.run") if resume else ("l.yaml",)), "-t",
@@ -396,12 +443,30 @@ def killed(h):
             p.send_signal(signal.SIGKILL)
             p.wait()
             n += 1
+            if os.path.exists(f"{h.path}/l.run/metrics.sqlite"):
+                db = sqlite3.connect(f"{h.path}/l.run/metrics.sqlite")
+                sound += db.execute("pragma integrity_check").fetchall() == [("ok",)]
+                looked += 1
+                db.close()
             moments.append(round(wait, 3))
     a, b = tree(f"{h.path}/k.run"), tree(f"{h.path}/l.run")
     ok(n >= kills / 2 and a.keys() == b.keys() and
        not [k for k in a if a[k] != b[k] and k != "recipe.yaml"],
        f"killed {n} times, a run ends with the same bytes",
        f"{[k for k in a if a[k] != b.get(k)]} {a.keys() ^ b.keys()} {moments}")
+    ok(sound == looked > 0, "every time the database could be read", f"{sound} of {looked}")
+    database(f"{h.path}/l.run", "and has what metrics.jsonl has in the end")
+    # Whatever became of it, a resumed run makes it anew.
+    for damage in (b"no database", None):
+        for name in ("metrics.sqlite-wal", "metrics.sqlite-shm"):
+            if os.path.exists(f"{h.path}/l.run/{name}"):
+                os.remove(f"{h.path}/l.run/{name}")
+        if damage is None:
+            os.remove(f"{h.path}/l.run/metrics.sqlite")
+        else:
+            write(h, "l.run/metrics.sqlite", damage * 999)
+        equal(train(h, "--resume", "l.run", "-q").returncode, 0, "a lost database")
+        database(f"{h.path}/l.run", "is made anew")
     shutil.rmtree(f"{h.path}/k.run")
 
 
@@ -567,6 +632,18 @@ def bad_recipes(h):
     equal(train(h, "e.yaml").returncode, 3, "nodes in a circle")
 
 
+def peak_of(p):
+    """The largest resident size of a process (rusage would have this one's, too)."""
+    most = 0
+    while p.poll() is None:
+        with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+            for line in f:
+                if line.startswith("VmHWM:"):
+                    most = max(most, int(line.split()[1]) * 1024)
+        time.sleep(0.0005)
+    return most
+
+
 def plans(h):
     before = sorted(os.listdir(h.path))
     p = train(h, "a.yaml", "--dry-run")
@@ -574,11 +651,39 @@ def plans(h):
     for part in ("parameters     33024", "tokens of", "FLOP a step",
                  "memory", "s a step"):
         has(p.out, part, f"--dry-run says: {part}")
+    plan = h.json("train", "a.yaml", "--dry-run", "--json", cwd=h.path)
+    equal((plan["parameters"], plan["steps"], plan["step_tokens"], plan["micro_batches"]),
+          (33024, 20, 192, 3), "--dry-run --json")
+    ok(plan["step_seconds"] > 0 and 0 < plan["share_of_peak"] < 1.2 and
+       abs(plan["seconds"] - 20 * plan["step_seconds"]) < 1e-9, "a probe's time", plan)
+    for name, text in (("small", RECIPE), ("wide", RECIPE.replace("n_embd: 32", "n_embd: 256")),
+                       ("deep", RECIPE.replace("n_layer: 2", "n_layer: 12").replace(
+                           "context: 32", "context: 128"))):
+        write(h, "m.yaml", text.replace("threads: 1\n", ""))
+        for threads in ("1", "3"):
+            said = h.json("train", "m.yaml", "--dry-run", "--json", "-t", threads,
+                          cwd=h.path)["memory_bytes"]
+            p = start(h, "m.yaml", "-q", "-t", threads)
+            took = peak_of(p)
+            shutil.rmtree(f"{h.path}/m.run")
+            ok(abs(said / took - 1) < 0.1, f"memory of a {name} run, {threads} threads",
+               f"{said / 1e6:.1f} MB said, {took / 1e6:.1f} taken")
     for words in ((), ("a.yaml", "--resume", "a.run"), ("--status",), ("x", "y"),
+                  ("a.yaml", "--json"),
                   ("--resume", "a.run", "--dry-run"), ("a.yaml", "-t", "-1")):
         equal(train(h, *words).returncode, 2, f"train {' '.join(words)}: wrong usage")
     equal(train(h, "--resume", "nothing").returncode, 2, "no such run")
     has(h.run("train", "--help").out, "examples:", "train --help")
+
+
+def live(h):
+    """One line on a terminal, drawn over itself."""
+    t = h.terminal("train", f"{h.path}/a.yaml", "-o", f"{h.path}/t.run", size=(24, 120))
+    seen = t.wait_for(r"\rstep 19/20  loss \d\.\d{4}  \d+ tokens/s  \d+% of FMA peak  \d+ s left")
+    ok(seen is not None, "the live line: step, loss, speed, share of the peak, time left", t.text)
+    has(t.finish(), "step 20  loss", "and what stays")
+    equal(t.status, 0, "a run on a terminal")
+    shutil.rmtree(f"{h.path}/t.run")
 
 
 def main():
@@ -587,7 +692,8 @@ def main():
         write(h, "text.txt", make_text(700))
         write(h, "a.yaml", RECIPE)
         for part in (first, ledger, verified, sampled, bisected, same_bits, killed, stopped, full_disk, not_a_number,
-                     held_out_loss, bad_recipes, plans, flipped):
+                     held_out_loss, bad_recipes, plans,
+                     live, flipped):
             part(h)
     kit.done()
 
