@@ -8,17 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- files ---- */
 
-/* A mapping, whose pages are let go behind what was written. */
+/* Pages are let go behind what was written. */
 static glass_status put_pieces(struct safetensors_writer *w, const uint8_t *bytes,
                                size_t n) {
-    const size_t piece = (size_t)16 << 20; /* a multiple of any page */
+    const size_t piece = (size_t)8 << 20;
     for (size_t at = 0; at < n; at += piece) {
         size_t m = n - at < piece ? n - at : piece;
         TRY(safetensors_put_data(w, bytes + at, m));
-        madvise((void *)(uintptr_t)(bytes + at), m, MADV_DONTNEED);
+        shard_let_go(bytes + at, m);
     }
     return GLASS_OK;
 }
@@ -101,6 +102,13 @@ glass_status shard_open(struct shard *out, const char *path, const uint8_t expec
     return status;
 }
 
+void shard_let_go(const void *bytes, size_t n) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)bytes + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)bytes + n) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 void shard_clear(struct shard *s) {
     archive_close(s->archive);
     if (s->own_tokens != NULL)
@@ -154,5 +162,6 @@ int64_t shard_most_segments(const struct shard *s, int64_t n) {
         int64_t count = document_of(s, last) - document_of(s, row) + 1;
         if (count > most) most = count;
     }
+    shard_let_go(s->starts, ((size_t)s->n_documents + 1) * sizeof(int64_t));
     return most;
 }

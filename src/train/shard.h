@@ -46,6 +46,8 @@ glass_status shard_write(struct shard *s, const char *path);
 /* expected: the SHA-256 that the file must have. */
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]);
 void shard_clear(struct shard *s);
+/* Pages of a mapped file that are not looked at for a while need not stay in memory. */
+void shard_let_go(const void *bytes, size_t n);
 
 /* Where document d begins (d = n_documents: the end), and a token. */
 int64_t shard_start(const struct shard *s, int64_t document);

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { DROP_BYTES = 32 << 20 }; /* of text that was read, at least, before it is let go */
+enum { DROP_BYTES = 8 << 20 }; /* of text that was read, at least, before it is let go */
 
 /* Gets each document's ids, without those that begin and end it. */
 typedef glass_status take_document(void *context, const int32_t *ids, int64_t n);
@@ -24,14 +24,6 @@ static size_t document_length(const char *text, size_t n, enum recipe_documents 
     const char *at = kind == DOCUMENTS_WHOLE ? NULL : memmem(text, n, mark, n_mark);
     *gap = at == NULL ? 0 : n_mark;
     return at == NULL ? n : (size_t)(at - text);
-}
-
-/* Pages of a mapped file that will not be looked at again. */
-static void let_go(const char *text, size_t begin, size_t end) {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)text + begin + page - 1) / page * page;
-    uintptr_t to = ((uintptr_t)text + end) / page * page;
-    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 static glass_status walk(const struct shard_text *text, const glass_tokenizer *tokenizer,
@@ -55,7 +47,7 @@ static glass_status walk(const struct shard_text *text, const glass_tokenizer *t
         *n_bytes += (int64_t)n;
         at += n + gap;
         if (!text->mapped || at - dropped < DROP_BYTES) continue;
-        let_go(text->text, dropped, at);
+        shard_let_go(text->text + dropped, at - dropped);
         dropped = at;
     }
     return GLASS_OK;

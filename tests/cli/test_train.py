@@ -676,6 +676,38 @@ def plans(h):
     has(h.run("train", "--help").out, "examples:", "train --help")
 
 
+def large(h):
+    """Shards of a text that is larger than the memory that is taken; and killed meanwhile."""
+    text = make_text(10000).encode()
+    with open(f"{h.path}/big.txt", "wb") as f:
+        for _ in range(100):
+            f.write(text)
+    size = os.path.getsize(f"{h.path}/big.txt")
+    write(h, "big.yaml", RECIPE.replace("text.txt", "big.txt").replace("0.1}", "0.0001}").replace(
+        "steps: 20", "steps: 4"))
+    p = start(h, "big.yaml", "-q", "-t", "1")
+    peak = peak_of(p)
+    ok(p.returncode == 0 and peak < 50e6 < 2 * size, f"{2 * size / 1e6:.0f} MB of tokens, "
+       "made in less than 50 MB", f"{peak / 1e6:.1f} MB")
+    pick, n = random.Random(), 0
+    for _ in range(6):
+        p = start(h, "big.yaml", "-q", "-t", "1", "-o", "big2.run")
+        time.sleep(pick.uniform(0.01, 0.6))
+        n += p.poll() is None and not os.path.exists(f"{h.path}/big2.run/run.json")
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        if os.path.exists(f"{h.path}/big2.run/run.json"):
+            shutil.rmtree(f"{h.path}/big2.run")
+    p = train(h, "big.yaml", "-q", "-t", "1", "-o", "big2.run")
+    ok(p.returncode == 0 and n > 0 and tree(f"{h.path}/big.run") == tree(f"{h.path}/big2.run"),
+       f"killed {n} times while shards are made, the same bytes come of it", p.err)
+    equal(sorted(os.listdir(f"{h.path}/big2.run/shards")),
+          ["held-out-0.safetensors", "train-0.safetensors"], "and nothing else is left")
+    for name in ("big.run", "big2.run"):
+        shutil.rmtree(f"{h.path}/{name}")
+    os.remove(f"{h.path}/big.txt")
+
+
 def live(h):
     """One line on a terminal, drawn over itself."""
     t = h.terminal("train", f"{h.path}/a.yaml", "-o", f"{h.path}/t.run", size=(24, 120))
@@ -693,7 +725,7 @@ def main():
         write(h, "a.yaml", RECIPE)
         for part in (first, ledger, verified, sampled, bisected, same_bits, killed, stopped, full_disk, not_a_number,
                      held_out_loss, bad_recipes, plans,
-                     live, flipped):
+                     large, live, flipped):
             part(h)
     kit.done()
 
