@@ -628,8 +628,58 @@ def bad_recipes(h):
         ok(not os.path.exists(f"{h.path}/e.run/run.json"), "no run came of it")
     write(h, "e.yaml", "- 1\n")
     has(train(h, "e.yaml").err, "a mapping of keys is wanted", "a list is no recipe")
-    write(h, "e.yaml", "a: &a [*a]\n? [b]\n: c\n")
-    equal(train(h, "e.yaml").returncode, 3, "nodes in a circle")
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{c}: &{c} [{', '.join(9 * ['*' + chr(ord(c) - 1)])}]\n" for c in "bcdefgh")
+    for text, part in (("a: &a [*a]\n? [b]\n: c\n", "e.yaml:1: an anchor"),
+                       (bomb, "e.yaml:1: an anchor"),
+                       (RECIPE + "name: *x\n", "an anchor or an alias"),
+                       (RECIPE.replace("steps: 20", "steps: !!int 20"), "e.yaml:15: a tag"),
+                       ("%YAML 1.1\n---\n" + RECIPE, "e.yaml:1: a directive"),
+                       (RECIPE + "---\n" + RECIPE, "e.yaml:22: a second document"),
+                       (RECIPE + "...\nsteps: 3\n", "a second document"),
+                       ("[" * 100000, "e.yaml:1: deeper"), ("{a: " * 100000, "e.yaml:1: deeper"),
+                       ("- " * 100000, "e.yaml:1: deeper"), ("a: [" + "1," * 400000, "longer than"),
+                       ("? " * 50000, "e.yaml:1: deeper"),
+                       ("#" * 2000000, "larger than the 1048576 bytes"),
+                       (RECIPE.replace("steps: 20", "steps: 2\0000"), "e.yaml:15"),
+                       (RECIPE.encode() + b"name: \xff\n", "e.yaml:22: not YAML")):
+        write(h, "e.yaml", text)
+        t = time.monotonic()
+        p = train(h, "e.yaml", "-o", "e.run")
+        ok(p.returncode == 3 and part in p.err and time.monotonic() - t < 5,
+           f"{text[:24]!r}: {part}", p.err)
+    write(h, "e.yaml", "---\n" + RECIPE + "...\n")
+    equal(train(h, "e.yaml", "--dry-run").returncode, 0, "marks around the one document")
+    every_key(h)
+
+
+def every_key(h):
+    """Each key of the copy that a run keeps, with values of the wrong kind and range."""
+    copy, section, bad, n = read(f"{h.path}/a.run/recipe.yaml").decode().splitlines(), "", [], 0
+    for i, line in enumerate(copy):
+        if not line.startswith((" ", "-")):
+            section = line.split(":")[0]
+        key, value = line.strip("- ").split(":", 1)
+        lead, value = line[:line.index(":") + 1] + " ", value.strip()
+        if value == "":
+            continue
+        name = key if section in (key, "data") else f"{section}.{key}"
+        wrong = ["[1]", "{a: 1}", "[]"]
+        if value[0] in "0123456789":
+            wrong += ["-1", "1e300", "x", "'1'", "", "~", "0x10", "nan", ".inf", "1 2", "1_000",
+                      "99999999999999999999999999"]
+            if "." not in value and name.split(".")[-1] not in (
+                    "deviation", "rope_base", "rate", "decay", "clip", "weight", "final"):
+                wrong += ["1.5", "1e1"]
+        elif value[0] != '"':  # a flag, a choice
+            wrong += ["", "yes", "nothing", "1"]
+        for w in wrong:
+            write(h, "e.yaml", "\n".join(copy[:i] + [lead + w] + copy[i + 1:]) + "\n")
+            p = train(h, "e.yaml", "--dry-run")
+            n += 1
+            if p.returncode != 3 or f"e.yaml:{i + 1}: {name}" not in p.err:
+                bad.append((lead + w, p.returncode, p.err))
+    ok(n > 300 and not bad, f"{n} wrong values are named with line and key", bad[:9])
 
 
 def peak_of(p):
