@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
     int threads = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 2;
     int steps = argc > 5 ? (int)strtol(argv[5], NULL, 10) : 5;
     struct trainer_options o = {.n_rows = B * T, .longest = T, .n_threads = threads};
-    struct adamw_options adamw = {1e-4, 0.9, 0.95, 1e-8, 0.1, 1.0};
+    struct optimizer_options adamw = {1e-4, 0.9, 0.95, 1e-8, 0.1, 1.0};
     struct trainer *t = NULL;
     glass_model *model = NULL;
     int32_t *ids;

@@ -155,7 +155,7 @@ glass_status comm_from_first(glass_processes *c, void *data, size_t n_bytes) {
 /* ---- failing ---- */
 
 void comm_tell(glass_processes *c, glass_status status) {
-    if (c == NULL || c->told || c->said.status != GLASS_OK) return;
+    if (c == NULL || c->told || c->alike || c->said.status != GLASS_OK) return;
     c->said.rank = c->rank;
     c->said.status = (int32_t)status;
     c->said.died = c->lost;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "train/ledger.h"
+#include "train/run_metrics.h"
 #include "train/schedule.h"
 #include "train/tree.h"
 #include "train/weights_hash.h"
@@ -162,7 +163,18 @@ static glass_status write_metrics(struct glass_run *run, const glass_run_report 
         TRY_FAIL(buf_json_string(&b, p->sample, strlen(p->sample)));
     }
     TRY_FAIL(buf_byte(&b, '}'));
-    status = lines_put(&run->metrics, &b);
+    TRY_FAIL(lines_put(&run->metrics, &b));
+    const struct metric m = {.step = p->step,
+                             .loss = p->loss,
+                             .norm = p->norm,
+                             .rate = p->rate,
+                             .seconds = p->seconds,
+                             .tokens = (double)p->n_tokens * (double)p->step,
+                             .evaluated = p->evaluated,
+                             .held_out_loss = p->held_out_loss,
+                             .bits_per_byte = p->bits_per_byte,
+                             .sample = p->sample == NULL ? NULL : run->text.data};
+    status = database_put(run->database, &m);
 fail:
     buf_free(&b);
     return status;
@@ -198,6 +210,16 @@ static glass_status told_how_to_go_on(const struct glass_run *run, glass_status 
                 glass_error(), (long long)run->step, run->folder);
 }
 
+/* At the end, and so seldom before that it takes no hundredth of the time. */
+static glass_status plot_now_and_then(struct glass_run *run) {
+    double start = now();
+    if (run->step < run->recipe.steps && start < run->next_plot) return GLASS_OK;
+    TRY(run_plot(run));
+    double took = now() - start;
+    run->next_plot = start + (took > 0.05 ? 100 * took : 5);
+    return GLASS_OK;
+}
+
 /* Everything of a step. */
 static glass_status do_step(glass_run *run, glass_run_report *out) {
     const struct recipe *r = &run->recipe;
@@ -219,7 +241,7 @@ static glass_status do_step(glass_run *run, glass_run_report *out) {
     if (first) TRY(write_metrics(run, out));
     if (kept) TRY(write_checkpoint(run, weights));
     if (kept && first) out->checkpoint = run->path.data;
-    if (first && (kept || out->evaluated)) TRY(run_plot(run));
+    if (first && (kept || out->evaluated)) TRY(plot_now_and_then(run));
     /* Alone, as late as can be; others must know of it in the same step. */
     if (run->comm == NULL && run->stop != NULL) out->stopped = *run->stop != 0;
     return GLASS_OK;

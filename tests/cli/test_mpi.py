@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """glass train by several processes: the bits of one; a process that dies, a full disk, a signal.
 GLASS_KILLS says how often the killed run is killed (6; the long form is 50)."""
-import os
+import hashlib
 import math
+import os
 import random
 import re
 import resource
@@ -126,6 +127,44 @@ def resumed(h):
         equal((p.returncode, same(f"{h.path}/a.run", f"{h.path}/b.run")), (0, []),
               f"{' then '.join(map(str, counts))} processes")
         shutil.rmtree(f"{h.path}/b.run")
+
+
+def verified(h):
+    """A run by whoever, verified by one process or several."""
+    run = f"{h.path}/v.run"
+    equal(mpi(h, 3, "train", "a.yaml", "-q", "-o", "v.run").returncode, 0, "a run by three")
+    for n, words in ((1, ()), (2, ()), (3, ("--full",)), (2, ("--sample", "3")),
+                     (4, ("--steps", "16..18"))):
+        p = mpi(h, n, "verify", "v.run", *words)
+        ok(p.returncode == 0 and p.err == "" and p.out.count("the same to the bit") == 1,
+           f"verified by {n}: {' '.join(words)}", p.out + p.err)
+    good = read(f"{run}/ledger.jsonl")
+    rows = one.lines_of(good)
+    rows[7]["loss"] = rows[7]["loss"][:-1] + ("0" if rows[7]["loss"][-1] != "0" else "1")
+    write(h, "v.run/ledger.jsonl", one.chained(rows))
+    p = mpi(h, 3, "verify", "v.run")
+    said = re.findall("glass: (.*)", p.err)
+    ok(p.returncode == 1 and len(said) == 1 and "step 7: the loss" in said[0],
+       "a forged line is found by three, and said once", p.err)
+    write(h, "v.run/ledger.jsonl", good)
+    other_moments(f"{run}/checkpoints/step-00000015")
+    for n in (1, 2, 3):
+        p = mpi(h, n, "verify", "v.run", "--full")
+        said = re.findall("glass: (.*)", p.err)
+        ok(p.returncode == 1 and len(said) == 1 and "step 15: the checkpoint differs: the "
+           "moments, first in v.output_norm.weight" in said[0], f"forged moments: {n}", p.err)
+
+
+def other_moments(folder):
+    """The last number, in v of the final norm, in a checkpoint whose sums are made to fit."""
+    data, sums = read(f"{folder}/moments.safetensors"), read(f"{folder}/SHA256SUMS")
+    other = bytearray(data)
+    other[-1] ^= 1
+    with open(f"{folder}/moments.safetensors", "wb") as f:
+        f.write(other)
+    with open(f"{folder}/SHA256SUMS", "wb") as f:
+        f.write(sums.replace(hashlib.sha256(data).hexdigest().encode(),
+                             hashlib.sha256(other).hexdigest().encode()))
 
 
 # ---- what goes wrong
@@ -333,7 +372,7 @@ def main():
             kit.skip("several processes", "there is no mpirun, or this build has no MPI")
         else:
             one.train(h, "a.yaml", "-q", "-t", "1")
-            parts = (same_bits, resumed, dies, stopped, full_disk, not_a_number, damaged,
+            parts = (same_bits, resumed, verified, dies, stopped, full_disk, not_a_number, damaged,
                      batch_script, planned, launchers, killed)
             for part in parts:
                 if sys.argv[1:] in ([], [part.__name__]):
