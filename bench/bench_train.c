@@ -28,7 +28,7 @@ static double flops_of(const struct params *p, int64_t T) {
     const struct config *c = p->config;
     double n = 0;
     for (int64_t i = 0; i < p->n_list; i++)
-        if (p->list[i].role == PARAM_MATRIX ||
+        if (p->list[i].role == PARAM_MATRIX || p->list[i].role == PARAM_HEAD ||
             (p->list[i].role == PARAM_EMBEDDING && p->w.tied))
             n += (double)(p->list[i].n * p->list[i].k);
     return 6 * n + 6.0 * (double)(c->n_layer * T * c->n_head * c->head_dim);

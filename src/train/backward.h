@@ -31,8 +31,6 @@ struct back_job {
     void *const *attn_scratch; /* each member's */
 };
 
-/* GLASS_BAD_INPUT names what of the model has no backward pass. */
-glass_status backward_check(const struct config *c);
 /* All members. Writes the gradient of every parameter but those of the head and the final norm
  * (loss.h); a tied embedding's must be there already. Ends with a barrier. */
 void backward(const struct crew *c, const struct back_job *job);

@@ -4,6 +4,7 @@
 #include "math/kernels.h"
 #include "train/run_parts.h"
 #include "train/ledger.h"
+#include "train/schedule.h"
 #include "train/shape.h"
 
 #include <stdio.h>
@@ -51,6 +52,8 @@ static glass_status prepare(struct glass_run *run) {
     run->sizes = (struct trainer_options){.n_rows = run->loader.n_rows_most,
                                           .longest = r->context,
                                           .n_threads = run->n_threads,
+                                          .optimizer = (enum optimizer_kind)r->optimizer,
+                                          .z = (float)r->z,
                                           .n_segments = run->loader.n_segments_most,
                                           .n_micro = r->sequences / r->micro};
     TRY(mem_alloc(&run->samples, (size_t)r->sequences, sizeof *run->samples));
@@ -368,10 +371,11 @@ static double now(void) {
 
 glass_status glass_run_probe(glass_run *run, double *seconds) {
     const struct recipe *r = &run->recipe;
-    struct optimizer_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
+    struct optimizer_options o = schedule_options(r, 1);
     double add = 0;
     float norm;
     *seconds = 0;
+    o.rate = o.muon_rate = 0;
     if (!run->dry) return fail(GLASS_USAGE, "only a dry run can be probed");
     if (run->trainer == NULL) TRY(start_trainer(run));
     loader_samples(&run->loader, 0, r->micro);

@@ -12,12 +12,12 @@ glass_status trainer_create(struct trainer **out, const struct glass_model *mode
     glass_status status;
     struct trainer *t;
     *out = NULL;
-    TRY(backward_check(&model->config));
     TRY(mem_alloc_zero(&t, 1, sizeof *t));
     t->options = *options;
     t->config = &model->config;
     trainer_fill_options(&t->options);
     TRY_FAIL(params_create(&t->params, &model->config, &model->weights));
+    optimizer_choose(&t->params, t->options.optimizer);
     TRY_FAIL(trainer_take(t));
     *out = t;
     return GLASS_OK;
@@ -123,10 +123,12 @@ static void run_batch(struct trainer *t, const struct micro_batch *b, float fact
                                       .weights = b->weights,
                                       .T = b->T,
                                       .factor = factor,
+                                      .z = t->options.z,
                                       .losses = losses,
                                       .dx = gradients ? t->work.dx : NULL,
                                       .work = t->loss,
-                                      .parts = t->parts},
+                                      .parts = t->parts,
+                                      .caps = t->caps},
                              .back = {.params = &t->params,
                                       .tape = &t->tape,
                                       .forward = &t->forward,

@@ -19,14 +19,15 @@ struct trainer {
     struct back_work work;
     struct loss_work loss;
     /* (n_threads) */
-    float **parts;
+    float **parts, **caps;
     void **attn_scratch;
     char *gemm_scratch;
     /* (n_segments) */
     struct attn_cache **pass_caches;
     struct attn_cache *caches; /* (n_segments, n_layer) */
     char *cache_block;
-    struct optimizer optimizer;     /* of all parameters */
+    struct optimizer optimizer; /* of all parameters */
+    float *optimizer_work;
     float *squares;                 /* (n_list) */
     void *block;                    /* the allocation behind all of these */
     float *partial[TRAINER_LEVELS]; /* gradients, one a binary digit of n_micro */

@@ -38,7 +38,7 @@ static void plan_tape(struct plan *p, struct trainer *t) {
         struct tape_layer l = {0};
         l.x_attn = floats(p, T, D);
         l.x_ffn = c->parallel_residual ? l.x_attn : floats(p, T, D);
-        if (c->family.qk_norm != QK_NORM_NONE) {
+        if (c->family.qk_norm != QK_NORM_NONE || c->clamp_qkv > 0) {
             l.q_raw = floats(p, T, wide);
             l.k_raw = floats(p, T, narrow);
         }
@@ -82,13 +82,18 @@ static void plan_back(struct plan *p, struct trainer *t) {
 static void plan_members(struct plan *p, struct trainer *t) {
     size_t n = (size_t)t->options.n_threads;
     t->parts = take(p, n, sizeof *t->parts);
+    t->caps = take(p, n, sizeof *t->caps);
     t->attn_scratch = take(p, n, sizeof *t->attn_scratch);
     t->gemm_scratch = take(p, n, GEMM_SCRATCH_BYTES);
     for (size_t i = 0; i < n; i++) {
         float *part = floats(p, LOSS_PART_ROWS, t->config->n_embd);
         void *scratch =
-            take(p, 1, attn_back_scratch_bytes(t->options.longest, t->config->head_dim));
+            take(p, 1,
+                 attn_back_scratch_bytes(t->options.longest, t->config->head_dim,
+                                         t->config->attn_cap > 0));
+        float *caps = t->config->logit_cap > 0 ? floats(p, 1, t->config->n_vocab) : NULL;
         if (t->parts == NULL) continue;
+        t->caps[i] = caps;
         t->parts[i] = part;
         t->attn_scratch[i] = scratch;
     }
@@ -107,6 +112,7 @@ static void plan_all(struct plan *p, struct trainer *t) {
     t->cache_block = take(
         p, 2 * tiles, attn_cache_bytes(GLASS_F32, ATTN_TILE, c->n_head_kv, c->head_dim));
     for (int i = 0; i < 2; i++) t->optimizer.moments[i] = floats(p, 1, t->params.n_floats);
+    t->optimizer_work = floats(p, 1, optimizer_work_floats(c, t->options.optimizer));
     t->squares = floats(p, 1, t->params.n_list);
 }
 
@@ -144,6 +150,8 @@ glass_status trainer_take(struct trainer *t) {
     plan_all(&plan, t);
     optimizer_start(&t->optimizer, &t->params, 0, t->params.n_floats,
                     (float *const[]){t->optimizer.moments[0], t->optimizer.moments[1]});
+    t->optimizer.work = t->optimizer_work;
+    t->optimizer.gemm_scratch = t->gemm_scratch;
     workspace_layout(&t->forward, NULL, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
     TRY(mem_alloc_aligned(&work, t->forward.n_bytes, 1));
