@@ -1,7 +1,8 @@
 /* tape.h - what a forward pass leaves for the backward pass: rows of every layer, as they were.
  *
- * Borrowed memory, f32, T rows each; NULL where the model has no use for it. What is cheap to make
- * again (norms, activations, probabilities) is not kept. */
+ * Borrowed memory, f32, T rows each; NULL where the model has no use for it, or where it is made
+ * again later. What is cheap to make again (norms, activations, probabilities) is not kept. But q,
+ * k, v and attn are there always: layers may have the same memory for these. */
 #ifndef MODEL_TAPE_H
 #define MODEL_TAPE_H
 

@@ -190,12 +190,16 @@ static void mlp_back(const struct walk *k, int64_t layer, bool add) {
     const struct layer *d = &k->job->params->d.layers[layer];
     const struct tape_layer *t = &k->job->tape->layers[layer];
     const struct back_work *b = k->b;
+    const float *in = input(k, t->x_ffn, &l->ffn_norm);
+    if (k->job->recompute == RECOMPUTE_MLP) {
+        if (k->c->family.gated) product_rows(k->crew, t->gate, in, &l->gate, k->job->T);
+        product_rows(k->crew, t->up, in, &l->up, k->job->T);
+    }
     hidden_rows(k, l, t);
     meet(k);
     weights_back(k, &d->down, b->dh, b->hidden);
     product_back(k->crew, b->d_hidden, b->dh, &l->down.w, k->job->T);
     hidden_back(k, l, t);
-    const float *in = input(k, t->x_ffn, &l->ffn_norm);
     weights_back(k, &d->up, b->d_up, in);
     if (add)
         add_back(k, b->dnormed, b->d_up, &l->up, b->part);
@@ -376,6 +380,7 @@ void backward(const struct crew *crew, const struct back_job *job) {
         .crew = crew, .job = job, .c = job->params->config, .m = crew->m, .b = &job->work};
     team_share(crew->me, job->T, 1, &k.begin, &k.end);
     for (int64_t layer = k.c->n_layer - 1; layer >= 0; layer--) {
+        if (job->recompute == RECOMPUTE_LAYERS) forward_again(job->again, crew->me, layer);
         if (k.c->parallel_residual)
             parallel_back(&k, layer);
         else

@@ -39,6 +39,7 @@ struct recipe {
     double muon_rate, muon_decay, momentum;
     bool nesterov;
     int64_t scale;                     /* enum muon_scale */
+    int64_t recompute;                 /* enum recompute */
     double z;                          /* of the loss */
     int64_t schedule, warmup, decline; /* decline: steps at the end, of wsd */
     double final_rate;                 /* as a share of rate */

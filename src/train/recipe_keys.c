@@ -56,6 +56,7 @@ const struct recipe_key recipe_keys[] = {
     {"schedule.decline", KEY_WHOLE, AT(decline), "0", 0, COUNT_LIMIT, NULL, false},
     {"schedule.final", KEY_NUMBER, AT(final_rate), "0.1", 0, 1, NULL, false},
     {"seed", KEY_WHOLE, AT(seed), "0", 0, 9007199254740992.0, NULL, false},
+    {"recompute", KEY_CHOICE, AT(recompute), "none", 0, 0, "none|mlp|layers", true},
     {"threads", KEY_WHOLE, AT(threads), "0", 0, 4096, NULL, true},
     {"evaluate.every", KEY_WHOLE, AT(evaluate_every), "0", 0, COUNT_LIMIT, NULL, true},
     {"checkpoint.every", KEY_WHOLE, AT(checkpoint_every), "0", 0, COUNT_LIMIT, NULL, false},

@@ -54,6 +54,7 @@ static glass_status prepare(struct glass_run *run) {
                                           .n_threads = run->n_threads,
                                           .optimizer = (enum optimizer_kind)r->optimizer,
                                           .z = (float)r->z,
+                                          .recompute = (enum recompute)r->recompute,
                                           .n_segments = run->loader.n_segments_most,
                                           .n_micro = r->sequences / r->micro};
     TRY(mem_alloc(&run->samples, (size_t)r->sequences, sizeof *run->samples));

@@ -87,14 +87,16 @@ static void run_forward(struct trainer *t, const struct micro_batch *b) {
     }
     memcpy(w->ids, b->ids, (size_t)b->T * sizeof *b->ids);
     memset(w->is_long, 0, (size_t)b->T * sizeof *w->is_long);
-    struct pass pass = {.config = c,
-                        .weights = &t->params.w,
-                        .work = w,
-                        .n_rows = b->T,
-                        .n_segments = b->n_segments,
-                        .caches = t->pass_caches,
-                        .tape = &t->tape};
-    forward(&pass);
+    t->pass = (struct pass){.config = c,
+                            .weights = &t->params.w,
+                            .work = w,
+                            .n_rows = b->T,
+                            .n_segments = b->n_segments,
+                            .caches = t->pass_caches,
+                            .tape = &t->kept};
+    forward(&t->pass);
+    t->pass.tape = &t->tape;
+    t->pass.again = true;
 }
 
 struct back_task {
@@ -131,6 +133,8 @@ static void run_batch(struct trainer *t, const struct micro_batch *b, float fact
                                       .caps = t->caps},
                              .back = {.params = &t->params,
                                       .tape = &t->tape,
+                                      .recompute = t->options.recompute,
+                                      .again = &t->pass,
                                       .forward = &t->forward,
                                       .segments = b->segments,
                                       .n_segments = b->n_segments,

@@ -16,6 +16,7 @@ struct trainer_options {
     int n_threads;      /* 0 = one per core */
     int64_t n_segments; /* most segments of a micro-batch; 0 = n_rows */
     enum optimizer_kind optimizer;
+    enum recompute recompute;
     float z;         /* z-loss: factor of log^2 Z; 0 = none */
     int64_t n_micro; /* micro-batches of a step: for trainer_bytes alone; 0 = 1 */
 };

@@ -15,7 +15,9 @@ struct trainer {
     struct trainer_options options;
     struct params params;
     struct workspace forward;
-    struct tape tape;
+    struct tape tape; /* as the backward pass reads it, layer by layer */
+    struct tape kept; /* what of it the forward pass leaves; the same memory */
+    struct pass pass; /* the last one */
     struct back_work work;
     struct loss_work loss;
     /* (n_threads) */

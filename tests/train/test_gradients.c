@@ -351,6 +351,32 @@ static void threads_change_nothing(void **state) {
     }
 }
 
+/* What is made again instead of kept has the same bits. */
+static void recomputing_changes_nothing(void **state) {
+    (void)state;
+    struct texts x;
+    for (int i = 0; i < N_NAMES; i++) {
+        glass_model *model[3];
+        struct trainer *t[3];
+        size_t bytes[3];
+        make_texts(&x, names[i]);
+        struct micro_batch b = batch_of(&x, 0, 2);
+        for (int r = 0; r < 3; r++) {
+            struct trainer_options o = {.n_threads = 1 + r, .recompute = (enum recompute)r};
+            t[r] = open_with(&model[r], names[i], o);
+            o.n_rows = b.T, o.longest = x.segments[0].n, o.n_threads = 1;
+            bytes[r] = trainer_bytes(model[r], &o);
+            for (int again = 0; again < 2; again++) add(t[r], &x, &b);
+            const struct params *p = trainer_params(t[r]), *p0 = trainer_params(t[0]);
+            if (memcmp(p->gradients, p0->gradients, (size_t)p->n_floats * 4) != 0)
+                fail_msg("%s: level %d changes gradients", names[i], r);
+        }
+        if (!(bytes[1] < bytes[0] && bytes[2] < bytes[1]))
+            fail_msg("%s: %zu, %zu, %zu bytes", names[i], bytes[0], bytes[1], bytes[2]);
+        for (int r = 0; r < 3; r++) trainer_free(t[r]), glass_model_close(model[r]);
+    }
+}
+
 /* The gradients g[0 … n) added as arithmetic.md says: neighbours, then their sums, and so on; an
  * odd one passes up. g[0] is the result. */
 static void add_tree(float **g, int n, int64_t n_floats) {
@@ -424,6 +450,7 @@ int main(void) {
         cmocka_unit_test(steps_are_pytorchs),
         cmocka_unit_test(other_steps_are_pytorchs),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(recomputing_changes_nothing),
         cmocka_unit_test(micro_batches_add_in_a_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
