@@ -18,7 +18,10 @@ struct trainer_options {
     int64_t longest;    /* most tokens of a segment */
     int n_threads;      /* 0 = one per core */
     int64_t n_segments; /* most segments of a micro-batch; 0 = n_rows */
-    int64_t n_micro;    /* micro-batches of a step; 0 = 1. Alone, for trainer_bytes only */
+    enum optimizer_kind optimizer;
+    enum recompute recompute;
+    float z;         /* z-loss: factor of log^2 Z; 0 = none */
+    int64_t n_micro; /* micro-batches of a step; 0 = 1. Alone, for trainer_bytes only */
     /* The processes that share the work, this one among them; NULL = none. Borrowed. */
     glass_processes *comm;
     int64_t n_processes; /* for trainer_bytes alone; 0 = 1 */
@@ -37,8 +40,7 @@ struct trainer;
 /* Bytes that such a trainer takes, all included. */
 size_t trainer_bytes(const struct glass_model *model,
                      const struct trainer_options *options);
-/* Starts from the model's weights. GLASS_BAD_INPUT: it has no backward pass. The model must
- * outlive the trainer. */
+/* Starts from the model's weights. The model must outlive the trainer. */
 glass_status trainer_create(struct trainer **out, const struct glass_model *model,
                             const struct trainer_options *options);
 void trainer_free(struct trainer *t);
@@ -66,8 +68,9 @@ int64_t trainer_n_steps(const struct trainer *t);
 glass_status trainer_drop(struct trainer *t);
 
 /* The state beside the parameters, for checkpoints. Moments lie as values do: a parameter's at
- * e->w - params->values of the whole. Rank 0 gathers them from all (*all is the gradients' memory
- * where there are several), and says when it has what it wanted; meanwhile the others lend theirs. */
+ * e->w - params->values of the whole; optimizer_keeps says which there are. Rank 0 gathers them from
+ * all (*all is the gradients' memory where there are several), and says when it has what it wanted;
+ * meanwhile the others lend theirs. */
 glass_status trainer_gather_moments(struct trainer *t, int which, const float **all);
 glass_status trainer_gathered(struct trainer *t);
 glass_status trainer_lend_moments(struct trainer *t);

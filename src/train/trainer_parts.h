@@ -18,11 +18,13 @@ struct trainer {
     struct trainer_options options;
     struct params params;
     struct workspace forward;
-    struct tape tape;
+    struct tape tape; /* as the backward pass reads it, layer by layer */
+    struct tape kept; /* what of it the forward pass leaves; the same memory */
+    struct pass pass; /* the last one */
     struct back_work work;
     struct loss_work loss;
     /* (n_threads) */
-    float **parts;
+    float **parts, **caps;
     void **attn_scratch;
     char *gemm_scratch;
     /* (n_segments) */
@@ -30,8 +32,9 @@ struct trainer {
     struct attn_cache *caches; /* (n_segments, n_layer) */
     char *cache_block;
     struct optimizer optimizer; /* of this process's part */
-    float *squares;             /* (processes, n_list) */
-    void *block;                /* the allocation behind all of these */
+    float *optimizer_work;
+    float *squares; /* (processes, n_list) */
+    void *block;    /* the allocation behind all of these */
     struct tree tree;
 };
 
