@@ -393,7 +393,7 @@ def broken_off(top):
             ok(use < 100_000 or "san" in BUILD, "256 MB go through less than 100 MB of memory",
                f"{use} KB")
             os.remove(path)
-        for sig in (signal.SIGINT, signal.SIGKILL):
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             p = subprocess.Popen([GLASS, "convert", source, path], stderr=subprocess.PIPE)
             for _ in range(20000):
                 parts = [n for n in os.listdir(top) if n.startswith(out + ".part-")]
@@ -402,10 +402,11 @@ def broken_off(top):
                 time.sleep(0.001)
             p.send_signal(sig)
             p.communicate()
-            equal(p.returncode, 130 if sig == signal.SIGINT else -9, f"{out}: {sig.name} ends it")
+            want = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[sig]
+            equal(p.returncode, want, f"{out}: {sig.name} ends it")
             ok(not os.path.exists(path), "… and nothing is there under its name")
             parts = [n for n in os.listdir(top) if n.startswith(out + ".part-")]
-            if sig == signal.SIGINT:
+            if sig != signal.SIGKILL:
                 equal(parts, [], "… nor beside it")
             for part in parts:
                 part = os.path.join(top, part)
