@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tokenizers.py [--mb N] BENCH TEXT FOLDER … - encoding speed of each FOLDER's tokenizer.json on one
+"""peers_tokenizers.py [--mb N] BENCH TEXT FOLDER … - encoding speed of each FOLDER's tokenizer.json on one
 thread: our bench_tokenizer (BENCH) and the tokenizers library, one after the other, on the first
 N MB of TEXT.
 
