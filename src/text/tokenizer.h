@@ -120,7 +120,7 @@ struct tok_rules {
     bool early;       /* spm: spaces are U+2581 when normalised tokens are looked for, */
     bool lead_early;  /* and the one in front is there */
     bool nfc;         /* text is brought to NFC first */
-    bool squeeze;     /* runs of spaces become one, none at the ends (.model only) */
+    bool squeeze;     /* runs of spaces become one, none at the ends */
     bool split_words; /* spm: merges never lead into a space */
     bool whole_words; /* a word that is a token is that token, whatever the merges */
     bool by_merges; /* spm: merges are a list of pairs; else any pair that makes a piece */
