@@ -368,7 +368,7 @@ static double now(void) {
 
 glass_status glass_run_probe(glass_run *run, double *seconds) {
     const struct recipe *r = &run->recipe;
-    struct adamw_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
+    struct optimizer_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
     double add = 0;
     float norm;
     *seconds = 0;

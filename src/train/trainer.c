@@ -199,16 +199,15 @@ static float *whole_gradient(struct trainer *t) {
     return sum;
 }
 
-/* ---- the optimiser ---- */
+/* ---- the step ---- */
 
-struct step_task {
+struct squares_task {
     struct trainer *t;
     const float *gradient;
-    struct adamw_step matrix, vector; /* which decay, which don't */
 };
 
 static void run_squares(void *context, const struct member *me) {
-    const struct step_task *s = context;
+    const struct squares_task *s = context;
     int64_t begin, end;
     while (team_queue_next(me, s->t->params.n_list, 1, &begin, &end)) {
         const struct param *p = &s->t->params.list[begin];
@@ -217,52 +216,20 @@ static void run_squares(void *context, const struct member *me) {
     }
 }
 
-static void run_adamw(void *context, const struct member *me) {
-    const struct step_task *s = context;
-    struct trainer *t = s->t;
-    for (int64_t i = 0; i < t->params.n_list; i++) {
-        const struct param *p = &t->params.list[i];
-        int64_t at = p->d - t->params.gradients, begin, end;
-        team_share(me, p->n * p->k, 16, &begin, &end);
-        math_kernels()->adamw_f32(p->w + begin, t->moments[0] + at + begin,
-                                  t->moments[1] + at + begin, s->gradient + at + begin,
-                                  end - begin, p->n > 1 ? &s->matrix : &s->vector);
-    }
-}
-
-/* Correction of the moments: 1 - beta^t, beta^t by repeated multiplication. */
-static struct adamw_step step_numbers(const struct trainer *t,
-                                      const struct adamw_options *o, double decay,
-                                      float gradient) {
-    double power1 = t->powers[0] * o->beta1, power2 = t->powers[1] * o->beta2;
-    return (struct adamw_step){.beta2 = (float)o->beta2,
-                               .rest1 = (float)(1 - o->beta1),
-                               .rest2 = (float)(1 - o->beta2),
-                               .rate = (float)(o->rate / (1 - power1)),
-                               .root = (float)(1 / sqrt(1 - power2)),
-                               .eps = (float)o->eps,
-                               .keep = (float)(1 - o->rate * decay),
-                               .gradient = gradient};
-}
-
-glass_status trainer_step(struct trainer *t, const struct adamw_options *o, float *norm) {
+glass_status trainer_step(struct trainer *t, const struct optimizer_options *o,
+                          float *norm) {
     *norm = 0;
     if (t->n_micro == 0) return fail(GLASS_USAGE, "a step without a micro-batch");
-    struct step_task task = {.t = t, .gradient = whole_gradient(t)};
+    struct squares_task task = {.t = t, .gradient = whole_gradient(t)};
     t->n_micro = 0;
     team_run(t->options.n_threads, run_squares, &task);
     for (int64_t i = 0; i < t->params.n_list; i++)
         if (!isfinite(t->squares[i]))
             return fail(GLASS_BAD_INPUT, "step %lld: the gradient of %s is not finite",
-                        (long long)t->n_steps + 1, t->params.list[i].name);
+                        (long long)t->optimizer.n_steps + 1, t->params.list[i].name);
     *norm = sqrtf(math_kernels()->sum16_f32(t->squares, t->params.n_list));
-    float clip = o->clip > 0 && *norm > (float)o->clip ? (float)o->clip / *norm : 1;
-    task.matrix = step_numbers(t, o, o->decay, clip);
-    task.vector = step_numbers(t, o, 0, clip);
-    team_run(t->options.n_threads, run_adamw, &task);
-    t->powers[0] *= o->beta1;
-    t->powers[1] *= o->beta2;
-    t->n_steps++;
+    optimizer_step(&t->optimizer, o, task.gradient, optimizer_clip(o, *norm),
+                   t->options.n_threads);
     return GLASS_OK;
 }
 
@@ -271,7 +238,7 @@ const struct params *trainer_params(const struct trainer *t) {
 }
 
 int64_t trainer_n_steps(const struct trainer *t) {
-    return t->n_steps;
+    return t->optimizer.n_steps;
 }
 
 void trainer_drop(struct trainer *t) {
@@ -279,15 +246,15 @@ void trainer_drop(struct trainer *t) {
 }
 
 float *trainer_moments(struct trainer *t, int which) {
-    return t->moments[which];
+    return t->optimizer.moments[which];
 }
 
 void trainer_get_counters(const struct trainer *t, int64_t *n_steps, double powers[2]) {
-    *n_steps = t->n_steps;
-    memcpy(powers, t->powers, sizeof t->powers);
+    *n_steps = t->optimizer.n_steps;
+    memcpy(powers, t->optimizer.powers, sizeof t->optimizer.powers);
 }
 
 void trainer_set_counters(struct trainer *t, int64_t n_steps, const double powers[2]) {
-    t->n_steps = n_steps;
-    memcpy(t->powers, powers, sizeof t->powers);
+    t->optimizer.n_steps = n_steps;
+    memcpy(t->optimizer.powers, powers, sizeof t->optimizer.powers);
 }

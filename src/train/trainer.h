@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 #include "train/backward.h"
+#include "train/optimizer.h"
 
 struct trainer_options {
     int64_t n_rows;     /* most tokens of a micro-batch */
@@ -23,12 +24,6 @@ struct micro_batch {
     const float *weights;         /* (T); 0 = does not count; NULL = all 1 */
     const struct attn_rows *segments;
     int64_t n_segments, T;
-};
-
-/* The numbers of one optimiser step. */
-struct adamw_options {
-    double rate, beta1, beta2, eps, decay; /* decay: of matrices and embeddings only */
-    double clip;                           /* largest gradient norm; 0 = none */
 };
 
 struct trainer;
@@ -51,7 +46,8 @@ glass_status trainer_add(struct trainer *t, const struct micro_batch *batch, flo
                          float *losses);
 /* Ends the step: the norm of its gradient (before clipping), and new values of every parameter.
  * GLASS_BAD_INPUT: the gradient is not finite (tensor named); nothing has changed then. */
-glass_status trainer_step(struct trainer *t, const struct adamw_options *o, float *norm);
+glass_status trainer_step(struct trainer *t, const struct optimizer_options *o,
+                          float *norm);
 
 /* The registry: values, and the gradient of the last trainer_add. Borrowed. */
 const struct params *trainer_params(const struct trainer *t);

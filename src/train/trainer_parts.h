@@ -26,12 +26,11 @@ struct trainer {
     struct attn_cache **pass_caches;
     struct attn_cache *caches; /* (n_segments, n_layer) */
     char *cache_block;
-    float *moments[2];              /* (n_floats) */
+    struct optimizer optimizer;     /* of all parameters */
     float *squares;                 /* (n_list) */
     void *block;                    /* the allocation behind all of these */
     float *partial[TRAINER_LEVELS]; /* gradients, one a binary digit of n_micro */
-    int64_t n_micro, n_steps;
-    double powers[2]; /* beta^n_steps */
+    int64_t n_micro;
 };
 
 /* Replaces what stands for a default. */

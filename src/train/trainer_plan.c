@@ -106,7 +106,7 @@ static void plan_all(struct plan *p, struct trainer *t) {
     /* Every segment's positions are rounded up to a tile. */
     t->cache_block = take(
         p, 2 * tiles, attn_cache_bytes(GLASS_F32, ATTN_TILE, c->n_head_kv, c->head_dim));
-    for (int i = 0; i < 2; i++) t->moments[i] = floats(p, 1, t->params.n_floats);
+    for (int i = 0; i < 2; i++) t->optimizer.moments[i] = floats(p, 1, t->params.n_floats);
     t->squares = floats(p, 1, t->params.n_list);
 }
 
@@ -142,9 +142,8 @@ glass_status trainer_take(struct trainer *t) {
     plan.base = t->block;
     plan.used = 0;
     plan_all(&plan, t);
-    for (int i = 0; i < 2; i++)
-        memset(t->moments[i], 0, (size_t)t->params.n_floats * sizeof(float));
-    t->powers[0] = t->powers[1] = 1;
+    optimizer_start(&t->optimizer, &t->params, 0, t->params.n_floats,
+                    (float *const[]){t->optimizer.moments[0], t->optimizer.moments[1]});
     workspace_layout(&t->forward, NULL, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
     TRY(mem_alloc_aligned(&work, t->forward.n_bytes, 1));

@@ -212,7 +212,7 @@ static void steps_are_pytorchs(void **state) {
         struct fixture f;
         struct trainer *t = open(&model, names[i], 1);
         struct micro_batch b = batch_of(&x, 0, 2);
-        struct adamw_options o = {1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0};
+        struct optimizer_options o = {1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0};
         open_fixture(&f, names[i]);
         next_line(&f);
         assert_string_equal(word(&f), "steps");
@@ -240,7 +240,7 @@ static void threads_change_nothing(void **state) {
         for (int l = 0; l < 2; l++) {
             t[l] = open(&model[l], names[i], l == 0 ? 1 : 3);
             for (int step = 0; step < 2; step++) {
-                struct adamw_options o = {1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0};
+                struct optimizer_options o = {1e-3, 0.9, 0.95, 1e-8, 0.1, 1.0};
                 float norm;
                 for (int micro = 0; micro < 3; micro++) {
                     struct micro_batch b = batch_of(&x, micro % 2, 1);
@@ -300,7 +300,7 @@ static void micro_batches_add_in_a_tree(void **state) {
         }
         memcpy(want, p->values, bytes);
         add_tree(g, n, p->n_floats);
-        struct adamw_options o = {1e-3, 0.9, 0.95, 1e-8, 0, 0};
+        struct optimizer_options o = {1e-3, 0.9, 0.95, 1e-8, 0, 0};
         struct adamw_step step = {0.95F,
                                   (float)(1 - 0.9),
                                   (float)(1 - 0.95),
