@@ -127,8 +127,7 @@ static glass_status read_folder(struct folder *f, struct tok_source *s) {
     TRY(read_file(f, "tokenizer.json", &found));
     if (found) {
         TRY(tok_read_json(s, f->data.data, f->data.len, f->path));
-        if (!s->only_encodes)
-            TRY(read_beside(f, s, "tokenizer.model", tok_read_scores));
+        if (!s->only_encodes) TRY(read_beside(f, s, "tokenizer.model", tok_read_scores));
         return read_configs(f, s, false);
     }
     TRY(read_file(f, "tokenizer.model", &found));
