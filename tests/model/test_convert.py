@@ -129,6 +129,11 @@ def stories(top):
         wanted = tell(source)
         ok(len(wanted) > 100 and tell(file) == wanted, "stories260K as GGUF: the same story")
         good(file, folder, "--force")
+        ids = [subprocess.run([GLASS, "tokenizer", "encode", m, "-p", "Lily and Tom"],
+                              capture_output=True, check=False).stdout
+               for m in (source, file, folder, os.path.join(folder, "model.safetensors"),
+                         os.path.join(folder, "config.json"))]
+        ok(ids[0].count(b"\n") > 3 and len(set(ids)) == 1, "… the same tokens, named by any file", ids)
         with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as f:
             squeezes = '{"Regex":" {2,}"}' in f.read()
         equal(squeezes, source.startswith(shared), "… runs of spaces become one with tok512.model")
