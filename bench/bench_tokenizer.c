@@ -7,15 +7,13 @@
  * (10^6 bytes), on one thread: the whole text in one call, in chunks of 4 KiB; and the first
  * run, which has seen no word before. Repeated: texts that are hard for a careless tokenizer, or
  * of the units named, in milliseconds of the processor for each MB at 1, 4, 16 and 64 MB: the
- * same four times where time is linear. The last ratio is of the program's own time, without the
- * kernel's, which clears the pages of ever more memory. */
+ * same four times where time is linear. */
 #include "base/path.h"
 #include "glass/tokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 static double now(void) {
@@ -24,16 +22,10 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double seconds(struct timeval t) {
-    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
-}
-
-/* This program's, and with the kernel's. */
-static double processor_time(double *own) {
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    *own = seconds(use.ru_utime);
-    return *own + seconds(use.ru_stime);
+static double processor_time(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void check(glass_status status) {
@@ -101,28 +93,26 @@ static void bench_decode(const glass_tokenizer *t, const char *text, size_t n_by
 static void bench_repeated(const glass_tokenizer *t, const char *name, const char *unit) {
     static const size_t sizes[] = {1000000, 4000000, 16000000, 64000000};
     struct buf text = {0};
-    double first = 0, each = 0, first_own = 0, own = 0;
+    double first = 0, each = 0;
     printf("%-28s", name);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        double best = 1e9, best_own = 1e9;
+        double best = 1e9;
         while (text.len < sizes[i]) check(buf_text(&text, unit));
         for (int run = 0; run < (sizes[i] < 16000000 ? 3 : 1); run++) {
             int32_t *ids;
             int64_t n;
-            double own_start, own_end, start = processor_time(&own_start);
+            double start = processor_time();
             check(glass_tokenizer_encode(t, &ids, &n, text.data, text.len, 0));
-            double took = processor_time(&own_end) - start;
+            double took = processor_time() - start;
             if (took < best) best = took;
-            if (own_end - own_start < best_own) best_own = own_end - own_start;
             glass_free(ids);
         }
         each = best * 1e3 / ((double)text.len / 1e6);
-        own = best_own / (double)text.len;
-        if (i == 0) first = each, first_own = own;
+        if (i == 0) first = each;
         printf(" %8.2f", each);
         fflush(stdout);
     }
-    printf("  ms/MB, last / first %.2f, own time %.2f\n", each / first, own / first_own);
+    printf("  ms/MB, last / first %.2f\n", each / first);
     buf_free(&text);
 }
 
