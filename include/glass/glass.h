@@ -4,11 +4,13 @@
 
 #include "glass/adapter.h"
 #include "glass/convert.h"
+#include "glass/data.h"
 #include "glass/dtype.h"
 #include "glass/eval.h"
 #include "glass/infill.h"
 #include "glass/limits.h"
 #include "glass/model.h"
+#include "glass/processes.h"
 #include "glass/quantize.h"
 #include "glass/sampler.h"
 #include "glass/session.h"

@@ -7,8 +7,10 @@
 
 struct train {
     const char *folder, *resume, *status;
-    int64_t n_threads, from;
-    bool dry, quiet, tty;
+    int64_t n_threads, from, n_processes;
+    glass_processes *processes;
+    glass_run *run;
+    bool dry, quiet, tty, json;
     double peak;                /* fma operations a second; 0 = not measured */
     double start, busy, tokens; /* since this process began */
 };
@@ -54,27 +56,87 @@ static void print_plan(const glass_run_plan *p) {
            p->epochs);
     printf("work           %.3g FLOP a step, %.3g in all\n", p->step_flops,
            p->step_flops * (double)p->n_steps);
-    printf("memory         %s\n", cli_bytes(a, (double)p->memory_bytes));
     printf("checkpoint     %s each\n", cli_bytes(b, (double)p->checkpoint_bytes));
+}
+
+static glass_status json_whole(struct buf *b, const char *name, double value) {
+    return buf_printf(b, ",\"%s\":%.0f", name, value);
+}
+
+static glass_status json_number(struct buf *b, const char *name, double value) {
+    TRY(buf_printf(b, ",\"%s\":", name));
+    return buf_json_number(b, value);
+}
+
+/* A line of JSON, printed and emptied. */
+static void print_json(struct buf *b) {
+    printf("%s}\n", b->data);
+    buf_free(b);
+}
+
+static glass_status plan_json(const struct train *t, const glass_run_plan *p,
+                              double seconds, size_t memory) {
+    struct buf b = {0};
+    const struct {
+        const char *name;
+        double value;
+    } whole[] = {{"text_tokens", (double)p->n_tokens},
+                 {"text_bytes", (double)p->text_bytes},
+                 {"documents", (double)p->n_documents},
+                 {"held_out_tokens", (double)p->held_out_tokens},
+                 {"held_out_bytes", (double)p->held_out_bytes},
+                 {"steps", (double)p->n_steps},
+                 {"context", (double)p->n_context},
+                 {"step_tokens", (double)p->n_batch_tokens},
+                 {"micro_batches", (double)p->n_micro},
+                 {"memory_bytes", (double)memory},
+                 {"memory_at_most_bytes", (double)p->memory_bytes},
+                 {"checkpoint_bytes", (double)p->checkpoint_bytes},
+                 {"threads", p->n_threads},
+                 {"processes", p->n_processes}};
+    TRY(buf_printf(&b, "{\"parameters\":%lld", (long long)p->n_params));
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        TRY(json_whole(&b, whole[i].name, whole[i].value));
+    TRY(json_number(&b, "epochs", p->epochs));
+    TRY(json_number(&b, "step_flops", p->step_flops));
+    TRY(json_number(&b, "flops", p->step_flops * (double)p->n_steps));
+    TRY(json_number(&b, "step_seconds", seconds));
+    TRY(json_number(&b, "tokens_per_second", (double)p->n_batch_tokens / seconds));
+    TRY(json_number(&b, "share_of_peak", p->step_flops / seconds / t->peak));
+    TRY(json_number(&b, "seconds", seconds * (double)p->n_steps));
+    print_json(&b);
+    return GLASS_OK;
+}
+
+static void print_probe(const struct train *t, const glass_run_plan *p, double seconds,
+                        size_t memory) {
+    char text[32];
+    printf("memory         %s (a part of it measured; %.0f MB at most)",
+           cli_bytes(text, (double)memory), 1e-6 * (double)p->memory_bytes);
+    if (p->n_processes > 1) printf(" for each of %d processes", p->n_processes);
+    printf("\n");
+    printf("time           %.3g s a step with %d threads (%.0f tokens/s, %.0f%% of FMA "
+           "peak), %s in all\n",
+           seconds, p->n_threads, (double)p->n_batch_tokens / seconds,
+           100 * p->step_flops / seconds / t->peak,
+           duration(text, seconds * (double)p->n_steps));
 }
 
 static glass_status dry_run(struct train *t, const char *recipe,
                             const glass_run_options *options) {
     glass_run *run;
     glass_run_plan plan;
-    char text[32];
+    size_t memory;
     double seconds = 0;
     TRY(glass_run_create(&run, recipe, options));
     glass_run_get_plan(run, &plan);
-    print_plan(&plan);
-    glass_status status = glass_run_probe(run, &seconds);
+    if (!t->json) print_plan(&plan);
+    glass_status status = glass_run_probe(run, &seconds, &memory);
     if (status == GLASS_OK) status = measure_peak(t, plan.n_threads);
-    if (status == GLASS_OK)
-        printf("time           %.3g s a step with %d threads (%.0f tokens/s, %.0f%% of "
-               "FMA peak), %s in all\n",
-               seconds, plan.n_threads, (double)plan.n_batch_tokens / seconds,
-               100 * plan.step_flops / seconds / t->peak,
-               duration(text, seconds * (double)plan.n_steps));
+    if (status == GLASS_OK && t->json)
+        status = plan_json(t, &plan, seconds, memory);
+    else if (status == GLASS_OK)
+        print_probe(t, &plan, seconds, memory);
     glass_run_close(run);
     return status;
 }
@@ -113,6 +175,7 @@ static glass_status stop(glass_run *run) {
     const char *folder;
     if (glass_run_n_done(run) > 0) {
         TRY(glass_run_checkpoint(run, &folder));
+        if (folder == NULL) return GLASS_CANCELLED; /* rank 0 says it */
         return fail(GLASS_CANCELLED, "stopped after step %lld; %s goes on with --resume",
                     (long long)glass_run_n_done(run), folder);
     }
@@ -129,6 +192,8 @@ static glass_status go(struct train *t, glass_run *run) {
     if (t->tty && !t->quiet) TRY(measure_peak(t, plan.n_threads));
     cli_catch_interrupt();
     sigaction(SIGTERM, &term, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error to be told */
+    sigaction(SIGUSR1, &term, NULL); /* mpirun passes it on, and batch systems send it */
     if (!t->quiet)
         printf("%s: %lld parameters, %lld tokens of text, step %lld of %lld\n", plan.folder,
                (long long)plan.n_params, (long long)plan.n_tokens,
@@ -138,7 +203,7 @@ static glass_status go(struct train *t, glass_run *run) {
     while ((status = glass_run_step(run, &p)) == GLASS_OK) {
         show_step(t, &plan, &p);
         show_rest(t, &p);
-        if (cli_interrupted && p.step < p.n_steps) {
+        if (p.stopped && p.step < p.n_steps) {
             status = stop(run);
             break;
         }
@@ -147,10 +212,31 @@ static glass_status go(struct train *t, glass_run *run) {
     return status == GLASS_NEGATIVE ? GLASS_OK : status;
 }
 
-static glass_status show_status(const char *folder) {
+static glass_status status_json(const glass_run_report *p, bool running) {
+    struct buf b = {0};
+    TRY(buf_printf(&b, "{\"step\":%lld,\"steps\":%lld,\"running\":%s", (long long)p->step,
+                   (long long)p->n_steps, running ? "true" : "false"));
+    if (p->step > 0) {
+        TRY(json_number(&b, "loss", p->loss));
+        TRY(json_number(&b, "norm", p->norm));
+        TRY(json_number(&b, "rate", p->rate));
+        TRY(json_number(&b, "tokens_per_second", (double)p->n_tokens / p->seconds));
+        TRY(json_number(&b, "seconds_left", p->seconds * (double)(p->n_steps - p->step)));
+    }
+    if (p->evaluated) {
+        TRY(json_number(&b, "held_out_loss", p->held_out_loss));
+        TRY(json_number(&b, "bits_per_byte", p->bits_per_byte));
+    }
+    print_json(&b);
+    return GLASS_OK;
+}
+
+static glass_status show_status(const char *folder, bool json) {
     glass_run_report p;
+    char left[32];
     bool running;
     TRY(glass_run_status(&p, &running, folder));
+    if (json) return status_json(&p, running);
     printf("step      %lld of %lld, %s\n", (long long)p.step, (long long)p.n_steps,
            running               ? "a process is at it"
            : p.step == p.n_steps ? "done"
@@ -158,28 +244,42 @@ static glass_status show_status(const char *folder) {
     if (p.step > 0)
         printf("loss      %.4f\nrate      %g\nspeed     %.0f tokens/s\n", p.loss, p.rate,
                (double)p.n_tokens / p.seconds);
+    if (running && p.step < p.n_steps)
+        printf("left      %s\n", duration(left, p.seconds * (double)(p.n_steps - p.step)));
     if (p.evaluated)
         printf("held out  %.4f, %.4f bits a byte\n", p.held_out_loss, p.bits_per_byte);
     return GLASS_OK;
 }
 
+/* A run's steps; of several processes, rank 0 speaks. */
+static glass_status train(struct train *t, const char *recipe, glass_run_options *options) {
+    options->processes = t->processes;
+    options->stop = &cli_interrupted;
+    if (glass_processes_rank(t->processes) > 0) t->quiet = true;
+    if (recipe != NULL)
+        TRY(glass_run_create(&t->run, recipe, options));
+    else
+        TRY(glass_run_resume(&t->run, t->resume, options));
+    return go(t, t->run);
+}
+
 static glass_status work(struct train *t, const char *recipe) {
     glass_run_options options = {.folder = t->folder, .dry = t->dry, .from = t->from};
-    glass_run *run;
     TRY(cli_narrow(&options.n_threads, t->n_threads, "threads"));
+    TRY(cli_narrow(&options.n_processes, t->n_processes, "processes"));
     if (t->n_threads < 0) return fail(GLASS_USAGE, "--threads: no negative number");
     if ((recipe != NULL) + (t->resume != NULL) + (t->status != NULL) != 1)
         return fail(GLASS_USAGE, "one of RECIPE, --resume RUN and --status RUN is wanted");
-    if (t->status != NULL) return show_status(t->status);
+    if (t->status != NULL) return show_status(t->status, t->json);
+    if (t->json && !t->dry) return fail(GLASS_USAGE, "--json: with --dry-run or --status");
     if (t->dry && recipe == NULL) return fail(GLASS_USAGE, "--dry-run takes a RECIPE");
-    if (t->dry) return dry_run(t, recipe, &options);
-    if (recipe != NULL)
-        TRY(glass_run_create(&run, recipe, &options));
-    else
-        TRY(glass_run_resume(&run, t->resume, &options));
-    glass_status status = go(t, run);
-    glass_run_close(run);
-    return status;
+    if (t->n_processes < 0 || (t->n_processes > 0 && !t->dry))
+        return fail(GLASS_USAGE,
+                    "--processes N goes with --dry-run; mpirun -n N starts them");
+    TRY(glass_processes_join(&t->processes));
+    if (!t->dry) return train(t, recipe, &options);
+    if (options.n_processes == 0) options.n_processes = glass_processes_size(t->processes);
+    return glass_processes_rank(t->processes) > 0 ? GLASS_OK : dry_run(t, recipe, &options);
 }
 
 int cmd_train(int argc, char **argv) {
@@ -192,6 +292,9 @@ int cmd_train(int argc, char **argv) {
         {"status", 0, OPT_TEXT, &t.status, "RUN", "how a run stands"},
         {"dry-run", 0, OPT_FLAG, &t.dry, NULL,
          "parameters, memory, work and time; nothing is written"},
+        {"processes", 0, OPT_INT, &t.n_processes, "N",
+         "with --dry-run: what it is with so many (default: those of mpirun)"},
+        {"json", 0, OPT_FLAG, &t.json, NULL, "with --dry-run or --status: a line of JSON"},
         {"threads", 't', OPT_INT, &t.n_threads, "N",
          "threads (default: the recipe's, or all cores); results are the same"},
         {"quiet", 'q', OPT_FLAG, &t.quiet, NULL, "say nothing"},
@@ -200,10 +303,13 @@ int cmd_train(int argc, char **argv) {
         "glass train RECIPE [options]",
         "Trains a model from text as a recipe says (docs/training.md lists its keys).\n"
         "Ctrl-C ends after the step with a checkpoint; a run that was killed goes on from\n"
-        "its last one, and ends with the same bits. Every checkpoint is a MODEL.",
+        "its last one, and ends with the same bits. Every checkpoint is a MODEL. "
+        "Processes\n"
+        "that mpirun starts share the work: any number of them gives the same bits.",
         "  glass train shakespeare.yaml\n"
         "  glass train shakespeare.yaml --dry-run\n"
         "  glass train --resume shakespeare.run\n"
+        "  mpirun -n 4 glass train shakespeare.yaml\n"
         "  glass complete shakespeare.run/checkpoints/step-00001000 -p \"ROMEO:\"\n",
         options,
         0,
@@ -213,5 +319,8 @@ int cmd_train(int argc, char **argv) {
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     glass_status status = work(&t, words[0]);
-    return status == GLASS_OK ? 0 : cli_fail(status);
+    code = status == GLASS_OK ? 0 : cli_fail_one(t.processes, status);
+    glass_processes_leave(t.processes, status);
+    glass_run_close(t.run);
+    return code;
 }

@@ -66,7 +66,7 @@ static bool bits_of(double *out, const json_t *text) {
     return *end == '\0';
 }
 
-static glass_status read_state(struct checkpoint_state *s, const char *path) {
+glass_status checkpoint_read_state(struct checkpoint_state *s, const char *path) {
     struct buf text = {0};
     json_error_t error;
     glass_status status = path_read_whole(&text, path, SMALL_FILE);
@@ -100,7 +100,7 @@ glass_status checkpoint_open(const char *folder, int64_t step,
     glass_status status = checkpoint_path(&path, folder, step);
     if (status == GLASS_OK) status = check_sums(path.data);
     if (status == GLASS_OK) status = checkpoint_join(&file, path.data, "state.json");
-    if (status == GLASS_OK) status = read_state(out, file.data);
+    if (status == GLASS_OK) status = checkpoint_read_state(out, file.data);
     if (status == GLASS_OK && out->step != step)
         status = fail(GLASS_BAD_INPUT, "%s: it is of step %lld", path.data,
                       (long long)out->step);
@@ -133,13 +133,14 @@ static glass_status read_moments(const struct archive *a, struct trainer *t) {
         for (int64_t i = 0; i < p->n_list; i++) {
             const struct param *e = &p->list[i];
             char name[PARAM_NAME + 4];
+            if (!optimizer_keeps(e, which)) continue;
             snprintf(name, sizeof name, "%c.%s", which == 0 ? 'm' : 'v', e->name);
             const struct archive_tensor *m = archive_find(a, name, -1);
             size_t n_bytes = (size_t)(e->n * e->k) * sizeof(float);
             if (m == NULL || !m->known || m->dtype != GLASS_F32 || m->n_bytes != n_bytes)
                 return fail(GLASS_BAD_INPUT, "%s: %s is missing, or of another shape",
                             archive_path(a), name);
-            memcpy(trainer_moments(t, which) + (e->w - p->values), m->data, n_bytes);
+            trainer_put_moments(t, which, e->w - p->values, m->data, e->n * e->k);
         }
     return GLASS_OK;
 }

@@ -33,7 +33,14 @@ struct recipe {
     char *held_out_file;
     int64_t held_out_documents;
     int64_t context, sequences, micro, steps;
+    int64_t optimizer; /* enum optimizer_kind */
     double rate, beta1, beta2, eps, decay, clip;
+    bool decay_matrices, decay_head, decay_embeddings, decay_norms, decay_biases;
+    double muon_rate, muon_decay, momentum;
+    bool nesterov;
+    int64_t scale;                     /* enum muon_scale */
+    int64_t recompute;                 /* enum recompute */
+    double z;                          /* of the loss */
     int64_t schedule, warmup, decline; /* decline: steps at the end, of wsd */
     double final_rate;                 /* as a share of rate */
     int64_t seed, threads;
@@ -55,6 +62,11 @@ glass_status recipe_write(struct buf *out, const struct recipe *r);
 /* The same, but only of keys that change what is learnt, without the names of files: what a
  * ledger begins with. */
 glass_status recipe_identity(struct buf *out, const struct recipe *r);
+
+/* ---- recipe_scan.c, for recipe.c ---- */
+
+/* Whether a text has nothing that no recipe needs: aliases, tags, directives, depth. */
+glass_status recipe_scan(const char *text, size_t n_bytes, const char *path);
 
 /* ---- recipe_keys.c, for recipe.c and recipe_write.c ---- */
 
