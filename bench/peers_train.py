@@ -10,12 +10,16 @@ to warm up. SHAPE: llama15m (288 wide, 6 layers, 32k vocabulary), gpt2 (124M), s
 and transformers. PyTorch is tuned as docs/performance.md says: fused AdamW, no malloc trimming,
 OMP_NUM_THREADS and LD_PRELOAD from outside.
 """
+import os
 import statistics
 import sys
 import time
 
-import torch
-import transformers as tf
+# tokenizers.py beside this file is not the library of that name.
+sys.path = [p for p in sys.path if os.path.abspath(p) != os.path.dirname(os.path.abspath(__file__))]
+
+import torch  # noqa: E402
+import transformers as tf  # noqa: E402
 
 SHAPES = {
     "llama15m": lambda: tf.LlamaForCausalLM(tf.LlamaConfig(

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 };
 
 static _Thread_local int64_t n_asked, fail_at;
 static _Thread_local size_t bytes_asked;
@@ -74,14 +77,25 @@ glass_status mem_alloc_zero(void *out, size_t n_items, size_t item_bytes) {
     return GLASS_OK;
 }
 
-glass_status mem_alloc_aligned(void *out, size_t n_items, size_t item_bytes) {
+static glass_status aligned(void *out, size_t n_items, size_t item_bytes,
+                            size_t alignment) {
     size_t n_bytes;
     store(out, NULL);
     TRY(checked_size(&n_bytes, n_items, item_bytes));
     void *memory = NULL;
-    if (posix_memalign(&memory, 64, n_bytes) != 0) return fail_memory(n_bytes);
+    if (posix_memalign(&memory, alignment, n_bytes) != 0) return fail_memory(n_bytes);
+    if (alignment == HUGE_PAGE && n_bytes >= HUGE_PAGE) /* a wish: it may be refused */
+        madvise(memory, n_bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     store(out, memory);
     return GLASS_OK;
+}
+
+glass_status mem_alloc_aligned(void *out, size_t n_items, size_t item_bytes) {
+    return aligned(out, n_items, item_bytes, 64);
+}
+
+glass_status mem_alloc_large(void *out, size_t n_items, size_t item_bytes) {
+    return aligned(out, n_items, item_bytes, HUGE_PAGE);
 }
 
 glass_status mem_resize(void *inout, size_t n_items, size_t item_bytes) {

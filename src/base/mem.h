@@ -11,6 +11,8 @@ glass_status mem_alloc(void *out, size_t n_items, size_t item_bytes);
 glass_status mem_alloc_zero(void *out, size_t n_items, size_t item_bytes);
 /* 64-byte aligned; freed with mem_free like the rest. */
 glass_status mem_alloc_aligned(void *out, size_t n_items, size_t item_bytes);
+/* The same for memory that will be used whole: in huge pages where the system grants them. */
+glass_status mem_alloc_large(void *out, size_t n_items, size_t item_bytes);
 /* *inout grows or shrinks to n_items; on failure it is unchanged and still owned. */
 glass_status mem_resize(void *inout, size_t n_items, size_t item_bytes);
 /* A NUL-terminated copy of text[0..n_bytes). */

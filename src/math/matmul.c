@@ -87,6 +87,27 @@ int64_t matmul_unit(int64_t n, int64_t step, int members, bool few) {
     return best;
 }
 
+enum { PANEL = 32 /* outputs of float products, at most */ };
+
+int64_t matmul_output_unit(int64_t m, int64_t n, int members) {
+    int64_t panels = (n + PANEL - 1) / PANEL, parts = members;
+    if (m >= 1024 && panels % (2 * (int64_t)members) == 0) parts = 2 * (int64_t)members;
+    return (panels + parts - 1) / parts * PANEL;
+}
+
+int64_t matmul_row_unit(int64_t m, int64_t n, int members) {
+    enum { TILE = 14, PACKING = 8 /* rows' worth of time */ };
+    if (members < 2) return 0;
+    int64_t panels = (n + PANEL - 1) / PANEL, tiles = (m + TILE - 1) / TILE;
+    /* The longest member's share, times the members: what is wasted counts as work. */
+    int64_t by_outputs = (panels + members - 1) / members * members * PANEL * m;
+    int64_t by_rows = ((tiles + members - 1) / members * TILE + PACKING) * members * n;
+    if (by_outputs <= by_rows) return 0;
+    /* Two pieces each, where that costs little, so that a slow core takes fewer. */
+    int64_t parts = m >= (int64_t)members * 1024 ? 2 * members : members;
+    return (m + parts - 1) / parts;
+}
+
 void matmul_range(float *y, int64_t y_stride, const struct operand *x,
                   const struct weight *w, int64_t m, int64_t begin, int64_t end,
                   void *scratch) {

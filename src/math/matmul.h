@@ -56,6 +56,13 @@ void operand_round(void *rows, size_t row_bytes, enum operand_format format, con
  * for two are 6 x 96, not 9 x 64. Few rows: one piece each, since the weights at the start of
  * a piece are not yet on their way, and pieces are read in less time than that costs. */
 int64_t matmul_unit(int64_t n, int64_t step, int members, bool few);
+/* For many rows m of float activations: how many rows to hand out at a time, or 0 where handing
+ * out some of the n outputs of all rows is better. Every piece of rows turns all weights into
+ * panels; pieces of outputs are whole panels, which may not divide by the members. */
+int64_t matmul_row_unit(int64_t m, int64_t n, int members);
+/* And how many outputs, a multiple of 32, where they are handed out: one or two pieces for each
+ * member, since every piece reads all rows. */
+int64_t matmul_output_unit(int64_t m, int64_t n, int members);
 /* Outputs [begin, end) of m rows of y (y_stride floats apart). scratch is this thread's own
  * GEMM_SCRATCH_BYTES. */
 void matmul_range(float *y, int64_t y_stride, const struct operand *x,

@@ -203,13 +203,54 @@ static void product(const struct walk *k, float *y, const struct operand *in,
         adapt_add(k->adapt, k->me, y, l, row, n_rows, begin, end, k->scratch);
 }
 
+/* Rows to hand out at a time, or 0: some outputs of all rows. */
+static int64_t row_unit(const struct walk *k, const struct linear *const *layers,
+                        int n_layers) {
+    int64_t total = 0;
+    if (k->few || k->adapt != NULL) return 0;
+    for (int i = 0; i < n_layers; i++) {
+        if (matmul_format(layers[i]->w.dtype) != OPERAND_F32) return 0;
+        total += layers[i]->w.n;
+    }
+    return matmul_row_unit(k->T, total, k->me->n);
+}
+
+/* Rows x of f32 from row t on. */
+static struct operand rows_from(const struct operand *x, int64_t t) {
+    struct operand rows = {.row_bytes = {x->row_bytes[OPERAND_F32]}};
+    rows.rows[OPERAND_F32] =
+        (const char *)x->rows[OPERAND_F32] + (size_t)t * x->row_bytes[OPERAND_F32];
+    return rows;
+}
+
+/* Layers that read the same rows, by rows. */
+static void products_by_rows(const struct walk *k, float *const *y,
+                             const struct operand *in, const struct linear *const *layers,
+                             int n_layers, int64_t unit) {
+    int64_t begin, end;
+    while (team_queue_next(k->me, k->T, unit, &begin, &end)) {
+        struct operand rows = rows_from(in, begin);
+        for (int i = 0; i < n_layers; i++) {
+            int64_t n = layers[i]->w.n;
+            product(k, y[i] + begin * n, &rows, layers[i], begin, end - begin, 0, n);
+        }
+    }
+    team_barrier(k->me);
+}
+
 /* Layers that read the same rows, as one line of outputs. Ends with a barrier. */
 static void products(const struct walk *k, float *const *y, const struct operand *in,
                      const struct linear *const *layers, int n_layers) {
     int64_t total = 0, begin, end;
     adapt_inputs(k, in, layers, n_layers);
     for (int i = 0; i < n_layers; i++) total += layers[i]->w.n;
-    int64_t unit = matmul_unit(total, 32, k->me->n, k->few);
+    int64_t unit = row_unit(k, layers, n_layers);
+    if (unit > 0) {
+        products_by_rows(k, y, in, layers, n_layers, unit);
+        return;
+    }
+    unit = k->p->tape == NULL ? matmul_unit(total, 32, k->me->n, k->few)
+                              : matmul_output_unit(k->T, total, k->me->n);
     while (team_queue_next(k->me, total, unit, &begin, &end)) {
         int64_t first = 0;
         for (int i = 0; i < n_layers; i++) {
@@ -366,38 +407,42 @@ static void attention(const struct walk *k, const struct layer *l, int64_t layer
 
 /* ---- MLP ---- */
 
-static void activate(const struct walk *k, const struct layer *l, float *x, int64_t n) {
+static void activate(const struct walk *k, const struct layer *l, float *y, const float *x,
+                     int64_t n) {
     switch (k->c->family.activation) {
-    case ACT_SILU: k->m->silu_f32(x, x, n); break;
-    case ACT_GELU_TANH: k->m->gelu_tanh_f32(x, x, n); break;
-    case ACT_GELU_ERF: k->m->gelu_erf_f32(x, x, n); break;
-    case ACT_XIELU: math_xielu_f32(x, x, n, &l->xielu); break;
+    case ACT_SILU: k->m->silu_f32(y, x, n); break;
+    case ACT_GELU_TANH: k->m->gelu_tanh_f32(y, x, n); break;
+    case ACT_GELU_ERF: k->m->gelu_erf_f32(y, x, n); break;
+    case ACT_XIELU: math_xielu_f32(y, x, n, &l->xielu); break;
     }
 }
 
-/* Hidden features [begin, end) of all rows, from the products to their rounded form. */
+/* Hidden features [begin, end) of rows [first, last), from the products to their rounded form.
+ * What the products give goes onto the tape at once, where it wants that. */
 static void hidden(const struct walk *k, const struct layer *l, const struct operand *in,
-                   const struct operand *out, int64_t begin, int64_t end) {
+                   const struct operand *out, int64_t first, int64_t last, int64_t begin,
+                   int64_t end) {
     struct workspace *s = k->s;
     int64_t F = k->c->n_ff, n = end - begin;
     enum operand_format f = matmul_format(l->down.w.dtype);
-    if (k->c->family.gated) product(k, s->gate, in, &l->gate, 0, k->T, begin, end);
-    product(k, s->up, in, &l->up, 0, k->T, begin, end);
-    if (k->p->tape != NULL) {
-        const struct tape_layer *tape = &k->p->tape->layers[l - k->p->weights->layers];
-        keep(tape->gate, s->gate, k->T, F, begin, end);
-        keep(tape->up, s->up, k->T, F, begin, end);
-    }
-    for (int64_t t = 0; t < k->T; t++) {
-        float *up = s->up + t * F + begin;
-        if (k->c->family.gated && k->c->family.activation == ACT_SILU) {
-            k->m->silu_mul_f32(up, s->gate + t * F + begin, up, n);
-        } else if (k->c->family.gated) {
-            float *gate = s->gate + t * F + begin;
-            activate(k, l, gate, n);
-            k->m->mul_f32(up, gate, up, n);
+    const struct tape_layer *tape =
+        k->p->tape == NULL ? NULL : &k->p->tape->layers[l - k->p->weights->layers];
+    float *ups = tape == NULL || tape->up == NULL ? s->up : tape->up;
+    float *gates = tape == NULL || tape->gate == NULL ? s->gate : tape->gate;
+    if (k->c->family.gated)
+        product(k, gates + first * F, in, &l->gate, first, last - first, begin, end);
+    product(k, ups + first * F, in, &l->up, first, last - first, begin, end);
+    for (int64_t t = first; t < last; t++) {
+        float *y = s->up + t * F + begin;
+        const float *up = ups + t * F + begin, *gate = gates + t * F + begin;
+        if (!k->c->family.gated) {
+            activate(k, l, y, up, n);
+        } else if (k->c->family.activation == ACT_SILU) {
+            k->m->silu_mul_f32(y, gate, up, n);
         } else {
-            activate(k, l, up, n);
+            float *active = s->gate + t * F + begin;
+            activate(k, l, active, gate, n);
+            k->m->mul_f32(y, active, up, n);
         }
     }
     operand_round(s->rounded_up[f], out->row_bytes[f], f, s->up, F, k->T, begin, end);
@@ -414,12 +459,20 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
         inside.row_bytes[f] = operand_row_bytes(f, F);
     }
     int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
-    int64_t unit = matmul_unit(F, step, k->me->n, k->few);
+    int64_t unit = k->p->tape == NULL ? matmul_unit(F, step, k->me->n, k->few)
+                                      : matmul_output_unit(k->T, F, k->me->n);
     const struct linear *const ins[] = {&l->up, &l->gate};
     adapt_inputs(k, in, ins, k->c->family.gated ? 2 : 1);
     observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);
-    while (team_queue_next(k->me, F, unit, &begin, &end))
-        hidden(k, l, in, &inside, begin, end);
+    int64_t rows = row_unit(k, ins, k->c->family.gated ? 2 : 1);
+    if (f == OPERAND_F32 && rows > 0)
+        while (team_queue_next(k->me, k->T, rows, &begin, &end)) {
+            struct operand x = rows_from(in, begin);
+            hidden(k, l, &x, &inside, begin, end, 0, F);
+        }
+    else
+        while (team_queue_next(k->me, F, unit, &begin, &end))
+            hidden(k, l, in, &inside, 0, k->T, begin, end);
     team_barrier(k->me);
     if (k->p->again && !k->c->family.norm_after) return; /* the stream ends here */
     observe(k, l, OBSERVED_DOWN, s->up, F);

@@ -1,13 +1,19 @@
 /* attn_back.c - the backward pass of attention; see attn_back.h. An item is a kv head of a
  * segment, and goes through its queries in strips of a block: the strip's probabilities are made
- * once more, then every block of keys gets and gives its share. */
+ * once more, then every block of keys gets and gives its share. Where queries see only some of a
+ * block's keys, products leave out what is +0: finite numbers times that, before a chain's first
+ * visible term or after its last one, change no bit of what is added to +0 in the end. */
 #include "train/attn_back.h"
 
 #include "math/kernels.h"
 
 #include <string.h>
 
-enum { BLOCK = 256, PAD = 16 /* floats between rows, against cache set conflicts */ };
+enum {
+    BLOCK = 256,
+    PAD = 16, /* floats between rows, against cache set conflicts */
+    STEP = 64 /* queries or keys that are cut off together where not all is visible */
+};
 
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -24,20 +30,20 @@ struct item {
     const struct attn_rows *segment;
     int64_t head_kv;
     int64_t p_stride;
-    float *p;       /* (BLOCK, p_stride) the strip's p by absolute key */
-    float *t;       /* the same of soft caps: their tanh */
-    float *dp, *ds; /* (BLOCK, BLOCK + PAD) of one block of keys */
-    float *g;       /* (BLOCK, head_dim) */
-    float *part;    /* (BLOCK, head_dim) a block's share */
-    float *d;       /* (BLOCK) */
-    void *gemm;     /* GEMM_SCRATCH_BYTES */
+    float *p;    /* (BLOCK, p_stride) the strip's p by absolute key */
+    float *t;    /* the same of soft caps: their tanh */
+    float *ds;   /* (BLOCK, BLOCK + PAD) of one block of keys */
+    float *g;    /* (BLOCK, head_dim) */
+    float *part; /* (BLOCK, head_dim) a block's share */
+    float *d;    /* (BLOCK) */
+    void *gemm;  /* GEMM_SCRATCH_BYTES */
 };
 
 enum { DS_STRIDE = BLOCK + PAD };
 
 static size_t floats_of(int64_t n, int64_t head_dim, bool capped) {
     int64_t p_stride = round_up(n, 16) + PAD;
-    return (size_t)(BLOCK * ((capped ? 2 : 1) * p_stride + 2 * DS_STRIDE +
+    return (size_t)(BLOCK * ((capped ? 2 : 1) * p_stride + DS_STRIDE +
                              2 * round_up(head_dim, 16) + 1));
 }
 
@@ -52,8 +58,7 @@ static void lay_out(struct item *it, void *scratch) {
     it->g = (float *)(void *)((char *)scratch + GEMM_SCRATCH_BYTES);
     it->part = it->g + wide;
     it->d = it->part + wide;
-    it->dp = it->d + BLOCK;
-    it->ds = it->dp + BLOCK * DS_STRIDE;
+    it->ds = it->d + BLOCK;
     it->p = it->ds + BLOCK * DS_STRIDE;
     it->t = it->p + BLOCK * it->p_stride;
 }
@@ -86,9 +91,13 @@ static void strip(const struct item *it, int64_t h, int64_t t0, int64_t n, int64
     const struct attn_back *j = it->job;
     size_t q_row = (size_t)(j->n_head * j->head_dim) * 4;
     size_t kv_row = (size_t)(j->n_head_kv * j->head_dim) * 4;
-    int64_t n_keys = t0 + n - from, padded = round_up(t0 + n, BLOCK);
-    it->m->gemm_f32(it->p + from, it->p_stride, j->q + at_q(it, t0, h), q_row,
-                    j->k + at_kv(it, from), kv_row, n, n_keys, j->head_dim, it->gemm);
+    int64_t padded = round_up(t0 + n, BLOCK);
+    for (int64_t i = 0; i < n; i += STEP) {
+        int64_t rows = smaller(STEP, n - i);
+        it->m->gemm_f32(it->p + i * it->p_stride + from, it->p_stride,
+                        j->q + at_q(it, t0 + i, h), q_row, j->k + at_kv(it, from), kv_row,
+                        rows, t0 + i + rows - from, j->head_dim, it->gemm);
+    }
     for (int64_t i = 0; i < n; i++) {
         float *p = it->p + i * it->p_stride;
         const float *d_o = j->d_o + at_q(it, t0 + i, h), *o = j->o + at_q(it, t0 + i, h);
@@ -113,39 +122,58 @@ static void add_part(const struct item *it, float *to, int64_t row, int64_t n) {
                        it->job->head_dim);
 }
 
+/* ds of queries [i, i + rows) of the strip, whose first n_seen keys of the block are visible. */
+static void slope(const struct item *it, int64_t t0, int64_t i, int64_t rows, int64_t k0,
+                  int64_t n_keys, int64_t n_seen) {
+    const struct attn_back *j = it->job;
+    size_t kv_row = (size_t)(j->n_head_kv * j->head_dim) * 4;
+    it->m->gemm_f32(it->ds + i * DS_STRIDE, DS_STRIDE, it->g + i * j->head_dim,
+                    (size_t)j->head_dim * 4, j->v + at_kv(it, k0), kv_row, rows, n_seen,
+                    j->head_dim, it->gemm);
+    for (int64_t end = i + rows; i < end; i++) {
+        float *ds = it->ds + i * DS_STRIDE;
+        int64_t first = first_key(j, t0 + i) - k0, seen = smaller(t0 + i + 1 - k0, n_keys);
+        it->m->softmax_back_f32(ds, it->p + i * it->p_stride + k0, it->d[i], seen);
+        if (j->cap > 0) {
+            int64_t begin = first > 0 ? first : 0;
+            if (begin < seen)
+                it->m->softcap_back_f32(ds + begin, it->t + i * it->p_stride + k0 + begin,
+                                        seen - begin);
+        }
+        for (int64_t l = 0; l < smaller(first, n_keys); l++) ds[l] = 0;
+        for (int64_t l = seen; l < n_keys; l++) ds[l] = 0;
+    }
+}
+
 /* The share of the keys [k0, k0 + n_keys) and of the strip in each other's gradients. */
 static void block(const struct item *it, int64_t h, int64_t t0, int64_t n, int64_t k0,
                   int64_t n_keys) {
     const struct attn_back *j = it->job;
     int64_t hd = j->head_dim, q_width = j->n_head * hd, kv_width = j->n_head_kv * hd;
     size_t q_row = (size_t)q_width * 4, kv_row = (size_t)kv_width * 4,
-           g_row = (size_t)hd * 4;
-    const float *p = it->p + k0;
-    it->m->gemm_f32(it->dp, DS_STRIDE, it->g, g_row, j->v + at_kv(it, k0), kv_row, n,
-                    n_keys, hd, it->gemm);
-    for (int64_t i = 0; i < n; i++) {
-        float *ds = it->ds + i * DS_STRIDE;
-        int64_t begin = first_key(j, t0 + i) - k0, end = t0 + i + 1 - k0;
-        it->m->softmax_back_f32(ds, p + i * it->p_stride, it->dp + i * DS_STRIDE, it->d[i],
-                                n_keys);
-        if (j->cap > 0) {
-            int64_t first = begin > 0 ? begin : 0, last = smaller(end, n_keys);
-            if (first < last)
-                it->m->softcap_back_f32(ds + first, it->t + i * it->p_stride + k0 + first,
-                                        last - first);
-        }
-        for (int64_t l = 0; l < smaller(begin, n_keys); l++) ds[l] = 0;
-        for (int64_t l = end; l < n_keys; l++) ds[l] = 0;
+           g_row = (size_t)hd * 4, p_row = (size_t)it->p_stride * 4, ds_row = DS_STRIDE * 4;
+    bool all = k0 + n_keys <= t0 + 1; /* visible, as far as order goes */
+    int64_t step = all ? BLOCK : STEP;
+    for (int64_t i = 0; i < n; i += step) {
+        int64_t rows = smaller(step, n - i), n_seen = smaller(n_keys, t0 + i + rows - k0);
+        slope(it, t0, i, rows, k0, n_keys, n_seen);
+        it->m->gemm_nn_f32(it->part + i * hd, hd, it->ds + i * DS_STRIDE, ds_row,
+                           j->k + at_kv(it, k0), kv_row, rows, hd, n_seen, it->gemm);
     }
-    it->m->gemm_tn_f32(it->part, hd, p, (size_t)it->p_stride * 4, it->g, g_row, n_keys, hd,
-                       n, it->gemm);
-    add_part(it, j->dv + at_kv(it, k0), kv_width, n_keys);
-    it->m->gemm_tn_f32(it->part, hd, it->ds, DS_STRIDE * 4, j->q + at_q(it, t0, h), q_row,
-                       n_keys, hd, n, it->gemm);
-    add_part(it, j->dk + at_kv(it, k0), kv_width, n_keys);
-    it->m->gemm_nn_f32(it->part, hd, it->ds, DS_STRIDE * 4, j->k + at_kv(it, k0), kv_row, n,
-                       hd, n_keys, it->gemm);
     add_part(it, j->dq + at_q(it, t0, h), q_width, n);
+    for (int64_t l = 0; l < n_keys;
+         l += step) { /* the first query that sees some of them */
+        int64_t keys = smaller(step, n_keys - l), i = k0 + l > t0 ? k0 + l - t0 : 0;
+        it->m->gemm_tn_f32(it->part + l * hd, hd, it->p + i * it->p_stride + k0 + l, p_row,
+                           it->g + i * hd, g_row, keys, hd, n - i, it->gemm);
+    }
+    add_part(it, j->dv + at_kv(it, k0), kv_width, n_keys);
+    for (int64_t l = 0; l < n_keys; l += step) {
+        int64_t keys = smaller(step, n_keys - l), i = k0 + l > t0 ? k0 + l - t0 : 0;
+        it->m->gemm_tn_f32(it->part + l * hd, hd, it->ds + i * DS_STRIDE + l, ds_row,
+                           j->q + at_q(it, t0 + i, h), q_row, keys, hd, n - i, it->gemm);
+    }
+    add_part(it, j->dk + at_kv(it, k0), kv_width, n_keys);
 }
 
 static void query_head(const struct item *it, int64_t h) {

@@ -86,30 +86,33 @@ static void entropy(const struct chunk *k) {
     team_barrier(k->c->me);
 }
 
-/* The head's gradient, its rows in pieces: this chunk is one block of the product over tokens. */
+/* The head's gradient, its rows in pieces: this chunk's blocks of the product over tokens. */
 static void head_gradient(const struct chunk *k) {
     const struct params *p = k->j->params;
     int64_t D = p->w.head.w.k, V = p->w.head.w.n, begin, end;
-    float *part = k->j->parts[k->c->me->i];
-    while (team_queue_next(k->c->me, V, LOSS_PART_ROWS, &begin, &end)) {
-        float *d = (float *)(uintptr_t)p->d.head.w.data + begin * D;
-        float *to = k->t0 == 0 ? d : part;
-        k->c->m->gemm_tn_f32(to, D, k->j->work.logits + begin, (size_t)V * sizeof(float),
-                             k->j->work.normed, (size_t)D * sizeof(float), end - begin, D,
-                             k->n, k->c->scratch);
-        if (to != d) k->c->m->add_f32(d, d, part, (end - begin) * D);
-    }
+    int64_t parts = 8 * (int64_t)k->c->me->n, unit = (V + parts - 1) / parts;
+    gemm_kernel *product = k->t0 == 0 ? k->c->m->gemm_tn_f32 : k->c->m->gemm_tn_more_f32;
+    while (team_queue_next(k->c->me, V, unit, &begin, &end))
+        product((float *)(uintptr_t)p->d.head.w.data + begin * D, D,
+                k->j->work.logits + begin, (size_t)V * sizeof(float), k->j->work.normed,
+                (size_t)D * sizeof(float), end - begin, D, k->n, k->c->scratch);
 }
 
-/* d (n) = or += the block's sum. */
-static void add_block(const struct chunk *k, float *d, const float *dy, const float *hat,
-                      int64_t n, float *part) {
+/* d (n) = or += the sums of the chunk's blocks, one after the other. */
+static void add_blocks(const struct chunk *k, float *d, const float *dy, const float *hat,
+                       int64_t n, float *part) {
     int64_t from, to;
     if (d == NULL) return;
-    sum_tokens(k->c, k->t0 == 0 ? d : part, dy, hat, n, k->n);
-    if (k->t0 == 0) return;
+    if (k->t0 == 0) {
+        sum_tokens(k->c, d, dy, hat, n, k->n);
+        return;
+    }
     team_share(k->c->me, n, 16, &from, &to); /* as sum_tokens shares them */
-    k->c->m->add_f32(d + from, d + from, part + from, to - from);
+    for (int64_t i = 0; i < k->n; i += LOSS_BLOCK) {
+        sum_tokens(k->c, part, dy + i * n, hat == NULL ? NULL : hat + i * n, n,
+                   k->n - i < LOSS_BLOCK ? k->n - i : LOSS_BLOCK);
+        k->c->m->add_f32(d + from, d + from, part + from, to - from);
+    }
 }
 
 /* Back through the final norm, this member's rows. */
@@ -138,10 +141,10 @@ void loss_run(const struct crew *c, const struct loss_job *job) {
         product_back(c, job->work.d_normed, job->work.logits, &p->w.head.w, k.n);
         head_gradient(&k);
         norm_back(&k);
-        add_block(&k, p->d.final_norm.w, job->work.d_normed, job->work.hat, D,
-                  job->work.part);
-        add_block(&k, p->d.final_norm.b, job->work.d_normed, NULL, D, job->work.part + D);
-        add_block(&k, p->d.head.b, job->work.logits, NULL, V, job->work.part + 2 * D);
+        add_blocks(&k, p->d.final_norm.w, job->work.d_normed, job->work.hat, D,
+                   job->work.part);
+        add_blocks(&k, p->d.final_norm.b, job->work.d_normed, NULL, D, job->work.part + D);
+        add_blocks(&k, p->d.head.b, job->work.logits, NULL, V, job->work.part + 2 * D);
         team_barrier(c->me);
     }
 }

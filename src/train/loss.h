@@ -1,6 +1,6 @@
 /* loss.h - the head of a model in training: final norm, logits, cross-entropy, and back.
  *
- * Of T rows, 256 at a time, so that logits of all of them never exist. With f_t = weight_t factor,
+ * Of T rows, LOSS_ROWS at a time, so that logits of all of them never exist. With f_t = weight_t factor,
  * p = exp(l - max), z = sum16(p): loss_t = log z - (l_target - max); dl_j = p_j (f_t / z), less
  * f_t at the target. Logits are x normed times the head's rows, plus its bias; divided, then capped
  * (tanh(l / cap) cap), where the model says so, and dl goes back through both: times 1 - tanh^2,
@@ -12,7 +12,9 @@
 #include "train/params.h"
 #include "train/products.h"
 
-enum { LOSS_ROWS = 256 }; /* a block of arithmetic.md: dW is the sum of these, in order */
+/* Rows at a time: blocks of arithmetic.md, each a term of the sum that dW is. The more, the more
+ * rows share the turning of the head's weights into panels. */
+enum { LOSS_BLOCK = 256, LOSS_ROWS = 4 * LOSS_BLOCK };
 
 struct loss_work {
     float *normed, *d_normed, *hat; /* (LOSS_ROWS, n_embd) */
@@ -31,11 +33,8 @@ struct loss_job {
     float *losses;         /* (T) unweighted */
     float *dx;             /* (T, n_embd); NULL: losses only, no gradients */
     struct loss_work work; /* shared by the team */
-    float *const *parts;   /* each member's (LOSS_PART_ROWS, n_embd) */
     float *const *caps;    /* each member's (n_vocab), of models that cap logits */
 };
-
-enum { LOSS_PART_ROWS = 420 };
 
 /* All members; the gradients of head (or embedding), its bias and the final norm are written.
  * Ends with a barrier. */

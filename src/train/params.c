@@ -167,8 +167,8 @@ glass_status params_create(struct params *out, const struct config *config,
     TRY_FAIL(borrow(out, source));
     walk_all(&k, source, NULL);
     out->n_floats = k.used;
-    TRY_FAIL(mem_alloc_aligned(&out->values, (size_t)k.used, sizeof *out->values));
-    TRY_FAIL(mem_alloc_aligned(&out->gradients, (size_t)k.used, sizeof *out->gradients));
+    TRY_FAIL(mem_alloc_large(&out->values, (size_t)k.used, sizeof *out->values));
+    TRY_FAIL(mem_alloc_large(&out->gradients, (size_t)k.used, sizeof *out->gradients));
     memset(out->values, 0, (size_t)k.used * sizeof *out->values);
     memset(out->gradients, 0, (size_t)k.used * sizeof *out->gradients);
     TRY_FAIL(mem_alloc_zero(&out->list, (size_t)k.n_list, sizeof *out->list));

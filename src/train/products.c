@@ -26,11 +26,18 @@ void product_rows(const struct crew *c, float *y, const float *x, const struct l
 
 void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
                   int64_t T) {
-    int64_t unit = matmul_unit(w->k, 32, c->me->n, false), begin, end;
-    while (team_queue_next(c->me, w->k, unit, &begin, &end))
-        c->m->gemm_nn_f32(dx + begin, w->k, dy, (size_t)w->n * sizeof *dy,
-                          (const float *)w->data + begin, w->row_bytes, T, end - begin,
-                          w->n, c->scratch);
+    int64_t rows = matmul_row_unit(T, w->k, c->me->n), begin, end;
+    int64_t unit = matmul_output_unit(T, w->k, c->me->n);
+    if (rows > 0)
+        while (team_queue_next(c->me, T, rows, &begin, &end))
+            c->m->gemm_nn_f32(dx + begin * w->k, w->k, dy + begin * w->n,
+                              (size_t)w->n * sizeof *dy, w->data, w->row_bytes, end - begin,
+                              w->k, w->n, c->scratch);
+    else
+        while (team_queue_next(c->me, w->k, unit, &begin, &end))
+            c->m->gemm_nn_f32(dx + begin, w->k, dy, (size_t)w->n * sizeof *dy,
+                              (const float *)w->data + begin, w->row_bytes, T, end - begin,
+                              w->n, c->scratch);
     team_barrier(c->me);
 }
 

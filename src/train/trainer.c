@@ -140,7 +140,6 @@ static void run_batch(struct trainer *t, const struct micro_batch *b, float fact
                                       .losses = losses,
                                       .dx = gradients ? t->work.dx : NULL,
                                       .work = t->loss,
-                                      .parts = t->parts,
                                       .caps = t->caps},
                              .back = {.params = &t->params,
                                       .tape = &t->tape,

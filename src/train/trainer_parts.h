@@ -24,7 +24,7 @@ struct trainer {
     struct back_work work;
     struct loss_work loss;
     /* (n_threads) */
-    float **parts, **caps;
+    float **caps;
     void **attn_scratch;
     char *gemm_scratch;
     /* (n_segments) */

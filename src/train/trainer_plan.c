@@ -101,29 +101,27 @@ static void plan_back(struct plan *p, struct trainer *t) {
     b->dk = floats(p, T, narrow);
     b->dv = floats(p, T, narrow);
     b->wide_hat = floats(p, T, wide);
-    t->loss.normed = floats(p, LOSS_ROWS, D);
-    t->loss.d_normed = floats(p, LOSS_ROWS, D);
-    t->loss.hat = floats(p, LOSS_ROWS, D);
-    t->loss.logits = floats(p, LOSS_ROWS, c->n_vocab);
+    int64_t rows = T < LOSS_ROWS ? T : LOSS_ROWS;
+    t->loss.normed = floats(p, rows, D);
+    t->loss.d_normed = floats(p, rows, D);
+    t->loss.hat = floats(p, rows, D);
+    t->loss.logits = floats(p, rows, c->n_vocab);
     t->loss.part = floats(p, 1, 2 * D + c->n_vocab);
 }
 
 static void plan_members(struct plan *p, struct trainer *t) {
     size_t n = (size_t)t->options.n_threads;
-    t->parts = take(p, n, sizeof *t->parts);
     t->caps = take(p, n, sizeof *t->caps);
     t->attn_scratch = take(p, n, sizeof *t->attn_scratch);
     t->gemm_scratch = take(p, n, GEMM_SCRATCH_BYTES);
     for (size_t i = 0; i < n; i++) {
-        float *part = floats(p, LOSS_PART_ROWS, t->config->n_embd);
         void *scratch =
             take(p, 1,
                  attn_back_scratch_bytes(t->options.longest, t->config->head_dim,
                                          t->config->attn_cap > 0));
         float *caps = t->config->logit_cap > 0 ? floats(p, 1, t->config->n_vocab) : NULL;
-        if (t->parts == NULL) continue;
+        if (t->caps == NULL) continue;
         t->caps[i] = caps;
-        t->parts[i] = part;
         t->attn_scratch[i] = scratch;
     }
 }
@@ -180,7 +178,7 @@ glass_status trainer_take(struct trainer *t) {
     t->optimizer.end = end;
     plan_all(&plan, t);
     if (plan.overflow) return fail_memory(SIZE_MAX);
-    TRY(mem_alloc_aligned(&t->block, plan.used, 1));
+    TRY(mem_alloc_large(&t->block, plan.used, 1));
     plan.base = t->block;
     plan.used = 0;
     plan_all(&plan, t);
@@ -190,7 +188,7 @@ glass_status trainer_take(struct trainer *t) {
     t->optimizer.gemm_scratch = t->gemm_scratch;
     workspace_layout(&t->forward, NULL, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
-    TRY(mem_alloc_aligned(&work, t->forward.n_bytes, 1));
+    TRY(mem_alloc_large(&work, t->forward.n_bytes, 1));
     workspace_layout(&t->forward, work, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
     return GLASS_OK;

@@ -112,7 +112,7 @@ size_t tree_bytes(int64_t n_floats, int64_t n, int64_t n_processes) {
 
 static glass_status keep(struct tree *t, int depth) {
     if (t->kept[depth] != NULL) return GLASS_OK;
-    return mem_alloc_aligned(&t->kept[depth], (size_t)t->params->n_floats, sizeof(float));
+    return mem_alloc_large(&t->kept[depth], (size_t)t->params->n_floats, sizeof(float));
 }
 
 glass_status tree_begin(struct tree *t) {

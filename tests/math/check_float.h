@@ -176,15 +176,24 @@ static inline bool check_products(const struct math_kernels *definition,
     return true;
 }
 
-/* One product of training by both tables: a is (m, k) or, across, (k, m); w is (k, n). */
+static inline gemm_kernel *across_kernel(const struct math_kernels *k, bool across,
+                                         bool more) {
+    if (more) return across ? k->gemm_tn_more_f32 : k->gemm_nn_more_f32;
+    return across ? k->gemm_tn_f32 : k->gemm_nn_f32;
+}
+
+/* One product of training by both tables: a is (m, k) or, across, (k, m); w is (k, n). Rows of
+ * c now and then lie 4096 bytes apart; more: c goes on with what it held. */
 static inline bool check_across(const struct math_kernels *definition,
                                 const struct math_kernels *k, bool across, int64_t m,
                                 int64_t n, int64_t n_k, uint64_t *seed,
                                 enum check_kind kind) {
+    bool more = check_between(seed, 0, 1) == 1;
     int64_t a_rows = across ? n_k : m, a_width = across ? m : n_k;
     size_t a_row = (size_t)(a_width + check_between(seed, 0, 9)) * 4;
     size_t w_row = (size_t)(n + check_between(seed, 0, 9)) * 4;
     int64_t c_stride = n + check_between(seed, 0, 5);
+    if (check_between(seed, 0, 7) == 0) c_stride = (n + 1023) / 1024 * 1024;
     size_t a_bytes = (size_t)(a_rows - 1) * a_row + (size_t)a_width * 4;
     size_t w_bytes = (size_t)(n_k - 1) * w_row + (size_t)n * 4;
     size_t c_items = (size_t)((m - 1) * c_stride + n);
@@ -198,17 +207,21 @@ static inline bool check_across(const struct math_kernels *definition,
     for (size_t i = 0; i < w_bytes / 4; i++)
         ((float *)(void *)w.data)[i] = check_number(seed, kind);
     for (size_t i = 0; i < c_items; i++) e[i] = g[i] = 12345.0f;
-    (across ? definition->gemm_tn_f32 : definition->gemm_nn_f32)(
-        e, c_stride, a.data, a_row, w.data, w_row, m, n, n_k, scratch);
-    (across ? k->gemm_tn_f32 : k->gemm_nn_f32)(g, c_stride, a.data, a_row, w.data, w_row, m,
-                                               n, n_k, scratch);
+    for (int64_t i = 0; i < m && more; i++)
+        for (int64_t j = 0; j < n; j++)
+            e[i * c_stride + j] = g[i * c_stride + j] = check_number(seed, kind);
+    across_kernel(definition, across, more)(e, c_stride, a.data, a_row, w.data, w_row, m, n,
+                                            n_k, scratch);
+    across_kernel(k, across, more)(g, c_stride, a.data, a_row, w.data, w_row, m, n, n_k,
+                                   scratch);
     bool same = true;
     for (size_t i = 0; i < c_items && same; i++) {
         same = check_same(e[i], g[i]);
         if (!same)
-            printf("# gemm_%s_f32 m %lld n %lld k %lld: row %zu column %zu: %a, not %a\n",
-                   across ? "tn" : "nn", (long long)m, (long long)n, (long long)n_k,
-                   i / (size_t)c_stride, i % (size_t)c_stride, (double)g[i], (double)e[i]);
+            printf("# gemm_%s%s_f32 m %lld n %lld k %lld: row %zu column %zu: %a, not %a\n",
+                   across ? "tn" : "nn", more ? "_more" : "", (long long)m, (long long)n,
+                   (long long)n_k, i / (size_t)c_stride, i % (size_t)c_stride, (double)g[i],
+                   (double)e[i]);
     }
     free(scratch);
     check_release(&a), check_release(&w), check_release(&expected), check_release(&got);

@@ -39,6 +39,15 @@ static void definition_is_the_definition(void **state) {
         assert_true(check_same(out, sum));
         c.gemm_tn_f32(&out, 1, a, sizeof(float), w, sizeof(float), 1, 1, k, NULL);
         assert_true(check_same(out, sum));
+        if (k <= 512) continue;
+        c.gemm_nn_f32(&out, 1, a, 0, w, sizeof(float), 1, 1, 512, NULL);
+        c.gemm_nn_more_f32(&out, 1, a + 512, 0, w + 512, sizeof(float), 1, 1, k - 512,
+                           NULL);
+        assert_true(check_same(out, sum));
+        c.gemm_nn_f32(&out, 1, a, 0, w, sizeof(float), 1, 1, 256, NULL);
+        c.gemm_tn_more_f32(&out, 1, a + 256, sizeof(float), w + 256, sizeof(float), 1, 1,
+                           k - 256, NULL);
+        assert_true(check_same(out, sum));
     }
     /* The sum starts with the first chain, and a chain with +0: -0 + -0 would be -0. */
     float zero = 0, minus = -0.0f;

@@ -56,7 +56,8 @@ static float call_layer(const struct math_kernels *k, float *const out[], float 
 }
 static float call_softmax(const struct math_kernels *k, float *const out[],
                           float *const in[], int64_t n) {
-    k->softmax_back_f32(out[0], in[0], in[1], in[2][0], n);
+    memcpy(out[0], in[1], (size_t)n * sizeof *out[0]);
+    k->softmax_back_f32(out[0], in[0], in[2][0], n);
     return 0;
 }
 static float call_softcap(const struct math_kernels *k, float *const out[],

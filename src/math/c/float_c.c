@@ -78,12 +78,13 @@ static void gemm_bf16_c GEMM_PARAMETERS {
 }
 
 /* The same sums with w stored (k, n), and a stored (m, k) or (k, m): x(i, l) is at
- * a + i * a_i + l * a_l. */
+ * a + i * a_i + l * a_l. more: c holds what earlier blocks came to. */
 static void gemm_across(float *c, int64_t c_stride, const char *a, size_t a_i, size_t a_l,
-                        const char *w, size_t w_row, int64_t m, int64_t n, int64_t k) {
+                        const char *w, size_t w_row, int64_t m, int64_t n, int64_t k,
+                        bool more) {
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = 0; j < n; j++) {
-            float sum = 0;
+            float sum = more ? c[i * c_stride + j] : 0;
             for (int64_t block = 0; block < k; block += DOT_BLOCK) {
                 int64_t end = block + DOT_BLOCK < k ? block + DOT_BLOCK : k;
                 float chain = 0;
@@ -93,7 +94,7 @@ static void gemm_across(float *c, int64_t c_stride, const char *a, size_t a_i, s
                     memcpy(&y, w + (size_t)l * w_row + (size_t)j * sizeof y, sizeof y);
                     chain = fmaf(x, y, chain);
                 }
-                sum = block == 0 ? chain : sum + chain;
+                sum = block == 0 && !more ? chain : sum + chain;
             }
             c[i * c_stride + j] = sum;
         }
@@ -102,12 +103,22 @@ static void gemm_across(float *c, int64_t c_stride, const char *a, size_t a_i, s
 
 static void gemm_nn_f32_c GEMM_PARAMETERS {
     (void)scratch;
-    gemm_across(c, c_stride, a, a_row, sizeof(float), w, w_row, m, n, k);
+    gemm_across(c, c_stride, a, a_row, sizeof(float), w, w_row, m, n, k, false);
+}
+
+static void gemm_nn_more_f32_c GEMM_PARAMETERS {
+    (void)scratch;
+    gemm_across(c, c_stride, a, a_row, sizeof(float), w, w_row, m, n, k, true);
 }
 
 static void gemm_tn_f32_c GEMM_PARAMETERS {
     (void)scratch;
-    gemm_across(c, c_stride, a, sizeof(float), a_row, w, w_row, m, n, k);
+    gemm_across(c, c_stride, a, sizeof(float), a_row, w, w_row, m, n, k, false);
+}
+
+static void gemm_tn_more_f32_c GEMM_PARAMETERS {
+    (void)scratch;
+    gemm_across(c, c_stride, a, sizeof(float), a_row, w, w_row, m, n, k, true);
 }
 
 /* Four chains, since one waits for itself. */
@@ -137,6 +148,8 @@ void float_fill_c(struct math_kernels *k) {
     k->gemm_bf16 = gemm_bf16_c;
     k->gemm_nn_f32 = gemm_nn_f32_c;
     k->gemm_tn_f32 = gemm_tn_f32_c;
+    k->gemm_nn_more_f32 = gemm_nn_more_f32_c;
+    k->gemm_tn_more_f32 = gemm_tn_more_f32_c;
     k->widen_f32 = widen_f32_c;
     k->widen_f16 = widen_f16_c;
     k->widen_bf16 = widen_bf16_c;

@@ -170,11 +170,13 @@ INLINE const float *row_of(const void *a, size_t a_row, int64_t i) {
     return (const float *)(const void *)((const char *)a + (size_t)i * a_row);
 }
 
-/* One line of each of the rows that come next. */
+/* One line in sixteen of each of the rows that come next. */
 INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
-    if (line >= next->n_lines) return;
-    const char *p = next->from + line * 64;
-    for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
+    for (; line < next->n_lines; line += 16) {
+        const char *p = next->from + line * 64;
+        for (int64_t i = 0; i < next->n_rows; i++, p += next->row)
+            _mm_prefetch(p, _MM_HINT_T0);
+    }
 }
 
 /* rows and across are constants; across: a_row is the distance of two k, and rows lie side by
@@ -396,24 +398,32 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,    stream_f32,
-                                           pack_f32, tile,   false,      false};
-static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,    stream_f16,
-                                           pack_f16, tile,   false,      false};
-static const struct gemm_float with_bf16 = {
-    M_TILE, N_TILE, MAX_STREAM, 2, stream_bf16, pack_bf16, tile, false, false};
+static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,   stream_f32,
+                                           pack_f32, tile,   false,      NULL};
+static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,   stream_f16,
+                                           pack_f16, tile,   false,      NULL};
+static const struct gemm_float with_bf16 = {M_TILE,    N_TILE, MAX_STREAM, 2,   stream_bf16,
+                                            pack_bf16, tile,   false,      NULL};
 
-static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,    NULL,
-                                          pack_across, tile,   true, false};
-static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,   NULL,
-                                          pack_across, tile_across, true, true};
+static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,   NULL,
+                                          pack_across, tile,   true, NULL};
+static const struct gemm_float with_tn = {
+    M_TILE, N_TILE, 0, 4, NULL, pack_across, tile_across, true, gemm_float_copy_rows};
 
 static void gemm_nn_f32_avx2 GEMM_PARAMETERS {
     gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
+static void gemm_nn_more_f32_avx2 GEMM_PARAMETERS {
+    gemm_float_more(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
 static void gemm_tn_f32_avx2 GEMM_PARAMETERS {
     gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_more_f32_avx2 GEMM_PARAMETERS {
+    gemm_float_more(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
 static void gemm_f32_avx2 GEMM_PARAMETERS {
@@ -525,7 +535,9 @@ static uint64_t peak_read_avx2(const void *x, size_t n_bytes) {
 void float_fill_avx2(struct math_kernels *k) {
     k->gemm_f32 = gemm_f32_avx2;
     k->gemm_nn_f32 = gemm_nn_f32_avx2;
+    k->gemm_nn_more_f32 = gemm_nn_more_f32_avx2;
     k->gemm_tn_f32 = gemm_tn_f32_avx2;
+    k->gemm_tn_more_f32 = gemm_tn_more_f32_avx2;
     k->gemm_f16 = gemm_f16_avx2;
     k->gemm_bf16 = gemm_bf16_avx2;
     k->widen_f16 = widen_f16_avx2;

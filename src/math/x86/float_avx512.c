@@ -195,11 +195,13 @@ INLINE __m512 broadcast(const char *p) {
     return _mm512_set1_ps(x);
 }
 
-/* One line of each of the rows that come next. */
+/* One line in sixteen of each of the rows that come next. */
 INLINE void prefetch_lines(const struct gemm_float_next *next, int64_t line) {
-    if (line >= next->n_lines) return;
-    const char *p = next->from + line * 64;
-    for (int64_t i = 0; i < next->n_rows; i++, p += next->row) _mm_prefetch(p, _MM_HINT_T0);
+    for (; line < next->n_lines; line += 16) {
+        const char *p = next->from + line * 64;
+        for (int64_t i = 0; i < next->n_rows; i++, p += next->row)
+            _mm_prefetch(p, _MM_HINT_T1);
+    }
 }
 
 /* rows and across are constants. Activations are addressed from every third row, which is
@@ -274,6 +276,20 @@ static void tile_across(float *c, int64_t c_stride, const void *a, size_t a_row,
                         const float *panel, int64_t k, int64_t rows, bool add,
                         const struct gemm_float_next *next) {
     tile_any(true, c, c_stride, a, a_row, panel, k, rows, add, next);
+}
+
+/* Whole vectors where the next row overwrites what is too much. */
+static void copy_rows(float *to, const void *a, size_t a_row, int64_t rows, int64_t k) {
+    const __mmask16 lanes = (__mmask16)((1u << rows) - 1);
+    const char *from = a;
+    int64_t whole = k - (LANES + rows - 1) / rows;
+    for (int64_t l = 0; l < k; l++, from += a_row, to += rows) {
+        __m512 x = _mm512_maskz_loadu_ps(lanes, from);
+        if (l < whole)
+            _mm512_storeu_ps(to, x);
+        else
+            _mm512_mask_storeu_ps(to, lanes, x);
+    }
 }
 
 /* ---- streaming: few rows of activations ---- */
@@ -473,17 +489,17 @@ static void stream_bf16 GEMM_PARAMETERS {
     stream(BF16, c, c_stride, a, a_row, w, w_row, m, n, k);
 }
 
-static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,    stream_f32,
-                                           pack_f32, tile,   false,      false};
-static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,    stream_f16,
-                                           pack_f16, tile,   false,      false};
-static const struct gemm_float with_bf16 = {
-    M_TILE, N_TILE, MAX_STREAM, 2, stream_bf16, pack_bf16, tile, false, false};
+static const struct gemm_float with_f32 = {M_TILE,   N_TILE, MAX_STREAM, 4,   stream_f32,
+                                           pack_f32, tile,   false,      NULL};
+static const struct gemm_float with_f16 = {M_TILE,   N_TILE, MAX_STREAM, 2,   stream_f16,
+                                           pack_f16, tile,   false,      NULL};
+static const struct gemm_float with_bf16 = {M_TILE,    N_TILE, MAX_STREAM, 2,   stream_bf16,
+                                            pack_bf16, tile,   false,      NULL};
 
-static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,    NULL,
-                                          pack_across, tile,   true, false};
-static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,   NULL,
-                                          pack_across, tile_across, true, true};
+static const struct gemm_float with_nn = {M_TILE,      N_TILE, 0,    4,   NULL,
+                                          pack_across, tile,   true, NULL};
+static const struct gemm_float with_tn = {M_TILE,      N_TILE,      0,    4,        NULL,
+                                          pack_across, tile_across, true, copy_rows};
 
 static void gemm_f32_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_f32, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
@@ -501,8 +517,16 @@ static void gemm_nn_f32_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
+static void gemm_nn_more_f32_avx512 GEMM_PARAMETERS {
+    gemm_float_more(&with_nn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
 static void gemm_tn_f32_avx512 GEMM_PARAMETERS {
     gemm_float_run(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
+}
+
+static void gemm_tn_more_f32_avx512 GEMM_PARAMETERS {
+    gemm_float_more(&with_tn, c, c_stride, a, a_row, w, w_row, m, n, k, scratch);
 }
 
 /* ---- measuring ---- */
@@ -547,7 +571,9 @@ void float_fill_avx512(struct math_kernels *k) {
     k->gemm_f16 = gemm_f16_avx512;
     k->gemm_bf16 = gemm_bf16_avx512;
     k->gemm_nn_f32 = gemm_nn_f32_avx512;
+    k->gemm_nn_more_f32 = gemm_nn_more_f32_avx512;
     k->gemm_tn_f32 = gemm_tn_f32_avx512;
+    k->gemm_tn_more_f32 = gemm_tn_more_f32_avx512;
     k->peak_fma = peak_fma_avx512;
     k->peak_read = peak_read_avx512;
 }
