@@ -20,6 +20,7 @@ static const struct {
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
     {"train", cmd_train, "train a model from text, as a recipe says"},
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
+    {"trace", cmd_trace, "where a text's words stand in what a model learnt from"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
