@@ -214,7 +214,9 @@ static glass_status stream_open(struct stream *s, const struct trace_building *b
                                 enum trace_section section) {
     *s = (struct stream){.b = b, .at = b->h.offsets[section]};
     TRY(sha256_create(&s->hash));
-    return mem_alloc(&s->bytes, CHUNK, 1);
+    glass_status status = mem_alloc(&s->bytes, CHUNK, 1);
+    if (status != GLASS_OK) sha256_free(s->hash);
+    return status;
 }
 
 static glass_status stream_flush(struct stream *s) {

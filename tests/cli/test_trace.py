@@ -315,6 +315,22 @@ def records(h):
     os.remove(path)
 
 
+def answers(h):
+    """Models that always say the alphabet, and a run that read some of it."""
+    p = h.json("complete", "bytes.gguf", "-p", "cat sees a", "--temp", "0", "--json", "--trace",
+               "a.run", "-n", "30", cwd=h.path)
+    equal(p["trace"]["text"], p["text"], "complete --trace traces the answer")
+    p = h.run("complete", "bytes.gguf", "-p", "the c", "--echo", "--temp", "0", "--trace",
+              "a.run", cwd=h.path)
+    ok(p.out.startswith("the cdef") and "23 tokens, " in p.out and "not a cause" in p.out,
+       "and without the prompt", p.out)
+    p = h.json("chat", "bytes.gguf", "-p", "a cat saw", "--json", "--trace", "one.index",
+               cwd=h.path)
+    equal(p["trace"]["text"], "abcdefghijklmnopqrstuvwxyz", "chat --trace")
+    p = h.run("chat", "bytes.gguf", "-p", "x", "--trace", "none", cwd=h.path)
+    ok(p.returncode == 4 and "none" in p.err and p.out == "", "no such index", p.err)
+
+
 # ---- the file
 
 
@@ -463,6 +479,7 @@ def main():
         spans(h, "one.index", documents)
         canary(h, n_steps)
         records(h)
+        answers(h)
         gone_on(h, one)
         hostile(h, one)
     kit.done()
