@@ -18,7 +18,7 @@ from kit import equal, has, ok  # noqa: E402
 
 CANARY = "seven violet otters recite the tax code backwards"
 END = chr(0xFFFF)  # between documents
-CONTEXT, SEQUENCES, SEED, WEIGHTS = 24, 4, 11, (1, 0.5)
+CONTEXT, SEQUENCES, SEED, WEIGHTS = 24, 4, 11, (1.5, 0.5)
 RECIPE = f"""model: {{tokenizer: bytes.gguf, n_embd: 16, n_layer: 1, n_head: 2}}
 data:
 - {{file: a.txt, documents: lines, weight: {WEIGHTS[0]}}}
@@ -203,7 +203,7 @@ def order(seed, epoch, i, n):
 def windows_of(run, n_steps, shards):
     """The windows of each step, by arithmetic; the ledger must say the same."""
     n = [len(s.rows()) // CONTEXT for s in shards]
-    places = [max(1, round(w * k)) for w, k in zip(WEIGHTS, n)]
+    places = [max(1, int(w * k + 0.5)) for w, k in zip(WEIGHTS, n)]
     steps = []
     for g in range(n_steps * SEQUENCES):
         epoch, at = divmod(g, sum(places))
