@@ -85,24 +85,45 @@ static glass_status read_text(struct trace *t, const char *word) {
     return path_read_whole(&t->text, path, TEXT_LIMIT);
 }
 
-static glass_status encode(const glass_trace *trace, const struct trace *t, int32_t **ids,
-                           int64_t *n) {
-    return glass_tokenizer_encode(glass_trace_tokenizer(trace), ids, n,
-                                  t->text.len > 0 ? t->text.data : "", t->text.len, 0);
+/* The text's tokens as it stands, or behind a space: many vocabularies know a word at the start
+ * of a text and one in its middle by different tokens. */
+static glass_status encode(const glass_trace *trace, const struct trace *t, bool space,
+                           int32_t **ids, int64_t *n) {
+    struct buf text = {0};
+    glass_status status = buf_text(&text, space ? " " : "");
+    if (status == GLASS_OK && t->text.len > 0)
+        status = buf_append(&text, t->text.data, t->text.len);
+    *ids = NULL;
+    *n = 0;
+    if (status == GLASS_OK)
+        status = glass_tokenizer_encode(glass_trace_tokenizer(trace), ids, n,
+                                        text.len > 0 ? text.data : "", text.len, 0);
+    buf_free(&text);
+    return status;
+}
+
+static glass_status count_tokens(const glass_trace *trace, const struct trace *t,
+                                 bool space, int64_t *count, int64_t *n) {
+    int32_t *ids;
+    *count = 0;
+    TRY(encode(trace, t, space, &ids, n));
+    glass_status status = *n > 0 ? glass_trace_count(trace, count, ids, *n)
+                                 : fail(GLASS_USAGE, "there is no text to count");
+    glass_free(ids);
+    return status;
 }
 
 static glass_status show_count(const glass_trace *trace, const struct trace *t) {
-    int32_t *ids;
-    int64_t n, count = 0;
-    TRY(encode(trace, t, &ids, &n));
-    glass_status status = n > 0 ? glass_trace_count(trace, &count, ids, n)
-                                : fail(GLASS_USAGE, "there is no text to count");
-    glass_free(ids);
-    TRY(status);
+    int64_t n, n_space, count, count_space;
+    if (t->text.len == 0) return fail(GLASS_USAGE, "there is no text to count");
+    TRY(count_tokens(trace, t, false, &count, &n));
+    TRY(count_tokens(trace, t, true, &count_space, &n_space));
     if (t->json)
-        printf("{\"tokens\":%lld,\"count\":%lld}\n", (long long)n, (long long)count);
+        printf("{\"tokens\":%lld,\"count\":%lld,\"count_behind_space\":%lld}\n",
+               (long long)n, (long long)count, (long long)count_space);
     else
-        printf("%lld\n", (long long)count);
+        printf("%lld as it stands, %lld behind a space\n", (long long)count,
+               (long long)count_space);
     return GLASS_OK;
 }
 
@@ -141,19 +162,33 @@ static glass_status print_next(const glass_trace *trace, const struct trace *t,
 }
 
 /* What follows the last tokens of the text: N - 1 of them, or as many as stand anywhere. */
-static glass_status show_ngrams(const glass_trace *trace, const struct trace *t) {
+static glass_status list_next(const glass_trace *trace, const struct trace *t, bool space,
+                              glass_trace_next **list, int64_t *n_list, int64_t *used) {
     int32_t *ids;
-    int64_t n, n_list = 0, used;
+    int64_t n;
+    *list = NULL;
+    *n_list = 0;
+    TRY(encode(trace, t, space, &ids, &n));
+    *used = t->ngrams > 0 && t->ngrams - 1 < n ? t->ngrams - 1 : n;
+    glass_status status;
+    do {
+        glass_free(*list);
+        status = glass_trace_following(trace, list, n_list, ids + (n - *used), *used);
+    } while (status == GLASS_OK && *n_list == 0 && t->ngrams < 0 && (*used)-- > 0);
+    glass_free(ids);
+    return status;
+}
+
+static glass_status show_ngrams(const glass_trace *trace, const struct trace *t) {
+    int64_t n_list = 0, used;
     glass_trace_next *list = NULL;
     struct buf json = {0};
     double total = 0;
-    TRY(encode(trace, t, &ids, &n));
-    used = t->ngrams > 0 && t->ngrams - 1 < n ? t->ngrams - 1 : n;
-    glass_status status;
-    do {
+    glass_status status = list_next(trace, t, false, &list, &n_list, &used);
+    if (status == GLASS_OK && n_list == 0) {
         glass_free(list);
-        status = glass_trace_following(trace, &list, &n_list, ids + (n - used), used);
-    } while (status == GLASS_OK && n_list == 0 && t->ngrams < 0 && used-- > 0);
+        status = list_next(trace, t, true, &list, &n_list, &used);
+    }
     for (int64_t i = 0; i < n_list; i++) total += (double)list[i].count;
     int64_t shown = t->most < n_list ? t->most : n_list;
     if (status == GLASS_OK && t->json)
@@ -166,7 +201,6 @@ static glass_status show_ngrams(const glass_trace *trace, const struct trace *t)
     if (status == GLASS_OK && t->json) printf("%s]}\n", json.data);
     buf_free(&json);
     glass_free(list);
-    glass_free(ids);
     return status;
 }
 
