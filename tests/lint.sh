@@ -22,12 +22,13 @@ rooms() {
     text) echo base format text ;;
     model) echo base math format text model ;;
     train) echo base math format text model train ;;
-    open) echo base math format text model train open ;;
+    data) echo base math format text model train data ;;
+    open) echo base math format text model train data open ;;
     store) echo base store ;;
     cli) echo base store cli ;;
     esac
 }
-findings=$(for room in base math format text model train open store cli; do
+findings=$(for room in base math format text model train data open store cli; do
     allowed=$(rooms $room | tr ' ' '|')
     grep -rnoE '#include "[a-z]+/' src/$room | grep -vE "\"($allowed|glass)/" |
         sed "s|^|$room must not see: |"

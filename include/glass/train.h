@@ -8,7 +8,8 @@
  *   checkpoints/     step-00000100/model.gguf and so on; each is a MODEL for every command
  *   ledger.jsonl     a line a step, chained by SHA-256
  *   metrics.jsonl    loss, rate, speed; held-out loss and samples of text
- *   loss.svg         the losses as a picture
+ *   metrics.sqlite   the same, for whoever wants to ask
+ *   loss.svg         the losses as a picture, and loss.png; speed.svg and speed.png
  *
  * The same recipe and texts give the same weights, whatever the threads, the instruction set, and
  * however often the run was killed and resumed. One owner at a time. */
@@ -45,16 +46,19 @@ typedef struct glass_run_plan {
     int64_t n_steps, n_context, n_batch_tokens, n_micro;
     int64_t n_tokens, n_documents, text_bytes; /* of the texts to learn from */
     int64_t held_out_tokens, held_out_bytes;
-    double epochs;           /* how often the run sees them */
-    double step_flops;       /* 6 N a token and attention over half the context */
-    size_t memory_bytes;     /* of the process at its largest */
+    double epochs;     /* how often the run sees them */
+    double step_flops; /* 6 N a token and attention over half the context */
+    size_t
+        memory_bytes; /* of the process at its largest, at most: glass_run_probe is nearer */
     size_t checkpoint_bytes; /* on the disk, each */
     int n_threads;
 } glass_run_plan;
 GLASS_API void glass_run_get_plan(const glass_run *run, glass_run_plan *out);
-/* Seconds that a step takes here, from a short measurement. Only of a dry run, which is of no
- * other use afterwards. */
-GLASS_API glass_status glass_run_probe(glass_run *run, double *seconds);
+/* Seconds that a step takes here, and bytes that a process of the run takes at its largest, from a
+ * short measurement: micro-batches and an optimiser's step for real, a sample of text. Only of
+ * a dry run, which is of no other use afterwards. GLASS_NO_MEMORY: the machine is too small. */
+GLASS_API glass_status glass_run_probe(glass_run *run, double *seconds,
+                                       size_t *memory_bytes);
 
 typedef struct glass_run_report {
     int64_t step, n_steps; /* steps done, of how many */
@@ -76,18 +80,42 @@ GLASS_API glass_status glass_run_step(glass_run *run, glass_run_report *out);
 GLASS_API glass_status glass_run_checkpoint(glass_run *run, const char **folder);
 GLASS_API int64_t glass_run_n_done(const glass_run *run);
 
-/* A run's last step that its files tell of, and whether a process is at it. */
+/* A run's last step that its files tell of, and whether a process is at it. seconds: a typical step
+ * of late; evaluated: the newest evaluation, of whatever step. */
 GLASS_API glass_status glass_run_status(glass_run_report *out, bool *running,
                                         const char *folder);
 
-/* Replays steps first … last of a run, from the newest checkpoint before them or from its start,
- * and compares each with the ledger, whose chain is checked whole. first 0 = 1, last 0 = the
- * ledger's last step. GLASS_NEGATIVE: they differ, and glass_error names step and number, or
- * tensor where a checkpoint of that step is there; or a line of the ledger was changed.
- * GLASS_BAD_INPUT: another file was (it is named). progress may be NULL; false cancels. */
-GLASS_API glass_status glass_run_verify(
-    const char *folder, int64_t first, int64_t last, int n_threads,
-    bool (*progress)(void *context, int64_t step, int64_t last), void *context);
+typedef struct glass_verify_options {
+    int64_t first, last; /* steps; 0 = 1, the ledger's last */
+    int64_t n_sample;    /* so many of them, drawn at random; 0 = all */
+    uint64_t seed;       /* of what is drawn */
+    bool full;     /* from the texts: shards are made again and compared, then every step up
+                            to `last`, and every checkpoint on the way */
+    int n_threads; /* 0 = the recipe's */
+    bool (*progress)(void *context, int64_t step,
+                     int64_t last); /* may be NULL; false cancels */
+    void *context;
+} glass_verify_options;
+
+typedef struct glass_verify_report {
+    int64_t n_replayed;        /* steps computed */
+    int64_t *picked, n_picked; /* steps that were drawn, ascending; glass_free */
+} glass_verify_report;
+
+/* Replays steps of a run, each from the newest checkpoint before it or from its start, and
+ * compares every step on the way with the ledger, whose chain is checked whole. GLASS_NEGATIVE:
+ * they differ, and glass_error names step and number, tensor, block of 64 KiB and element (where a
+ * checkpoint from that step on is there); or a line of the ledger was changed.
+ * GLASS_BAD_INPUT: another file was (it is named). options and out may be NULL. */
+GLASS_API glass_status glass_run_verify(const char *folder,
+                                        const glass_verify_options *options,
+                                        glass_verify_report *out);
+/* Where two runs that should be equal part: by recipe, shards, ledgers and checkpoints; the step is
+ * then computed again to tell which is right. GLASS_NEGATIVE: glass_error names the step, what
+ * differs, tensor, block and element as above, and the run that is right. GLASS_OK: as far as both
+ * go they are the same, up to step *n_steps. options: n_threads, progress. */
+GLASS_API glass_status glass_run_bisect(int64_t *n_steps, const char *a, const char *b,
+                                        const glass_verify_options *options);
 
 GLASS_END
 #endif

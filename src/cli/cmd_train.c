@@ -8,7 +8,7 @@
 struct train {
     const char *folder, *resume, *status;
     int64_t n_threads, from;
-    bool dry, quiet, tty;
+    bool dry, quiet, tty, json;
     double peak;                /* fma operations a second; 0 = not measured */
     double start, busy, tokens; /* since this process began */
 };
@@ -54,27 +54,84 @@ static void print_plan(const glass_run_plan *p) {
            p->epochs);
     printf("work           %.3g FLOP a step, %.3g in all\n", p->step_flops,
            p->step_flops * (double)p->n_steps);
-    printf("memory         %s\n", cli_bytes(a, (double)p->memory_bytes));
     printf("checkpoint     %s each\n", cli_bytes(b, (double)p->checkpoint_bytes));
+}
+
+static glass_status json_whole(struct buf *b, const char *name, double value) {
+    return buf_printf(b, ",\"%s\":%.0f", name, value);
+}
+
+static glass_status json_number(struct buf *b, const char *name, double value) {
+    TRY(buf_printf(b, ",\"%s\":", name));
+    return buf_json_number(b, value);
+}
+
+/* A line of JSON, printed and emptied. */
+static void print_json(struct buf *b) {
+    printf("%s}\n", b->data);
+    buf_free(b);
+}
+
+static glass_status plan_json(const struct train *t, const glass_run_plan *p,
+                              double seconds, size_t memory) {
+    struct buf b = {0};
+    const struct {
+        const char *name;
+        double value;
+    } whole[] = {{"text_tokens", (double)p->n_tokens},
+                 {"text_bytes", (double)p->text_bytes},
+                 {"documents", (double)p->n_documents},
+                 {"held_out_tokens", (double)p->held_out_tokens},
+                 {"held_out_bytes", (double)p->held_out_bytes},
+                 {"steps", (double)p->n_steps},
+                 {"context", (double)p->n_context},
+                 {"step_tokens", (double)p->n_batch_tokens},
+                 {"micro_batches", (double)p->n_micro},
+                 {"memory_bytes", (double)memory},
+                 {"memory_at_most_bytes", (double)p->memory_bytes},
+                 {"checkpoint_bytes", (double)p->checkpoint_bytes},
+                 {"threads", p->n_threads}};
+    TRY(buf_printf(&b, "{\"parameters\":%lld", (long long)p->n_params));
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        TRY(json_whole(&b, whole[i].name, whole[i].value));
+    TRY(json_number(&b, "epochs", p->epochs));
+    TRY(json_number(&b, "step_flops", p->step_flops));
+    TRY(json_number(&b, "flops", p->step_flops * (double)p->n_steps));
+    TRY(json_number(&b, "step_seconds", seconds));
+    TRY(json_number(&b, "tokens_per_second", (double)p->n_batch_tokens / seconds));
+    TRY(json_number(&b, "share_of_peak", p->step_flops / seconds / t->peak));
+    TRY(json_number(&b, "seconds", seconds * (double)p->n_steps));
+    print_json(&b);
+    return GLASS_OK;
+}
+
+static void print_probe(const struct train *t, const glass_run_plan *p, double seconds,
+                        size_t memory) {
+    char text[32];
+    printf("memory         %s (a part of it measured; %.0f MB at most)\n",
+           cli_bytes(text, (double)memory), 1e-6 * (double)p->memory_bytes);
+    printf("time           %.3g s a step with %d threads (%.0f tokens/s, %.0f%% of FMA "
+           "peak), %s in all\n",
+           seconds, p->n_threads, (double)p->n_batch_tokens / seconds,
+           100 * p->step_flops / seconds / t->peak,
+           duration(text, seconds * (double)p->n_steps));
 }
 
 static glass_status dry_run(struct train *t, const char *recipe,
                             const glass_run_options *options) {
     glass_run *run;
     glass_run_plan plan;
-    char text[32];
+    size_t memory;
     double seconds = 0;
     TRY(glass_run_create(&run, recipe, options));
     glass_run_get_plan(run, &plan);
-    print_plan(&plan);
-    glass_status status = glass_run_probe(run, &seconds);
+    if (!t->json) print_plan(&plan);
+    glass_status status = glass_run_probe(run, &seconds, &memory);
     if (status == GLASS_OK) status = measure_peak(t, plan.n_threads);
-    if (status == GLASS_OK)
-        printf("time           %.3g s a step with %d threads (%.0f tokens/s, %.0f%% of "
-               "FMA peak), %s in all\n",
-               seconds, plan.n_threads, (double)plan.n_batch_tokens / seconds,
-               100 * plan.step_flops / seconds / t->peak,
-               duration(text, seconds * (double)plan.n_steps));
+    if (status == GLASS_OK && t->json)
+        status = plan_json(t, &plan, seconds, memory);
+    else if (status == GLASS_OK)
+        print_probe(t, &plan, seconds, memory);
     glass_run_close(run);
     return status;
 }
@@ -147,10 +204,31 @@ static glass_status go(struct train *t, glass_run *run) {
     return status == GLASS_NEGATIVE ? GLASS_OK : status;
 }
 
-static glass_status show_status(const char *folder) {
+static glass_status status_json(const glass_run_report *p, bool running) {
+    struct buf b = {0};
+    TRY(buf_printf(&b, "{\"step\":%lld,\"steps\":%lld,\"running\":%s", (long long)p->step,
+                   (long long)p->n_steps, running ? "true" : "false"));
+    if (p->step > 0) {
+        TRY(json_number(&b, "loss", p->loss));
+        TRY(json_number(&b, "norm", p->norm));
+        TRY(json_number(&b, "rate", p->rate));
+        TRY(json_number(&b, "tokens_per_second", (double)p->n_tokens / p->seconds));
+        TRY(json_number(&b, "seconds_left", p->seconds * (double)(p->n_steps - p->step)));
+    }
+    if (p->evaluated) {
+        TRY(json_number(&b, "held_out_loss", p->held_out_loss));
+        TRY(json_number(&b, "bits_per_byte", p->bits_per_byte));
+    }
+    print_json(&b);
+    return GLASS_OK;
+}
+
+static glass_status show_status(const char *folder, bool json) {
     glass_run_report p;
+    char left[32];
     bool running;
     TRY(glass_run_status(&p, &running, folder));
+    if (json) return status_json(&p, running);
     printf("step      %lld of %lld, %s\n", (long long)p.step, (long long)p.n_steps,
            running               ? "a process is at it"
            : p.step == p.n_steps ? "done"
@@ -158,6 +236,8 @@ static glass_status show_status(const char *folder) {
     if (p.step > 0)
         printf("loss      %.4f\nrate      %g\nspeed     %.0f tokens/s\n", p.loss, p.rate,
                (double)p.n_tokens / p.seconds);
+    if (running && p.step < p.n_steps)
+        printf("left      %s\n", duration(left, p.seconds * (double)(p.n_steps - p.step)));
     if (p.evaluated)
         printf("held out  %.4f, %.4f bits a byte\n", p.held_out_loss, p.bits_per_byte);
     return GLASS_OK;
@@ -170,7 +250,8 @@ static glass_status work(struct train *t, const char *recipe) {
     if (t->n_threads < 0) return fail(GLASS_USAGE, "--threads: no negative number");
     if ((recipe != NULL) + (t->resume != NULL) + (t->status != NULL) != 1)
         return fail(GLASS_USAGE, "one of RECIPE, --resume RUN and --status RUN is wanted");
-    if (t->status != NULL) return show_status(t->status);
+    if (t->status != NULL) return show_status(t->status, t->json);
+    if (t->json && !t->dry) return fail(GLASS_USAGE, "--json: with --dry-run or --status");
     if (t->dry && recipe == NULL) return fail(GLASS_USAGE, "--dry-run takes a RECIPE");
     if (t->dry) return dry_run(t, recipe, &options);
     if (recipe != NULL)
@@ -192,6 +273,7 @@ int cmd_train(int argc, char **argv) {
         {"status", 0, OPT_TEXT, &t.status, "RUN", "how a run stands"},
         {"dry-run", 0, OPT_FLAG, &t.dry, NULL,
          "parameters, memory, work and time; nothing is written"},
+        {"json", 0, OPT_FLAG, &t.json, NULL, "with --dry-run or --status: a line of JSON"},
         {"threads", 't', OPT_INT, &t.n_threads, "N",
          "threads (default: the recipe's, or all cores); results are the same"},
         {"quiet", 'q', OPT_FLAG, &t.quiet, NULL, "say nothing"},

@@ -1,14 +1,22 @@
-/* cmd_verify.c - glass verify: a run of training, replayed. */
+/* cmd_verify.c - glass verify: a run of training, replayed, or two of them compared. */
 #include "cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+struct verify {
+    const char *steps;
+    int64_t n_threads, sample, seed;
+    bool full, bisect;
+    double shown; /* when the line was drawn last */
+};
+
 static bool show(void *context, int64_t step, int64_t last) {
-    double *shown = context;
-    if (isatty(STDERR_FILENO) && (cli_now() - *shown > 0.2 || step == last)) {
-        *shown = cli_now();
+    struct verify *v = context;
+    if (isatty(STDERR_FILENO) && (cli_now() - v->shown > 0.2 || step == last)) {
+        v->shown = cli_now();
         fprintf(stderr, "\rstep %lld of %lld%s\x1b[K", (long long)step, (long long)last,
                 step == last ? "\r" : "");
     }
@@ -26,34 +34,94 @@ static glass_status parse_steps(int64_t *first, int64_t *last, const char *text)
     return fail(GLASS_USAGE, "--steps %.40s: A..B is wanted, from 1 on", text);
 }
 
+static glass_status choose_seed(struct verify *v) {
+    uint32_t seed;
+    if (v->seed >= 0) return GLASS_OK;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return fail_errno("no random number for a seed: give --seed");
+    v->seed = seed;
+    return GLASS_OK;
+}
+
+static void print_drawn(const struct verify *v, const glass_verify_report *r) {
+    printf("drawn with seed %lld: step", (long long)v->seed);
+    for (int64_t i = 0; i < r->n_picked; i++) printf(" %lld", (long long)r->picked[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
+static glass_status verify_run(struct verify *v, const char *folder) {
+    glass_verify_options o = {
+        .n_sample = v->sample, .full = v->full, .progress = show, .context = v};
+    glass_verify_report r;
+    TRY(cli_narrow(&o.n_threads, v->n_threads, "threads"));
+    if (v->steps != NULL) TRY(parse_steps(&o.first, &o.last, v->steps));
+    if (v->sample < 0) return fail(GLASS_USAGE, "--sample: no negative number");
+    TRY(choose_seed(v));
+    o.seed = (uint64_t)v->seed;
+    glass_status status = glass_run_verify(folder, &o, &r);
+    if (r.n_picked > 0) print_drawn(v, &r);
+    glass_free(r.picked);
+    if (status == GLASS_OK)
+        printf("%s: the same to the bit (%lld steps computed again%s)\n", folder,
+               (long long)r.n_replayed, v->full ? ", from the texts" : "");
+    return status;
+}
+
+static glass_status compare_runs(struct verify *v, const char *a, const char *b) {
+    glass_verify_options o = {.progress = show, .context = v};
+    int64_t n;
+    TRY(cli_narrow(&o.n_threads, v->n_threads, "threads"));
+    TRY(glass_run_bisect(&n, a, b, &o));
+    printf("%s and %s: the same to the bit, up to step %lld\n", a, b, (long long)n);
+    return GLASS_OK;
+}
+
+static glass_status work(struct verify *v, const char *const words[2], int n_words) {
+    int ways = (v->steps != NULL || v->sample != 0) + v->full + v->bisect;
+    if (ways > 1)
+        return fail(GLASS_USAGE,
+                    "one of --full, --bisect, and --steps or --sample can be wanted");
+    if (n_words != (v->bisect ? 2 : 1))
+        return fail(GLASS_USAGE,
+                    v->bisect ? "--bisect takes two runs" : "one RUN is wanted");
+    cli_catch_interrupt();
+    return v->bisect ? compare_runs(v, words[0], words[1]) : verify_run(v, words[0]);
+}
+
 int cmd_verify(int argc, char **argv) {
-    const char *steps = NULL, *words[1] = {NULL};
-    int64_t n_threads = 0, first = 0, last = 0;
-    int32_t threads = 0;
-    double shown = 0;
+    struct verify v = {.seed = -1};
+    const char *words[2] = {NULL};
     const struct opt options[] = {
-        {"steps", 0, OPT_TEXT, &steps, "A..B", "these steps only (default: all)"},
-        {"threads", 't', OPT_INT, &n_threads, "N", "threads (default: the recipe's)"},
+        {"steps", 0, OPT_TEXT, &v.steps, "A..B", "these steps only (default: all)"},
+        {"sample", 0, OPT_INT, &v.sample, "N",
+         "N steps drawn at random, of all or of --steps"},
+        {"seed", 's', OPT_INT, &v.seed, "N",
+         "what draws them (default: a random one; it is said)"},
+        {"full", 0, OPT_FLAG, &v.full, NULL,
+         "from the texts: shards, steps and checkpoints"},
+        {"bisect", 0, OPT_FLAG, &v.bisect, NULL,
+         "where do two runs part, and which is right?"},
+        {"threads", 't', OPT_INT, &v.n_threads, "N", "threads (default: the recipe's)"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
-        "glass verify RUN [options]",
-        "Computes a run's steps again, from the newest checkpoint before them or from the\n"
-        "start, and compares each with the ledger: exit code 0 if all are the same to the "
-        "bit,\n1 if not, with the first difference.",
+        "glass verify RUN [RUN] [options]",
+        "Computes a run's steps again, each from the newest checkpoint before it or from "
+        "the\n"
+        "start, and compares every step on the way with the ledger: exit code 0 if all are "
+        "the\n"
+        "same to the bit, 1 if not, with the first difference: step, tensor, block.",
         "  glass verify shakespeare.run\n"
-        "  glass verify shakespeare.run --steps 401..410\n",
+        "  glass verify shakespeare.run --steps 401..410\n"
+        "  glass verify shakespeare.run --sample 5\n"
+        "  glass verify shakespeare.run --full\n"
+        "  glass verify --bisect mine.run theirs.run\n",
         options,
         1,
-        1,
+        2,
         false};
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
-    cli_catch_interrupt();
-    glass_status status = cli_narrow(&threads, n_threads, "threads");
-    if (status == GLASS_OK && steps != NULL) status = parse_steps(&first, &last, steps);
-    if (status == GLASS_OK)
-        status = glass_run_verify(words[0], first, last, threads, show, &shown);
-    if (status != GLASS_OK) return cli_fail(status);
-    printf("%s: the same to the bit\n", words[0]);
-    return 0;
+    glass_status status = work(&v, words, n_words);
+    return status == GLASS_OK ? 0 : cli_fail(status);
 }

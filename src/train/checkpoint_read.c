@@ -66,7 +66,7 @@ static bool bits_of(double *out, const json_t *text) {
     return *end == '\0';
 }
 
-static glass_status read_state(struct checkpoint_state *s, const char *path) {
+glass_status checkpoint_read_state(struct checkpoint_state *s, const char *path) {
     struct buf text = {0};
     json_error_t error;
     glass_status status = path_read_whole(&text, path, SMALL_FILE);
@@ -100,7 +100,7 @@ glass_status checkpoint_open(const char *folder, int64_t step,
     glass_status status = checkpoint_path(&path, folder, step);
     if (status == GLASS_OK) status = check_sums(path.data);
     if (status == GLASS_OK) status = checkpoint_join(&file, path.data, "state.json");
-    if (status == GLASS_OK) status = read_state(out, file.data);
+    if (status == GLASS_OK) status = checkpoint_read_state(out, file.data);
     if (status == GLASS_OK && out->step != step)
         status = fail(GLASS_BAD_INPUT, "%s: it is of step %lld", path.data,
                       (long long)out->step);

@@ -328,11 +328,21 @@ static glass_status read_document(struct reading *g) {
     return check(r);
 }
 
+/* libyaml's reader knows the byte alone. */
+static size_t problem_line(const yaml_parser_t *parser, const char *text, size_t n_bytes) {
+    size_t line = 1;
+    if (parser->error != YAML_READER_ERROR) return parser->problem_mark.line + 1;
+    for (size_t i = 0; i < parser->problem_offset && i < n_bytes; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
 glass_status recipe_parse(struct recipe *out, const char *text, size_t n_bytes,
                           const char *path) {
     yaml_parser_t parser;
     yaml_document_t document;
     *out = (struct recipe){0};
+    TRY(recipe_scan(text, n_bytes, path));
     TRY(mem_copy_text(&out->path, path, strlen(path)));
     if (!yaml_parser_initialize(&parser)) {
         recipe_clear(out);
@@ -346,7 +356,7 @@ glass_status recipe_parse(struct recipe *out, const char *text, size_t n_bytes,
         yaml_document_delete(&document);
     } else {
         status = fail(GLASS_BAD_INPUT, "%s:%zu: not YAML: %s", path,
-                      parser.problem_mark.line + 1,
+                      problem_line(&parser, text, n_bytes),
                       parser.problem ? parser.problem : "too little memory");
     }
     yaml_parser_delete(&parser);

@@ -56,6 +56,11 @@ glass_status recipe_write(struct buf *out, const struct recipe *r);
  * ledger begins with. */
 glass_status recipe_identity(struct buf *out, const struct recipe *r);
 
+/* ---- recipe_scan.c, for recipe.c ---- */
+
+/* Whether a text has nothing that no recipe needs: aliases, tags, directives, depth. */
+glass_status recipe_scan(const char *text, size_t n_bytes, const char *path);
+
 /* ---- recipe_keys.c, for recipe.c and recipe_write.c ---- */
 
 enum recipe_kind {

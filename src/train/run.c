@@ -4,11 +4,11 @@
 #include "math/kernels.h"
 #include "train/run_parts.h"
 #include "train/ledger.h"
+#include "train/run_metrics.h"
 #include "train/shape.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- the model ---- */
@@ -57,7 +57,7 @@ static glass_status prepare(struct glass_run *run) {
     return mem_alloc(&run->losses, (size_t)run->loader.n_rows_most, sizeof *run->losses);
 }
 
-static glass_status start_trainer(struct glass_run *run) {
+glass_status run_start_trainer(struct glass_run *run) {
     TRY(trainer_create(&run->trainer, run->model, &run->sizes));
     const struct params *p = trainer_params(run->trainer);
     if (run->fresh) shape_fill(p, &run->recipe);
@@ -97,6 +97,18 @@ static bool there(const struct glass_run *run, const char *name) {
     return found;
 }
 
+static glass_status open_database(struct glass_run *run) {
+    struct metric *list;
+    int64_t n;
+    char *path;
+    TRY(metrics_read(&list, &n, run->metrics.path));
+    glass_status status = run_path(&path, run, "metrics.sqlite");
+    if (status == GLASS_OK) status = database_open(&run->database, path, list, n);
+    mem_free(path);
+    metrics_free(list, n);
+    return status;
+}
+
 static glass_status open_logs(struct glass_run *run) {
     char *path;
     if (run->replay) return GLASS_OK;
@@ -104,6 +116,7 @@ static glass_status open_logs(struct glass_run *run) {
     glass_status status = lines_open(&run->metrics, path, run->step);
     mem_free(path);
     TRY(status);
+    TRY(open_database(run));
     TRY(run_path(&path, run, "ledger.jsonl"));
     status = lines_open(&run->ledger, path, run->step);
     mem_free(path);
@@ -135,7 +148,7 @@ static glass_status make_run(struct glass_run *run, const char *recipe,
     TRY(run_make_shards(run));
     TRY(prepare(run));
     if (run->dry) return GLASS_OK;
-    TRY(start_trainer(run));
+    TRY(run_start_trainer(run));
     TRY(run_write_files(run));
     return open_logs(run);
 }
@@ -204,7 +217,7 @@ static glass_status resume_at(struct glass_run *run, const char *folder) {
     TRY_FAIL(buf_text(&path, "/model.gguf"));
     TRY_FAIL(glass_model_open(&run->model, path.data, NULL));
     TRY_FAIL(prepare(run));
-    TRY_FAIL(start_trainer(run));
+    TRY_FAIL(run_start_trainer(run));
     TRY_FAIL(checkpoint_restore(folder, &state, run->trainer));
     if (state.sample != run->step * run->recipe.sequences) {
         status = fail(GLASS_BAD_INPUT, "%s: its cursor does not fit the recipe", path.data);
@@ -221,7 +234,7 @@ static glass_status resume_from_start(struct glass_run *run) {
     uint8_t weights[32], chain[32];
     TRY(open_first_model(run));
     TRY(prepare(run));
-    TRY(start_trainer(run));
+    TRY(run_start_trainer(run));
     TRY(open_logs(run));
     TRY(run_first_chain(run, weights));
     memcpy(chain, run->chain, sizeof chain);
@@ -293,10 +306,25 @@ glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t
     return status;
 }
 
+glass_status run_open_look(struct glass_run **out, const char *folder) {
+    struct glass_run *run;
+    *out = NULL;
+    TRY(alloc_run(&run, folder, NULL));
+    run->replay = true;
+    glass_status status = run_read_recipe(run);
+    if (status == GLASS_OK) status = run_open_shards(run);
+    if (status == GLASS_OK)
+        *out = run;
+    else
+        glass_run_close(run);
+    return status;
+}
+
 void glass_run_close(glass_run *run) {
     if (run == NULL) return;
     lines_close(&run->metrics);
     lines_close(&run->ledger);
+    database_close(run->database);
     loader_clear(&run->loader);
     for (int64_t i = 0; i < run->n_shards; i++) shard_clear(&run->shards[i]);
     for (int64_t i = 0; i < run->n_held_out; i++) shard_clear(&run->held_out[i]);
@@ -313,79 +341,6 @@ void glass_run_close(glass_run *run) {
     mem_free(run->folder);
     if (run->lock >= 0) close(run->lock);
     mem_free(run);
-}
-
-/* ---- the plan ---- */
-
-/* Floats of all tensors, and of those that products read for every token. */
-static void count_weights(const struct glass_run *run, int64_t *all, int64_t *matrices) {
-    const struct config *c = &run->model->config;
-    *all = run->model->n_params;
-    *matrices = c->n_embd * c->n_vocab; /* the head's */
-    int64_t q = c->n_head * c->head_dim, kv = c->n_head_kv * c->head_dim;
-    *matrices += c->n_layer * c->n_embd * (2 * q + 2 * kv);
-    *matrices += c->n_layer * c->n_embd * c->n_ff * (c->family.gated ? 3 : 2);
-}
-
-void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
-    /* The program, its libraries' and its threads' own; measured (docs/training.md). */
-    const size_t program_bytes = (size_t)6 << 20;
-    const struct recipe *r = &run->recipe;
-    const struct config *c = &run->model->config;
-    int64_t matrices, tokens = r->context * r->sequences;
-    *out = (glass_run_plan){.folder = run->folder,
-                            .n_steps = r->steps,
-                            .n_context = r->context,
-                            .n_batch_tokens = tokens,
-                            .n_micro = r->sequences / r->micro,
-                            .n_threads = run->n_threads};
-    count_weights(run, &out->n_params, &matrices);
-    size_t shards = 0;
-    for (int64_t i = 0; i < run->n_shards + run->n_held_out; i++) {
-        bool train = i < run->n_shards;
-        const struct shard *s = train ? &run->shards[i] : &run->held_out[i - run->n_shards];
-        *(train ? &out->n_tokens : &out->held_out_tokens) += s->n_rows;
-        *(train ? &out->text_bytes : &out->held_out_bytes) += s->n_bytes;
-        if (train) out->n_documents += s->n_documents;
-        shards += (size_t)s->n_tokens * (size_t)s->token_bytes +
-                  (size_t)s->n_documents * sizeof(int64_t);
-    }
-    out->epochs = (double)r->steps * (double)r->sequences / (double)run->loader.n_places;
-    out->step_flops =
-        (double)tokens *
-        (6.0 * (double)matrices +
-         12.0 * (double)(c->n_layer * c->n_head * c->head_dim) * (double)r->context / 2);
-    out->memory_bytes = trainer_bytes(run->model, &run->sizes) + shards + program_bytes +
-                        (run->fresh ? 0 : run->model->weight_bytes) + run_sample_bytes(run);
-    out->checkpoint_bytes = 3 * (size_t)out->n_params * sizeof(float);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-glass_status glass_run_probe(glass_run *run, double *seconds) {
-    const struct recipe *r = &run->recipe;
-    struct optimizer_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
-    double add = 0;
-    float norm;
-    *seconds = 0;
-    if (!run->dry) return fail(GLASS_USAGE, "only a dry run can be probed");
-    if (run->trainer == NULL) TRY(start_trainer(run));
-    loader_samples(&run->loader, 0, r->micro);
-    for (int i = 0; i < 3; i++) { /* the first one meets cold memory */
-        double start = now(), took;
-        TRY(trainer_add(run->trainer, &run->loader.batch,
-                        1.0F / (float)(r->context * r->sequences), run->losses));
-        took = now() - start;
-        if (i == 1 || took < add) add = took;
-    }
-    double start = now();
-    TRY(trainer_step(run->trainer, &o, &norm));
-    *seconds = add * (double)(r->sequences / r->micro) + (now() - start);
-    return GLASS_OK;
 }
 
 int64_t glass_run_n_done(const glass_run *run) {

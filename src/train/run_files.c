@@ -80,42 +80,60 @@ static glass_status shard_name(char **out, const struct glass_run *run, bool hel
     return run_path(out, run, name);
 }
 
-/* Written, and then read from the disk, so that its memory is the system's to take back. */
-static glass_status keep_shard(struct glass_run *run, struct shard *s, bool held_out,
-                               int64_t i) {
-    char *path;
-    uint8_t sha256[32];
-    if (run->dry) return GLASS_OK;
-    TRY(shard_name(&path, run, held_out, i));
-    glass_status status = shard_write(s, path);
-    if (status == GLASS_OK) {
-        memcpy(sha256, s->sha256, sizeof sha256);
-        shard_clear(s);
-        status = shard_open(s, path, sha256);
-    }
-    mem_free(path);
-    return status;
+/* What a file of the recipe gives: its part to learn from, or the one that is held out. */
+struct text_part {
+    const char *file;
+    int64_t documents;
+    double fraction; /* that is held out, from its end */
+    bool held_out, whole;
+};
+
+static struct shard_text text_of(const struct text_part *p, const struct filemap *map) {
+    const char *text = map->data == NULL ? "" : (const char *)map->data;
+    size_t cut = p->whole ? 0 : shard_cut(text, map->size, p->fraction);
+    return (struct shard_text){.text = p->held_out ? text + cut : text,
+                               .n_bytes = p->held_out ? map->size - cut : cut,
+                               .offset = p->held_out ? cut : 0,
+                               .documents = (enum recipe_documents)p->documents,
+                               .name = p->file,
+                               .mapped = true};
 }
 
-static glass_status make_pair(struct glass_run *run, const char *file, int64_t documents,
-                              double fraction, struct shard *train, struct shard *held_out,
-                              int64_t i) {
-    const glass_tokenizer *tokenizer = glass_model_tokenizer(run->model);
+/* Part i of the recipe's: training shards first, then those that are held out. */
+static struct text_part part_at(const struct glass_run *run, int64_t i, bool held_out) {
+    const struct recipe *r = &run->recipe;
+    if (held_out && r->held_out_file[0] != '\0')
+        return (struct text_part){r->held_out_file, r->held_out_documents, 0, true, true};
+    return (struct text_part){r->data[i].file, r->data[i].documents, r->held_out_fraction,
+                              held_out, false};
+}
+
+/* Made beside its place, written, and then read from there. */
+static glass_status make_shard(struct glass_run *run, struct shard *s, bool held_out,
+                               int64_t i) {
+    const struct text_part part = part_at(run, i, held_out);
+    const char *temporary = getenv("TMPDIR");
     struct filemap map;
-    TRY(filemap_open(&map, file));
-    const char *text = map.data == NULL ? "" : (const char *)map.data;
-    size_t cut = train == NULL ? 0 : shard_cut(text, map.size, fraction);
-    enum recipe_documents kind = (enum recipe_documents)documents;
-    glass_status status = GLASS_OK;
-    if (train != NULL) {
-        status = shard_make(train, tokenizer, kind, text, cut, file);
-        if (status == GLASS_OK) status = keep_shard(run, train, false, i);
-    }
-    if (status == GLASS_OK && held_out != NULL) {
-        status = shard_make(held_out, tokenizer, kind, text + cut, map.size - cut, file);
-        if (status == GLASS_OK) status = keep_shard(run, held_out, true, i);
-    }
+    char *folder = NULL, *path = NULL;
+    uint8_t sha256[32];
+    glass_status status;
+    TRY(filemap_open(&map, part.file));
+    const struct shard_text text = text_of(&part, &map);
+    TRY_FAIL(run_path(&folder, run, "shards"));
+    TRY_FAIL(shard_make(s, &text, glass_model_tokenizer(run->model),
+                        !run->dry           ? folder
+                        : temporary != NULL ? temporary
+                                            : "/tmp"));
+    if (run->dry) goto fail;
+    TRY_FAIL(shard_name(&path, run, held_out, i));
+    TRY_FAIL(shard_write(s, path));
+    memcpy(sha256, s->sha256, sizeof sha256);
+    shard_clear(s);
+    status = shard_open(s, path, sha256);
+fail:
     filemap_close(&map);
+    mem_free(folder);
+    mem_free(path);
     return status;
 }
 
@@ -130,9 +148,7 @@ static glass_status take_shards(struct glass_run *run) {
 }
 
 glass_status run_make_shards(struct glass_run *run) {
-    const struct recipe *r = &run->recipe;
     char *folder;
-    bool parts = r->held_out_fraction > 0;
     TRY(take_shards(run));
     if (!run->dry) {
         TRY(run_path(&folder, run, "shards"));
@@ -140,16 +156,37 @@ glass_status run_make_shards(struct glass_run *run) {
         mem_free(folder);
         TRY(status);
     }
-    for (int64_t i = 0; i < r->n_data; i++)
-        TRY(make_pair(run, r->data[i].file, r->data[i].documents, r->held_out_fraction,
-                      &run->shards[i], parts ? &run->held_out[i] : NULL, i));
-    if (r->held_out_file[0] != '\0')
-        TRY(make_pair(run, r->held_out_file, r->held_out_documents, 0, NULL,
-                      &run->held_out[0], 0));
+    for (int64_t i = 0; i < run->n_shards; i++)
+        TRY(make_shard(run, &run->shards[i], false, i));
+    for (int64_t i = 0; i < run->n_held_out; i++)
+        TRY(make_shard(run, &run->held_out[i], true, i));
     int64_t rows = 0;
     for (int64_t i = 0; i < run->n_held_out; i++) rows += run->held_out[i].n_rows;
     if (run->n_held_out > 0 && rows == 0)
-        return fail(GLASS_BAD_INPUT, "%s: held_out leaves no text to evaluate on", r->path);
+        return fail(GLASS_BAD_INPUT, "%s: held_out leaves no text to evaluate on",
+                    run->recipe.path);
+    return GLASS_OK;
+}
+
+/* One after the other, so that a text's name stands in the message. */
+glass_status run_compare_shards(struct glass_run *run) {
+    for (int64_t i = 0; i < run->n_shards + run->n_held_out; i++) {
+        bool held_out = i >= run->n_shards;
+        int64_t at = held_out ? i - run->n_shards : i;
+        const struct text_part part = part_at(run, at, held_out);
+        const struct shard *s = held_out ? &run->held_out[at] : &run->shards[at];
+        struct filemap map;
+        char *path;
+        TRY(filemap_open(&map, part.file));
+        const struct shard_text text = text_of(&part, &map);
+        glass_status status = shard_compare(s, &text, glass_model_tokenizer(run->model));
+        filemap_close(&map);
+        if (status == GLASS_OK) continue;
+        TRY(shard_name(&path, run, held_out, at));
+        fail_within(status, "%s", path);
+        mem_free(path);
+        return status;
+    }
     return GLASS_OK;
 }
 

@@ -1,12 +1,16 @@
 /* run_parts.h - a run's insides, for run*.c only.
  *
- *   run.c          a new run, a resumed one, a plan
+ *   run.c          a new run, a resumed one
+ *   run_plan.c     what it will take
  *   run_files.c    the folder: recipe, shards, run.json, the ledger's beginning
  *   run_step.c     steps, checkpoints
  *   run_verify.c   replaying
+ *   run_bisect.c   two runs that should be equal
+ *   run_ledger.c   the ledger read whole, weights compared
  *   run_look.c     held-out loss, samples of text
  *   run_status.c   what a run's files tell
- *   run_plot.c     loss.svg */
+ *   run_database.c metrics.sqlite
+ *   run_plot.c     loss.svg and so on */
 #ifndef TRAIN_RUN_PARTS_H
 #define TRAIN_RUN_PARTS_H
 
@@ -30,9 +34,11 @@ struct glass_run {
     int64_t n_shards, n_held_out;
     struct loader loader;
     struct lines metrics, ledger;
+    struct database *database; /* metrics.sqlite */
     uint8_t chain[32];
     uint8_t *tensors; /* (n_list, 32) digests */
     int64_t step;
+    double next_plot;      /* not before */
     int64_t *samples;      /* (sequences) windows of a batch */
     float *losses;         /* (rows of a micro-batch) */
     struct buf path, text; /* of the last checkpoint, the last sample */
@@ -46,6 +52,8 @@ glass_status run_path(char **out, const struct glass_run *run, const char *name)
 
 /* Makes shards of the recipe's texts; writes them unless the run is dry. */
 glass_status run_make_shards(struct glass_run *run);
+/* Makes them again and compares. GLASS_NEGATIVE names shard, text, document and token. */
+glass_status run_compare_shards(struct glass_run *run);
 /* recipe.yaml, the ledger's first line, run.json, in that order. */
 glass_status run_write_files(struct glass_run *run);
 /* Reads what those wrote, and checks it: recipe first. */
@@ -65,6 +73,11 @@ glass_status run_lock(struct glass_run *run);
 /* A run at the newest checkpoint up to this step, or at its start: for reading. */
 glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t step,
                              int n_threads);
+
+/* Makes run->trainer, with a fresh run's first weights. */
+glass_status run_start_trainer(struct glass_run *run);
+/* A run's recipe and shards alone. */
+glass_status run_open_look(struct glass_run **out, const char *folder);
 
 /* ---- run_step.c ---- */
 

@@ -1,115 +1,145 @@
-/* run_plot.c - loss.svg: the losses of a run over its steps.
+/* run_plot.c - loss.svg, loss.png, speed.svg, speed.png: a run over its steps.
  *
- * Training losses are means over as many steps as share a point's place; held-out losses are dots.
- * Nothing but SVG 1.1 and the reader's own fonts. */
+ * Training losses and speeds are means over as many steps as share a point's place; held-out losses
+ * are dots. */
 #include "train/run_parts.h"
 
-#include "base/path.h"
+#include "train/canvas.h"
 #include "train/run_metrics.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { WIDTH = 720, HEIGHT = 400, LEFT = 60, RIGHT = 20, TOP = 40, BOTTOM = 50 };
+enum { BLUE = 0x3366cc, RED = 0xcc3300, GREY = 0xdddddd, BLACK = 0 };
+enum { POINTS = 300 };
 
 struct scale {
-    double low, high; /* losses at the bottom and the top */
+    double low, high; /* at the bottom and the top */
     double steps;
 };
 
-static double x_of(const struct scale *s, double step) {
-    return LEFT + (WIDTH - LEFT - RIGHT) * step / s->steps;
+static struct point place(const struct scale *s, double step, double value) {
+    return (struct point){LEFT + (WIDTH - LEFT - RIGHT) * step / s->steps,
+                          TOP + (HEIGHT - TOP - BOTTOM) * (s->high - value) /
+                                    (s->high - s->low)};
 }
 
-static double y_of(const struct scale *s, double loss) {
-    return TOP + (HEIGHT - TOP - BOTTOM) * (s->high - loss) / (s->high - s->low);
+static void widen(struct scale *s, double value) {
+    s->low = value < s->low ? value : s->low;
+    s->high = value > s->high ? value : s->high;
 }
 
-static struct scale scale_of(const struct metric *list, int64_t n, int64_t steps) {
-    struct scale s = {INFINITY, 0, (double)steps};
-    for (int64_t i = 0; i < n; i++) {
-        double loss[2] = {list[i].loss, list[i].held_out_loss};
-        for (int j = 0; j < (list[i].evaluated ? 2 : 1); j++) {
-            s.low = loss[j] < s.low ? loss[j] : s.low;
-            s.high = loss[j] > s.high ? loss[j] : s.high;
-        }
-    }
-    if (!(s.low < s.high)) s.low = s.high - 1;
-    return s;
-}
-
-/* Lines across at round numbers, about six. */
-static glass_status draw_grid(struct buf *b, const struct scale *s) {
+/* Lines across at round numbers, about six; and steps below. */
+static glass_status draw_grid(struct canvas *c, struct scale *s) {
+    char text[32];
+    if (!(s->low < s->high)) s->low = s->high - 1;
     double step = pow(10, floor(log10((s->high - s->low) / 3)));
     while ((s->high - s->low) / step > 8) step *= 2;
-    for (double y = ceil(s->low / step) * step; y <= s->high; y += step)
-        TRY(buf_printf(b,
-                       "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" "
-                       "stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" "
-                       "text-anchor=\"end\">%.3g</text>\n",
-                       LEFT, WIDTH - RIGHT, y_of(s, y), y_of(s, y), LEFT - 6,
-                       y_of(s, y) + 4, y));
-    for (int i = 0; i <= 4; i++)
-        TRY(buf_printf(b, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.0f</text>\n",
-                       x_of(s, s->steps * i / 4), HEIGHT - BOTTOM + 20, s->steps * i / 4));
-    return buf_printf(b, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">step</text>\n",
-                      WIDTH / 2, HEIGHT - 10);
+    for (double y = ceil(s->low / step) * step; y <= s->high; y += step) {
+        struct point ends[2] = {place(s, 0, y), place(s, s->steps, y)};
+        snprintf(text, sizeof text, "%.6g", fabs(y) < step / 2 ? 0 : y);
+        TRY(canvas_lines(c, ends, 2, GREY, NULL));
+        ends[0].x -= 6;
+        ends[0].y += 4;
+        TRY(canvas_text(c, ends[0], ANCHOR_END, BLACK, text));
+    }
+    for (int i = 0; i <= 4; i++) {
+        struct point foot = place(s, s->steps * i / 4, s->low);
+        foot.y = HEIGHT - BOTTOM + 20;
+        snprintf(text, sizeof text, "%.0f", s->steps * i / 4);
+        TRY(canvas_text(c, foot, ANCHOR_MIDDLE, BLACK, text));
+    }
+    const struct point middle = {(double)WIDTH / 2, HEIGHT - 10};
+    return canvas_text(c, middle, ANCHOR_MIDDLE, BLACK, "step");
 }
 
-static glass_status draw_training(struct buf *b, const struct scale *s,
-                                  const struct metric *list, int64_t n) {
-    const int64_t points = 300;
-    int64_t each = (n + points - 1) / points;
-    TRY(buf_text(b, "<polyline id=\"training\" fill=\"none\" stroke=\"#36c\" points=\""));
+/* Means of values over the steps that share a place. */
+static glass_status draw_line(struct canvas *c, const struct scale *s, const double *values,
+                              const struct metric *list, int64_t n, const char *id) {
+    struct point points[POINTS];
+    int64_t each = (n + POINTS - 1) / POINTS, n_points = 0;
     for (int64_t i = 0; i < n; i += each) {
         double sum = 0, steps = 0;
         int64_t m = n - i < each ? n - i : each;
         for (int64_t j = i; j < i + m; j++) {
-            sum += list[j].loss;
+            sum += values[j];
             steps += (double)list[j].step;
         }
-        TRY(buf_printf(b, "%s%.1f,%.1f", i > 0 ? " " : "", x_of(s, steps / (double)m),
-                       y_of(s, sum / (double)m)));
+        points[n_points++] = place(s, steps / (double)m, sum / (double)m);
     }
-    return buf_text(b, "\"/>\n");
+    return canvas_lines(c, points, n_points, BLUE, id);
 }
 
-static glass_status draw(struct buf *b, const struct metric *list, int64_t n,
-                         int64_t steps) {
-    struct scale s = scale_of(list, n, steps);
-    TRY(buf_printf(b,
-                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-                   "font-family=\"sans-serif\" font-size=\"12\">\n"
-                   "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-                   "<text x=\"%d\" y=\"22\" font-size=\"14\">Loss: <tspan fill=\"#36c\">"
-                   "training</tspan>, <tspan fill=\"#c30\">held out</tspan></text>\n",
-                   WIDTH, HEIGHT, LEFT));
-    TRY(draw_grid(b, &s));
-    TRY(draw_training(b, &s, list, n));
-    for (int64_t i = 0; i < n; i++)
-        if (list[i].evaluated)
-            TRY(buf_printf(b,
-                           "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"#c30\"><title>"
-                           "step %lld: %.4f, %.4f bits a byte</title></circle>\n",
-                           x_of(&s, (double)list[i].step), y_of(&s, list[i].held_out_loss),
-                           (long long)list[i].step, list[i].held_out_loss,
-                           list[i].bits_per_byte));
-    return buf_text(b, "</svg>\n");
+static glass_status draw_held_out(struct canvas *c, const struct scale *s,
+                                  const struct metric *list, int64_t n) {
+    char title[96];
+    for (int64_t i = 0; i < n; i++) {
+        const struct metric *m = &list[i];
+        if (!m->evaluated) continue;
+        snprintf(title, sizeof title, "step %lld: %.4f, %.4f bits a byte",
+                 (long long)m->step, m->held_out_loss, m->bits_per_byte);
+        TRY(canvas_dot(c, place(s, (double)m->step, m->held_out_loss), RED, title));
+    }
+    return GLASS_OK;
+}
+
+static glass_status draw_loss(struct canvas *c, const struct metric *list, int64_t n,
+                              int64_t n_steps, double *values) {
+    struct scale s = {INFINITY, 0, (double)n_steps};
+    const struct point title = {LEFT, 22}, beside = {LEFT + 110, 22};
+    for (int64_t i = 0; i < n; i++) {
+        values[i] = list[i].loss;
+        widen(&s, values[i]);
+        if (list[i].evaluated) widen(&s, list[i].held_out_loss);
+    }
+    TRY(canvas_text(c, title, ANCHOR_START, BLUE, "loss: training"));
+    TRY(canvas_text(c, beside, ANCHOR_START, RED, "held out"));
+    TRY(draw_grid(c, &s));
+    TRY(draw_line(c, &s, values, list, n, "training"));
+    return draw_held_out(c, &s, list, n);
+}
+
+static glass_status draw_speed(struct canvas *c, const struct metric *list, int64_t n,
+                               int64_t n_steps, double *values) {
+    struct scale s = {0, 0, (double)n_steps};
+    const struct point title = {LEFT, 22};
+    for (int64_t i = 0; i < n; i++) {
+        values[i] = list[i].tokens / (double)list[i].step / list[i].seconds;
+        if (!isfinite(values[i])) values[i] = 0;
+        widen(&s, values[i]);
+    }
+    TRY(canvas_text(c, title, ANCHOR_START, BLUE, "tokens a second"));
+    TRY(draw_grid(c, &s));
+    return draw_line(c, &s, values, list, n, "speed");
+}
+
+static glass_status draw(const struct glass_run *run, const struct metric *list, int64_t n,
+                         bool speed) {
+    struct canvas c = {0};
+    char *path = NULL;
+    double *values = NULL;
+    glass_status status;
+    TRY_FAIL(canvas_init(&c, WIDTH, HEIGHT));
+    TRY_FAIL(mem_alloc(&values, (size_t)n, sizeof *values));
+    TRY_FAIL(speed ? draw_speed(&c, list, n, run->recipe.steps, values)
+                   : draw_loss(&c, list, n, run->recipe.steps, values));
+    TRY_FAIL(run_path(&path, run, speed ? "speed" : "loss"));
+    status = canvas_write(&c, path);
+fail:
+    mem_free(path);
+    mem_free(values);
+    canvas_clear(&c);
+    return status;
 }
 
 glass_status run_plot(const struct glass_run *run) {
-    struct buf svg = {0};
-    struct metric *list = NULL;
-    char *path = NULL;
+    struct metric *list;
     int64_t n;
-    glass_status status;
-    TRY_FAIL(metrics_read(&list, &n, run->metrics.path));
-    if (n == 0) goto fail;
-    TRY_FAIL(draw(&svg, list, n, run->recipe.steps));
-    TRY_FAIL(run_path(&path, run, "loss.svg"));
-    status = path_write_whole(path, svg.data, svg.len);
-fail:
-    mem_free(list);
-    mem_free(path);
-    buf_free(&svg);
+    TRY(metrics_read(&list, &n, run->metrics.path));
+    glass_status status = GLASS_OK;
+    if (n > 0) status = draw(run, list, n, false);
+    if (n > 0 && status == GLASS_OK) status = draw(run, list, n, true);
+    metrics_free(list, n);
     return status;
 }

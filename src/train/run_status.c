@@ -34,6 +34,10 @@ static glass_status add(struct metric **list, int64_t *n, const char *text, size
                             .evaluated = json_object_get(line, "held_out_loss") != NULL,
                             .held_out_loss = number(line, "held_out_loss"),
                             .bits_per_byte = number(line, "bits_per_byte")};
+    const json_t *sample = json_object_get(line, "sample");
+    if (status == GLASS_OK && json_is_string(sample))
+        status = mem_copy_text(&(*list)[*n - 1].sample, json_string_value(sample),
+                               json_string_length(sample));
     json_decref(line);
     return status;
 }
@@ -52,9 +56,27 @@ glass_status metrics_read(struct metric **list, int64_t *n, const char *path) {
     }
     buf_free(&text);
     if (status == GLASS_OK) return GLASS_OK;
-    mem_free(*list);
+    metrics_free(*list, *n);
     *list = NULL;
     return fail_within(status, "%s", path);
+}
+
+void metrics_free(struct metric *list, int64_t n) {
+    for (int64_t i = 0; list != NULL && i < n; i++) mem_free(list[i].sample);
+    mem_free(list);
+}
+
+/* A step's time: the middle one of the last few. */
+static double typical_seconds(const struct metric *list, int64_t n) {
+    double last[15];
+    int m = n < 15 ? (int)n : 15;
+    for (int i = 0; i < m; i++) {
+        int at = i;
+        for (; at > 0 && last[at - 1] > list[n - 1 - i].seconds; at--)
+            last[at] = last[at - 1];
+        last[at] = list[n - 1 - i].seconds;
+    }
+    return last[m / 2];
 }
 
 static glass_status fill(glass_run_report *out, struct glass_run *run) {
@@ -73,7 +95,7 @@ static glass_status fill(glass_run_report *out, struct glass_run *run) {
         out->loss = m->loss;
         out->norm = m->norm;
         out->rate = m->rate;
-        out->seconds = m->seconds;
+        out->seconds = typical_seconds(list, n);
         out->n_tokens = run->recipe.context * run->recipe.sequences;
     }
     for (int64_t i = n - 1; i >= 0 && !out->evaluated; i--) {
@@ -81,7 +103,7 @@ static glass_status fill(glass_run_report *out, struct glass_run *run) {
         out->held_out_loss = list[i].held_out_loss;
         out->bits_per_byte = list[i].bits_per_byte;
     }
-    mem_free(list);
+    metrics_free(list, n);
     return GLASS_OK;
 }
 

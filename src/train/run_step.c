@@ -2,6 +2,7 @@
 #include "train/run_parts.h"
 
 #include "train/ledger.h"
+#include "train/run_metrics.h"
 #include "train/schedule.h"
 #include "train/weights_hash.h"
 
@@ -116,7 +117,18 @@ static glass_status write_metrics(struct glass_run *run, const glass_run_report 
         TRY_FAIL(buf_json_string(&b, p->sample, strlen(p->sample)));
     }
     TRY_FAIL(buf_byte(&b, '}'));
-    status = lines_put(&run->metrics, &b);
+    TRY_FAIL(lines_put(&run->metrics, &b));
+    const struct metric m = {.step = p->step,
+                             .loss = p->loss,
+                             .norm = p->norm,
+                             .rate = p->rate,
+                             .seconds = p->seconds,
+                             .tokens = (double)p->n_tokens * (double)p->step,
+                             .evaluated = p->evaluated,
+                             .held_out_loss = p->held_out_loss,
+                             .bits_per_byte = p->bits_per_byte,
+                             .sample = p->sample == NULL ? NULL : run->text.data};
+    status = database_put(run->database, &m);
 fail:
     buf_free(&b);
     return status;
@@ -140,6 +152,16 @@ static glass_status write_checkpoint(struct glass_run *run, const uint8_t weight
     if (status == GLASS_OK) status = checkpoint_path(&run->path, folder, run->step);
     mem_free(folder);
     return status;
+}
+
+/* At the end, and so seldom before that it takes no hundredth of the time. */
+static glass_status plot_now_and_then(struct glass_run *run) {
+    double start = now();
+    if (run->step < run->recipe.steps && start < run->next_plot) return GLASS_OK;
+    TRY(run_plot(run));
+    double took = now() - start;
+    run->next_plot = start + (took > 0.05 ? 100 * took : 5);
+    return GLASS_OK;
 }
 
 glass_status glass_run_step(glass_run *run, glass_run_report *out) {
@@ -166,7 +188,7 @@ glass_status glass_run_step(glass_run *run, glass_run_report *out) {
         TRY(write_checkpoint(run, weights));
         out->checkpoint = run->path.data;
     }
-    if (kept || out->evaluated) TRY(run_plot(run));
+    if (kept || out->evaluated) TRY(plot_now_and_then(run));
     return GLASS_OK;
 }
 

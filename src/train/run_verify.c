@@ -1,103 +1,146 @@
-/* run_verify.c - replaying a run: every line of its ledger, computed again. */
-#include "base/hash.h"
-#include "base/path.h"
-#include "train/ledger.h"
-#include "train/run_parts.h"
+/* run_verify.c - replaying a run: steps of its ledger, computed again. run_bisect.c compares
+ * two runs. */
+#include "train/run_ledger.h"
+
+#include "train/order.h"
 #include "train/weights_hash.h"
 
 #include <stdint.h>
-
-struct line {
-    const char *text;
-    size_t n;
-};
+#include <stdlib.h>
+#include <sys/stat.h>
 
 struct verifying {
+    const char *folder;
+    const glass_verify_options *o;
+    glass_verify_report *out;
     struct glass_run *run;
-    char *path; /* the ledger's */
-    struct buf text;
-    struct line *lines; /* (n_lines) line i is that of step i */
-    int64_t n_lines;
+    struct ledger_file ledger;
     int64_t *samples; /* of a line */
-    uint8_t *want;    /* (n_list, 32) */
+    int64_t last;     /* that is to be computed */
 };
 
-static glass_status find_lines(struct verifying *v) {
-    for (size_t at = 0; at < v->text.len;) {
-        const char *end = memchr(v->text.data + at, '\n', v->text.len - at);
-        if (end == NULL) break; /* cut while it was written */
-        if ((v->n_lines & (v->n_lines - 1)) == 0)
-            TRY(mem_resize(&v->lines, v->n_lines == 0 ? 1 : 2 * (size_t)v->n_lines,
-                           sizeof *v->lines));
-        v->lines[v->n_lines++] =
-            (struct line){v->text.data + at, (size_t)(end - v->text.data) - at};
-        at = (size_t)(end - v->text.data) + 1;
-    }
-    return v->n_lines > 0 ? GLASS_OK : fail(GLASS_NEGATIVE, "%s is empty", v->path);
+static bool kept(const struct verifying *v, int64_t step) {
+    struct buf path = {0}, folder = {0};
+    struct stat st;
+    bool found = buf_printf(&folder, "%s/checkpoints", v->folder) == GLASS_OK &&
+                 checkpoint_path(&path, folder.data, step) == GLASS_OK &&
+                 stat(path.data, &st) == 0;
+    buf_free(&path);
+    buf_free(&folder);
+    return found;
 }
 
-static bool same(const struct buf *b, struct line l) {
-    return b->len == l.n && memcmp(b->data, l.text, l.n) == 0;
+/* One more step, and its entry, of which weights are not hashed yet. */
+static glass_status compute(struct verifying *v, struct ledger_entry *have) {
+    struct glass_run *run = v->run;
+    glass_run_report p;
+    TRY(run_train_step(run, &p));
+    v->out->n_replayed++;
+    *have = (struct ledger_entry){.step = run->step,
+                                  .samples = run->samples,
+                                  .n_samples = run->recipe.sequences,
+                                  .loss = p.loss,
+                                  .norm = p.norm};
+    if (v->o->progress != NULL && !v->o->progress(v->o->context, run->step, v->last))
+        return fail(GLASS_CANCELLED, "stopped after step %lld", (long long)run->step);
+    return GLASS_OK;
 }
 
-static glass_status changed(const struct verifying *v, int64_t step) {
-    return fail(GLASS_NEGATIVE, "%s: the line of step %lld was changed", v->path,
-                (long long)step);
+static glass_status root_of_now(const struct verifying *v, uint8_t root[32]) {
+    return weights_hash(root, v->run->tensors, trainer_params(v->run->trainer),
+                        v->run->n_threads);
 }
 
-/* The first line says which weights the run began with; the rest of chain_0 is known. */
-static glass_status check_first(struct verifying *v) {
-    static const char start[] = "{\"step\":0,\"weights\":\"";
-    const struct line l = v->lines[0];
-    struct buf b = {0};
-    uint8_t weights[32];
-    if (l.n < sizeof start + 64 || memcmp(l.text, start, sizeof start - 1) != 0 ||
-        !sha256_parse(weights, l.text + sizeof start - 1, 64))
-        return changed(v, 0);
-    glass_status status = run_chain_of(v->run, weights);
-    if (status == GLASS_OK) status = ledger_first(&b, v->run->chain, weights);
-    if (status == GLASS_OK && !same(&b, l)) status = changed(v, 0);
-    buf_free(&b);
-    return status;
-}
+/* ---- naming a difference ---- */
 
-/* Every line from the fields that it has. */
-static glass_status check_chain(struct verifying *v) {
-    struct buf b = {0};
-    TRY(check_first(v));
-    glass_status status = GLASS_OK;
-    for (int64_t i = 1; status == GLASS_OK && i < v->n_lines; i++) {
-        struct ledger_entry e;
-        buf_clear(&b);
-        status = ledger_parse(&e, v->samples, v->run->recipe.sequences, v->lines[i].text,
-                              v->lines[i].n);
-        if (status == GLASS_OK) status = ledger_line(&b, v->run->chain, &e);
-        if (status == GLASS_BAD_INPUT ||
-            (status == GLASS_OK && (e.step != i || !same(&b, v->lines[i]))))
-            status = changed(v, i);
-    }
-    buf_free(&b);
-    return status;
-}
-
-/* Names the first tensor that is another one than the checkpoint's of this step. */
-static glass_status other_weights(struct verifying *v) {
+/* Which weights of this step's checkpoint are other ones than those computed here. */
+static glass_status name_weights(const struct verifying *v, struct buf *b) {
     const struct params *p = trainer_params(v->run->trainer);
-    long long step = (long long)v->run->step;
+    struct kept_weights k;
+    struct difference d;
+    if (!kept(v, v->run->step))
+        return buf_text(b, " (no checkpoint of that step is there to name the tensor)");
+    TRY(kept_weights_read(&k, v->folder, v->run->step, p));
+    params_compare(&d, p, &k.params);
+    glass_status status =
+        d.tensor == NULL ? buf_text(b, ": the checkpoint has those that are computed here, "
+                                       "so that the ledger's line is wrong")
+                         : buf_text(b, ", ");
+    if (status == GLASS_OK && d.tensor != NULL)
+        status = difference_text(b, &d, "here", "in the checkpoint");
+    kept_weights_clear(&k);
+    return status;
+}
+
+static glass_status other_weights(const struct verifying *v) {
+    struct buf b = {0};
+    glass_status status = name_weights(v, &b);
+    if (status == GLASS_OK)
+        status = fail(GLASS_NEGATIVE, "step %lld: the weights differ%s",
+                      (long long)v->run->step, b.data);
+    buf_free(&b);
+    return status;
+}
+
+/* A loss or a norm is another: what the next weights that the ledger tells of say to that. */
+static glass_status explain(struct verifying *v, struct buf *b) {
+    int64_t step = v->run->step;
+    uint8_t want[32], root[32];
+    while (step < v->ledger.n && !ledger_file_weights(want, &v->ledger, step)) step++;
+    if (step == v->ledger.n)
+        return buf_text(b, "; no later step's weights are known to name a tensor");
+    while (v->run->step < step) {
+        struct ledger_entry have;
+        TRY(compute(v, &have));
+    }
+    TRY(root_of_now(v, root));
+    if (memcmp(root, want, sizeof root) == 0)
+        return buf_printf(b,
+                          "; the weights after step %lld are the same: this line is wrong",
+                          (long long)step);
+    TRY(buf_printf(b, "; the weights after step %lld differ", (long long)step));
+    return name_weights(v, b);
+}
+
+/* message: what differs, of the step of now; adds which tensor. */
+static glass_status differs(struct verifying *v, struct buf *message) {
+    struct buf b = {0};
+    glass_status status = explain(v, &b);
+    if (status == GLASS_OK || status == GLASS_BAD_INPUT)
+        status = fail(GLASS_NEGATIVE, "%s%s", message->data, b.len > 0 ? b.data : "");
+    buf_free(&b);
+    return status;
+}
+
+/* All of a checkpoint: its bytes are those of its sums, its weights those of now. */
+static glass_status check_kept(const struct verifying *v) {
+    const struct params *p = trainer_params(v->run->trainer);
+    struct checkpoint_state state;
+    struct kept_weights k;
+    struct difference d;
     char *folder;
     TRY(run_path(&folder, v->run, "checkpoints"));
-    glass_status status = checkpoint_tensors(folder, v->run->step, v->want, p);
+    glass_status status = checkpoint_open(folder, v->run->step, &state);
     mem_free(folder);
-    for (int64_t i = 0; status == GLASS_OK && i < p->n_list; i++)
-        if (memcmp(v->want + 32 * i, v->run->tensors + 32 * i, 32) != 0)
-            return fail(GLASS_NEGATIVE, "step %lld: the weights differ, first in %s", step,
-                        p->list[i].name);
-    return fail(GLASS_NEGATIVE, "step %lld: the weights differ", step);
+    TRY(status);
+    TRY(kept_weights_read(&k, v->folder, v->run->step, p));
+    params_compare(&d, p, &k.params);
+    kept_weights_clear(&k);
+    if (d.tensor != NULL) return other_weights(v);
+    struct buf b = {0};
+    status = moments_difference(&b, v->folder, v->run->step, v->run->trainer);
+    if (status == GLASS_OK && b.len > 0)
+        status = fail(GLASS_NEGATIVE, "step %lld: the checkpoint differs: %s",
+                      (long long)v->run->step, b.data);
+    buf_free(&b);
+    return status;
 }
 
 static glass_status difference(struct verifying *v, const struct ledger_entry *want,
-                               const struct ledger_entry *have) {
+                               struct ledger_entry *have) {
     long long step = (long long)have->step;
+    struct buf b = {0};
+    glass_status status = GLASS_OK;
     for (int64_t i = 0; i < have->n_samples; i++)
         if (want->samples[i] != have->samples[i])
             return fail(GLASS_NEGATIVE,
@@ -105,86 +148,142 @@ static glass_status difference(struct verifying *v, const struct ledger_entry *w
                         (long long)i, (long long)want->samples[i],
                         (long long)have->samples[i]);
     if (memcmp(&want->loss, &have->loss, sizeof want->loss) != 0)
-        return fail(GLASS_NEGATIVE, "step %lld: the loss was %.17g, and is %.17g here",
-                    step, want->loss, have->loss);
-    if (memcmp(&want->norm, &have->norm, sizeof want->norm) != 0)
-        return fail(GLASS_NEGATIVE,
-                    "step %lld: the gradient's norm was %.17g, and is %.17g here", step,
-                    want->norm, have->norm);
-    if (want->has_weights && memcmp(want->weights, have->weights, 32) != 0)
-        return other_weights(v);
-    return GLASS_OK;
+        status = buf_printf(&b, "step %lld: the loss was %.17g, and is %.17g here", step,
+                            want->loss, have->loss);
+    else if (memcmp(&want->norm, &have->norm, sizeof want->norm) != 0)
+        status =
+            buf_printf(&b, "step %lld: the gradient's norm was %.17g, and is %.17g here",
+                       step, want->norm, have->norm);
+    if (status == GLASS_OK && b.len > 0) status = differs(v, &b);
+    buf_free(&b);
+    TRY(status);
+    if (!want->has_weights) return GLASS_OK;
+    TRY(root_of_now(v, have->weights));
+    if (memcmp(want->weights, have->weights, 32) != 0) return other_weights(v);
+    return v->o->full && kept(v, have->step) ? check_kept(v) : GLASS_OK;
 }
 
 static glass_status check_step(struct verifying *v) {
-    struct glass_run *run = v->run;
-    glass_run_report p;
     struct ledger_entry want, have;
-    TRY(run_train_step(run, &p));
-    TRY(ledger_parse(&want, v->samples, run->recipe.sequences, v->lines[run->step].text,
-                     v->lines[run->step].n));
-    have = (struct ledger_entry){.step = run->step,
-                                 .samples = run->samples,
-                                 .n_samples = run->recipe.sequences,
-                                 .loss = p.loss,
-                                 .norm = p.norm};
-    if (want.has_weights)
-        TRY(weights_hash(have.weights, run->tensors, trainer_params(run->trainer),
-                         run->n_threads));
+    TRY(compute(v, &have));
+    const struct ledger_text l = v->ledger.lines[v->run->step];
+    TRY(ledger_parse(&want, v->samples, v->run->recipe.sequences, l.text, l.n));
     return difference(v, &want, &have);
 }
 
-/* The weights that the replay begins with are those that the ledger tells of. */
-static glass_status check_start(struct verifying *v) {
-    struct glass_run *run = v->run;
-    const struct line l = v->lines[run->step];
-    static const char mark[] = "\"weights\":\"";
-    uint8_t root[32], want[32];
-    const char *at = memmem(l.text, l.n, mark, sizeof mark - 1);
-    if (at == NULL) return GLASS_OK; /* a checkpoint of Ctrl-C */
-    TRY(weights_hash(root, run->tensors, trainer_params(run->trainer), run->n_threads));
-    if (!sha256_parse(want, at + sizeof mark - 1, 64)) return changed(v, run->step);
-    return memcmp(root, want, sizeof root) == 0 ? GLASS_OK : other_weights(v);
+/* ---- where a replay begins ---- */
+
+static glass_status open_at(struct verifying *v, int64_t step);
+
+/* A checkpoint's weights are not those of the ledger: the step is computed from before it. */
+static glass_status other_start(struct verifying *v) {
+    int64_t step = v->run->step;
+    if (step == 0) /* the recipe's own first weights */
+        return fail(GLASS_NEGATIVE, "step 0: the first weights are other ones here");
+    TRY(open_at(v, step - 1));
+    while (v->run->step < step) {
+        struct ledger_entry have;
+        TRY(compute(v, &have));
+    }
+    return other_weights(v);
 }
 
-static glass_status verify(struct verifying *v, int64_t first, int64_t last,
-                           bool (*progress)(void *, int64_t, int64_t), void *context) {
-    struct glass_run *run = v->run;
-    TRY(run_path(&v->path, run, "ledger.jsonl"));
-    TRY(path_read_whole(&v->text, v->path, SIZE_MAX / 4));
-    TRY(find_lines(v));
-    if (last == 0) last = v->n_lines - 1;
-    if (last >= v->n_lines || first > last)
-        return fail(GLASS_USAGE, "%s: steps 1 to %lld can be verified", v->path,
-                    (long long)v->n_lines - 1);
-    TRY(mem_alloc(&v->samples, (size_t)run->recipe.sequences, sizeof *v->samples));
-    TRY(mem_alloc(&v->want, (size_t)trainer_params(run->trainer)->n_list, 32));
-    TRY(check_chain(v));
-    TRY(check_start(v));
-    while (run->step < last) {
-        TRY(check_step(v));
-        if (progress != NULL && !progress(context, run->step, last))
-            return fail(GLASS_CANCELLED, "stopped after step %lld", (long long)run->step);
+/* The weights of now are those that the ledger tells of. */
+static glass_status check_begin(struct verifying *v) {
+    uint8_t root[32], want[32];
+    if (!ledger_file_weights(want, &v->ledger, v->run->step)) return GLASS_OK;
+    TRY(root_of_now(v, root));
+    return memcmp(root, want, sizeof root) == 0 ? GLASS_OK : other_start(v);
+}
+
+/* A run at the newest checkpoint up to this step. */
+static glass_status open_at(struct verifying *v, int64_t step) {
+    glass_run_close(v->run);
+    TRY(run_open_replay(&v->run, v->folder, step, v->o->n_threads));
+    return check_begin(v);
+}
+
+/* ---- which steps ---- */
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The first places of a permutation of all of them: order.h's, of the seed. */
+static glass_status pick(struct verifying *v, int64_t first, int64_t last) {
+    glass_verify_report *out = v->out;
+    int64_t n = last - first + 1;
+    out->n_picked = v->o->n_sample < n ? v->o->n_sample : n;
+    TRY(mem_alloc(&out->picked, (size_t)out->n_picked, sizeof *out->picked));
+    for (int64_t i = 0; i < out->n_picked; i++)
+        out->picked[i] = first + (int64_t)order_at(v->o->seed, 0, (uint64_t)i, (uint64_t)n);
+    qsort(out->picked, (size_t)out->n_picked, sizeof *out->picked, ascending);
+    return GLASS_OK;
+}
+
+/* The newest checkpoint before a step, 0 = there is none. */
+static glass_status checkpoint_before(const struct verifying *v, int64_t step,
+                                      int64_t *out) {
+    int64_t *steps, n;
+    char *folder;
+    *out = 0;
+    TRY(run_path(&folder, v->run, "checkpoints"));
+    glass_status status = checkpoint_list(folder, &steps, &n);
+    for (int64_t i = 0; i < n; i++)
+        if (steps[i] < step) *out = steps[i];
+    mem_free(steps);
+    mem_free(folder);
+    return status;
+}
+
+static glass_status check_picked(struct verifying *v) {
+    for (int64_t i = 0; i < v->out->n_picked; i++) {
+        int64_t step = v->out->picked[i], from;
+        TRY(checkpoint_before(v, step, &from));
+        if (from > v->run->step) TRY(open_at(v, step - 1));
+        while (v->run->step < step) TRY(check_step(v));
     }
     return GLASS_OK;
 }
 
-glass_status glass_run_verify(const char *folder, int64_t first, int64_t last,
-                              int n_threads,
-                              bool (*progress)(void *context, int64_t step, int64_t last),
-                              void *context) {
-    struct verifying v = {0};
-    if (first == 0) first = 1;
-    if (first < 1 || last < 0)
-        return fail(GLASS_USAGE, "steps %lld to %lld: they count from 1", (long long)first,
-                    (long long)last);
-    glass_status status = run_open_replay(&v.run, folder, first - 1, n_threads);
-    if (status == GLASS_OK) status = verify(&v, first, last, progress, context);
+static glass_status verify(struct verifying *v) {
+    const glass_verify_options *o = v->o;
+    int64_t first = o->first == 0 ? 1 : o->first, last = o->last;
+    TRY(ledger_file_read(&v->ledger, v->folder));
+    if (last == 0) last = v->ledger.n - 1;
+    if (last >= v->ledger.n || first > last)
+        return fail(GLASS_USAGE, "%s: steps 1 to %lld can be verified", v->ledger.path,
+                    (long long)v->ledger.n - 1);
+    if (o->n_sample > 0) TRY(pick(v, first, last));
+    v->last = o->n_sample > 0 ? v->out->picked[v->out->n_picked - 1] : last;
+    int64_t begin = o->full ? 0 : o->n_sample > 0 ? v->out->picked[0] - 1 : first - 1;
+    TRY(run_open_replay(&v->run, v->folder, begin, o->n_threads));
+    TRY(mem_alloc(&v->samples, (size_t)v->run->recipe.sequences, sizeof *v->samples));
+    TRY(ledger_file_check(&v->ledger, v->run));
+    if (o->full) TRY(run_compare_shards(v->run));
+    TRY(check_begin(v));
+    if (o->n_sample > 0) return check_picked(v);
+    while (v->run->step < last) TRY(check_step(v));
+    return GLASS_OK;
+}
+
+glass_status glass_run_verify(const char *folder, const glass_verify_options *options,
+                              glass_verify_report *out) {
+    const glass_verify_options none = {0};
+    struct verifying v = {.folder = folder, .o = options == NULL ? &none : options};
+    glass_verify_report unseen;
+    v.out = out == NULL ? &unseen : out;
+    *v.out = (glass_verify_report){0};
+    if (v.o->first < 0 || v.o->last < 0 || v.o->n_sample < 0)
+        return fail(GLASS_USAGE, "steps %lld to %lld, %lld of them: they count from 1",
+                    (long long)v.o->first, (long long)v.o->last, (long long)v.o->n_sample);
+    if (v.o->full && (v.o->first > 1 || v.o->n_sample > 0))
+        return fail(GLASS_USAGE, "all of a run is verified from its start, or a part");
+    glass_status status = verify(&v);
     glass_run_close(v.run);
-    mem_free(v.path);
-    buf_free(&v.text);
-    mem_free(v.lines);
+    ledger_file_clear(&v.ledger);
     mem_free(v.samples);
-    mem_free(v.want);
+    if (out == NULL) glass_free(unseen.picked);
     return status;
 }

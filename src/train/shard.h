@@ -17,16 +17,28 @@ struct shard {
     const uint8_t *tokens, *starts; /* little-endian, of any alignment */
     int token_bytes;                /* 2 or 4 */
     int64_t n_tokens, n_documents, n_rows;
-    int64_t n_bytes;         /* of the text */
-    uint8_t sha256[32];      /* of the file, once it was written or opened */
-    struct archive *archive; /* the tokens' owner, or … */
-    void *owned_tokens, *owned_starts;
+    int64_t n_bytes;                     /* of the text */
+    uint8_t sha256[32];                  /* of the file, once it was written or opened */
+    struct archive *archive;             /* the tokens' owner, or … */
+    const void *own_tokens, *own_starts; /* … mappings of files without a name */
 };
 
-/* Bytes from … to of a text as documents. name stands for the text in messages. */
-glass_status shard_make(struct shard *out, const glass_tokenizer *tokenizer,
-                        enum recipe_documents documents, const char *text, size_t n_bytes,
-                        const char *name);
+/* A text that becomes a shard. */
+struct shard_text {
+    const char *text;
+    size_t n_bytes, offset; /* offset: of text in its file, for messages */
+    enum recipe_documents documents;
+    const char *name; /* the file's */
+    bool mapped;      /* pages that were read may be let go */
+};
+
+/* Memory is that of the largest document's tokens, however long the text. The tokens lie in
+ * a file without a name in this folder. */
+glass_status shard_make(struct shard *out, const struct shard_text *text,
+                        const glass_tokenizer *tokenizer, const char *folder);
+/* GLASS_NEGATIVE: the text does not give this shard; names the document and the token. */
+glass_status shard_compare(const struct shard *s, const struct shard_text *text,
+                           const glass_tokenizer *tokenizer);
 /* Where a text is cut so that about this share of its bytes is held out: behind the first
  * newline at or after the place (at the text's end where there is none). */
 size_t shard_cut(const char *text, size_t n_bytes, double held_out);
@@ -34,7 +46,12 @@ glass_status shard_write(struct shard *s, const char *path);
 /* expected: the SHA-256 that the file must have; NULL = any. */
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]);
 void shard_clear(struct shard *s);
+/* Pages of a mapped file that are not looked at for a while need not stay in memory. */
+void shard_let_go(const void *bytes, size_t n);
 
+/* Where document d begins (d = n_documents: the end), and a token. */
+int64_t shard_start(const struct shard *s, int64_t document);
+int32_t shard_token(const struct shard *s, int64_t i);
 /* Rows row … row + n - 1: ids and targets (n), and the stretches of one document among them,
  * whose rows count from row0; *n_segments grows by how many there are. */
 void shard_rows(const struct shard *s, int64_t row, int64_t n, int32_t *ids,

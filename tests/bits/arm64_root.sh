@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# arm64_root.sh - gets the four static libraries that an aarch64 build links with, as Debian's
+# arm64_root.sh - gets the static libraries that an aarch64 build links with, as Debian's
 # own arm64 packages, into a folder of their own (whose name it prints). dpkg and the system's
 # packages are not touched: apt works on a private state, with the system's sources and keys.
 # Needs no root. Nothing is done when the folder is there.
 set -eu
 root=${GLASS_ARM64_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/glass/arm64-root}
 echo "$root"
-[ -e "$root/usr/lib/aarch64-linux-gnu/libyaml.a" ] && exit
-packages="libpcre2-dev libutf8proc-dev libjansson-dev libssl-dev libyaml-dev"
+[ -e "$root/usr/lib/aarch64-linux-gnu/libpng.a" ] && exit
+packages="libpcre2-dev libutf8proc-dev libjansson-dev libssl-dev libyaml-dev
+    libsqlite3-dev libpng-dev zlib1g-dev"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -151,7 +151,7 @@ aarch64() {
         command -v $tool >/dev/null || { ok "aarch64 # SKIP no $tool" && return; }
     done
     root=${GLASS_ARM64_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/glass/arm64-root}/usr
-    if [ ! -e "$root/lib/aarch64-linux-gnu/libcrypto.a" ]; then
+    if [ ! -e "$root/lib/aarch64-linux-gnu/libpng.a" ]; then
         ok "aarch64 # SKIP no arm64 libraries: tests/bits/arm64_root.sh gets them"
         return
     fi

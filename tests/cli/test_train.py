@@ -10,11 +10,13 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as xml
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kit  # noqa: E402
@@ -107,11 +109,16 @@ def first(h):
     ok(abs(metrics[0]["loss"] - math.log(tiny_model.N_VOCAB)) < 0.05, "the first loss",
        metrics[0]["loss"])
     root = xml.parse(f"{run}/loss.svg").getroot()
-    line = root.find("{http://www.w3.org/2000/svg}polyline").get("points").split()
+    line = root.find("{http://www.w3.org/2000/svg}polyline[@id='training']").get("points").split()
     dots = root.findall("{http://www.w3.org/2000/svg}circle")
     equal((len(line), len(dots)), (20, 2), "loss.svg has each step and two evaluations")
+    pictures(run)
+    database(run)
     p = train(h, "--status", "a.run")
     has(p.out, "20 of 20, done", "--status")
+    p = h.json("train", "--status", "a.run", "--json", cwd=h.path)
+    equal((p["step"], p["steps"], p["running"], p["loss"], p["held_out_loss"]),
+          (20, 20, False, metrics[-1]["loss"], metrics[-1]["held_out_loss"]), "--status --json")
     p = h.run("complete", "a.run/checkpoints/step-00000020", "-p", "the ", "-n", "5",
               cwd=h.path)
     equal(p.returncode, 0, "a checkpoint is a MODEL")
@@ -126,6 +133,45 @@ def first(h):
     train(h, "copy.yaml", "-q")
     equal(read(f"{h.path}/copy.run/ledger.jsonl"), read(f"{run}/ledger.jsonl"),
           "the copy of the recipe gives the same run")
+
+
+def pixels(path):
+    """Rows of a PNG of 24-bit pixels, by the format's words."""
+    data = read(path)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", path
+    at, idat, size = 8, b"", None
+    while at < len(data):
+        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + n]
+        assert struct.unpack(">I", data[at + 8 + n:at + 12 + n])[0] == zlib.crc32(kind + body)
+        if kind == b"IHDR":
+            size = struct.unpack(">IIBB", body[:10])
+        idat += body if kind == b"IDAT" else b""
+        at += 12 + n
+    return size, len(zlib.decompress(idat))
+
+
+def pictures(run):
+    for name in ("loss", "speed"):
+        size, n = pixels(f"{run}/{name}.png")
+        equal((size, n), ((720, 400, 8, 2), 400 * (1 + 3 * 720)), f"{name}.png is a picture")
+    root = xml.parse(f"{run}/speed.svg").getroot()
+    line = root.find("{http://www.w3.org/2000/svg}polyline[@id='speed']").get("points").split()
+    equal(len(line), 20, "speed.svg has each step")
+
+
+def database(run, name="metrics.sqlite tells what metrics.jsonl does"):
+    db = sqlite3.connect(f"{run}/metrics.sqlite")
+    rows = lines(f"{run}/metrics.jsonl")
+    want = ([(m["step"], m["loss"], m["norm"], m["rate"], m["tokens"], m["seconds"]) for m in rows],
+            [(m["step"], m["held_out_loss"], m["bits_per_byte"]) for m in rows
+             if "bits_per_byte" in m],
+            [(m["step"], m["sample"]) for m in rows if "sample" in m])
+    have = tuple(db.execute(f"select * from {t} order by step").fetchall()
+                 for t in ("steps", "evaluations", "samples"))
+    sound = db.execute("pragma integrity_check").fetchall()
+    db.close()
+    return equal((sound, have), ([("ok",)], want), name)
 
 
 def ledger(h):
@@ -214,10 +260,128 @@ def forged(h, run, check):
     write(h, "a.run/checkpoints/step-00000015/SHA256SUMS", sums.replace(
         hashlib.sha256(model).hexdigest().encode(), hashlib.sha256(other).hexdigest().encode()))
     p = check("--steps", "16..18")
-    ok(p.returncode == 1 and "step 15: the weights differ, first in output_norm.weight" in p.err,
-       "a forged checkpoint is found, and the tensor named", p.err)
+    ok(p.returncode == 1 and "step 15: the weights differ, first in output_norm.weight, "
+       "block 0 of 64 KiB, row 0, column 16: " in p.err and "(1 numbers in 1 tensors" in p.err,
+       "a forged checkpoint is found, tensor, block and number are named", p.err)
     write(h, "a.run/checkpoints/step-00000015/model.gguf", model)
     write(h, "a.run/checkpoints/step-00000015/SHA256SUMS", sums)
+
+
+def reseal(folder, name, data):
+    """A file of a checkpoint changed, and the sums made to fit."""
+    old = read(f"{folder}/{name}")
+    sums = read(f"{folder}/SHA256SUMS")
+    with open(f"{folder}/{name}", "wb") as f:
+        f.write(data)
+    with open(f"{folder}/SHA256SUMS", "wb") as f:
+        f.write(sums.replace(hashlib.sha256(old).hexdigest().encode(),
+                             hashlib.sha256(data).hexdigest().encode()))
+
+
+def flip(folder, name, at):
+    data = bytearray(read(f"{folder}/{name}"))
+    data[at] ^= 1
+    reseal(folder, name, bytes(data))
+
+
+def sampled(h):
+    write(h, "v.yaml", RECIPE.replace("every: 5", "every: 5, keep: 9"))
+    equal(train(h, "v.yaml", "-q").returncode, 0, "a run with all its checkpoints")
+    run = f"{h.path}/v.run"
+
+    def check(*words):
+        return h.run("verify", "v.run", *words, cwd=h.path)
+
+    p = check("--sample", "4", "--seed", "7")
+    drawn = [int(w) for w in p.out.splitlines()[0].split(": step ")[1].split()]
+    ok(p.returncode == 0 and len(set(drawn)) == 4 and drawn == sorted(drawn) and
+       all(1 <= s <= 20 for s in drawn), "steps are drawn", p.out + p.err)
+    equal(check("--sample", "4", "--seed", "7").out, p.out, "the same ones with that seed")
+    ok(len({check("--sample", "3").out for _ in range(3)}) > 1, "others without one")
+    # Each from the nearest checkpoint: never more than five steps are computed for one.
+    n = int(p.out.split("the bit (")[1].split()[0])
+    ok(n <= 20 and n >= 4, "it computes few steps", p.out)
+    p = check("--sample", "1", "--seed", "3", "--steps", "17..17")
+    has(p.out, "(2 steps computed again)", "from the checkpoint of step 15")
+    equal(sorted(map(int, check("--sample", "99").out.splitlines()[0].split(": step ")[1].split())),
+          list(range(1, 21)), "no more steps than there are")
+    p = check("--full")
+    ok(p.returncode == 0 and "20 steps computed again, from the texts" in p.out, "--full", p.err)
+    flip(f"{run}/checkpoints/step-00000010", "moments.safetensors", -61)
+    p = check("--full")
+    ok(p.returncode == 1 and "step 10: the checkpoint differs: the moments, first in v.output_norm"
+       ".weight, block 0 of 64 KiB, element 16" in p.err, "--full looks at moments", p.err)
+    p = check("--steps", "11..12")
+    ok(p.returncode == 1 and "step 12: the loss" in p.err and "the weights after step 15 differ" in p.err and
+       "block 0 of 64 KiB" in p.err, "a step from a forged checkpoint names a tensor", p.err)
+    flip(f"{run}/checkpoints/step-00000010", "moments.safetensors", -61)
+    text = read(f"{h.path}/text.txt")
+    for name, other, part in (("train", text.replace(b"cat", b"dog", 1), "train-0.safetensors"),
+                              ("held-out", text[:-2] + b"x\n", "held-out-0.safetensors"),
+                              ("shorter", text[:text.rindex(b"\n", 0, -1) + 1], "text.txt")):
+        write(h, "text.txt", other)
+        p = check("--full")
+        ok(p.returncode == 1 and part in p.err and ("document " in p.err or "documents" in p.err),
+           f"--full finds another text ({name})", p.err)
+    write(h, "text.txt", text)
+    for words in (("--full", "--sample", "1"), ("--bisect",), ("--sample", "-1"), ("v.run",)):
+        equal(check(*words).returncode, 2, f"verify {' '.join(words)}: wrong usage")
+
+
+def bisected(h):
+    def check(a="v.run", b="w.run"):
+        p = h.run("verify", "--bisect", a, b, cwd=h.path)
+        return p.returncode, p.out + p.err
+
+    def fresh():
+        shutil.rmtree(f"{h.path}/w.run", ignore_errors=True)
+        shutil.copytree(f"{h.path}/v.run", f"{h.path}/w.run")
+
+    fresh()
+    equal(check(), (0, "v.run and w.run: the same to the bit, up to step 20\n"), "equal runs")
+    # A bit of a weight that flips while it runs: after the checkpoint of step 10, which was good.
+    folder = f"{h.path}/w.run/checkpoints"
+    good = read(f"{folder}/step-00000010/model.gguf")
+    for step in (15, 20):
+        shutil.rmtree(f"{folder}/step-{step:08}")
+    flip(f"{folder}/step-00000010", "model.gguf", -64)
+    equal(train(h, "--resume", "w.run", "-q").returncode, 0, "it does not notice")
+    code, text = check()
+    ok(code == 1 and "step 10: the ledgers agree, but not the checkpoints" in text and
+       "of w.run: first in output_norm.weight, block 0 of 64 KiB, row 0, column 16" in text and
+       "of v.run: the weights are those" not in text, "a forged checkpoint", text)
+    reseal(f"{folder}/step-00000010", "model.gguf", good)
+    for a, b in (("v.run", "w.run"), ("w.run", "v.run")):
+        code, text = check(a, b)
+        ok(code == 1 and "step 11: the loss differs" in text and "v.run is right" in text and
+           "checkpoint of step 15 of w.run: first in token_embd.weight, block 0" in text,
+           "a bit that flipped in memory", text)
+    fresh()
+    flip(f"{folder}/step-00000015", "moments.safetensors", -61)
+    code, text = check()
+    ok(code == 1 and "step 15: the ledgers agree" in text and "checkpoint of step 15 of w.run: the "
+       "weights are those computed here, the moments, first in v.output_norm.weight, block 0" in
+       text and "v.run: the weights are those computed here, and so are the moments" in text,
+       "moments that differ", text)
+    fresh()
+    rows = lines(f"{h.path}/w.run/ledger.jsonl")
+    rows[8]["norm"] = rows[8]["norm"][:-1] + ("0" if rows[8]["norm"][-1] != "0" else "1")
+    write(h, "w.run/ledger.jsonl", chained(rows))
+    code, text = check()
+    ok(code == 1 and "step 8: the gradient's norm differs" in text and "v.run is right" in text and
+       "checkpoint of step 10 of w.run: the weights are those computed here" in text,
+       "a forged line", text)
+    equal(check("v.run", "v.run")[0], 0, "a run is equal to itself")
+    write(h, "x.yaml", read(f"{h.path}/v.yaml").decode().replace("rate: 0.01", "rate: 0.02"))
+    train(h, "x.yaml", "-q")
+    has(check("v.run", "x.run")[1], 'recipes differ: "  rate: 0.01" in v.run, "  rate: 0.02"',
+        "another recipe")
+    write(h, "other.txt", make_text(700).replace("cat", "dog"))
+    write(h, "x.yaml", read(f"{h.path}/v.yaml").decode().replace("text.txt", "other.txt"))
+    train(h, "x.yaml", "-q", "-o", "y.run")
+    has(check("v.run", "y.run")[1], "different texts: shards/train-0.safetensors", "another text")
+    for name in "wxy":
+        shutil.rmtree(f"{h.path}/{name}.run")
 
 
 def same_bits(h):
@@ -241,7 +405,8 @@ def tree(run):
     for folder, _, names in os.walk(run):
         for name in names:
             path = os.path.join(folder, name)
-            if name not in ("metrics.jsonl", "run.lock", "run.json"):
+            if name not in ("metrics.jsonl", "run.lock", "run.json") and not name.startswith(
+                    ("metrics.sqlite", "speed.")):
                 found[os.path.relpath(path, run)] = read(path)
     found["metrics"] = [{k: v for k, v in m.items() if k != "seconds"}
                         for m in lines(f"{run}/metrics.jsonl")]
@@ -262,7 +427,7 @@ def killed(h):
     t = time.monotonic()
     train(h, "k.yaml", "-q", "-t", "1")
     took = time.monotonic() - t
-    pick, n, moments = random.Random(), 0, []
+    pick, n, moments, sound, looked = random.Random(), 0, [], 0, 0
     while n < kills * 20:
         resume = os.path.exists(f"{h.path}/l.run/run.json")
         p = start(h, *(("--resume", "l.run") if resume else ("l.yaml",)), "-t",
@@ -278,12 +443,30 @@ def killed(h):
             p.send_signal(signal.SIGKILL)
             p.wait()
             n += 1
+            if os.path.exists(f"{h.path}/l.run/metrics.sqlite"):
+                db = sqlite3.connect(f"{h.path}/l.run/metrics.sqlite")
+                sound += db.execute("pragma integrity_check").fetchall() == [("ok",)]
+                looked += 1
+                db.close()
             moments.append(round(wait, 3))
     a, b = tree(f"{h.path}/k.run"), tree(f"{h.path}/l.run")
     ok(n >= kills / 2 and a.keys() == b.keys() and
        not [k for k in a if a[k] != b[k] and k != "recipe.yaml"],
        f"killed {n} times, a run ends with the same bytes",
        f"{[k for k in a if a[k] != b.get(k)]} {a.keys() ^ b.keys()} {moments}")
+    ok(sound == looked > 0, "every time the database could be read", f"{sound} of {looked}")
+    database(f"{h.path}/l.run", "and has what metrics.jsonl has in the end")
+    # Whatever became of it, a resumed run makes it anew.
+    for damage in (b"no database", None):
+        for name in ("metrics.sqlite-wal", "metrics.sqlite-shm"):
+            if os.path.exists(f"{h.path}/l.run/{name}"):
+                os.remove(f"{h.path}/l.run/{name}")
+        if damage is None:
+            os.remove(f"{h.path}/l.run/metrics.sqlite")
+        else:
+            write(h, "l.run/metrics.sqlite", damage * 999)
+        equal(train(h, "--resume", "l.run", "-q").returncode, 0, "a lost database")
+        database(f"{h.path}/l.run", "is made anew")
     shutil.rmtree(f"{h.path}/k.run")
 
 
@@ -445,8 +628,70 @@ def bad_recipes(h):
         ok(not os.path.exists(f"{h.path}/e.run/run.json"), "no run came of it")
     write(h, "e.yaml", "- 1\n")
     has(train(h, "e.yaml").err, "a mapping of keys is wanted", "a list is no recipe")
-    write(h, "e.yaml", "a: &a [*a]\n? [b]\n: c\n")
-    equal(train(h, "e.yaml").returncode, 3, "nodes in a circle")
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{c}: &{c} [{', '.join(9 * ['*' + chr(ord(c) - 1)])}]\n" for c in "bcdefgh")
+    for text, part in (("a: &a [*a]\n? [b]\n: c\n", "e.yaml:1: an anchor"),
+                       (bomb, "e.yaml:1: an anchor"),
+                       (RECIPE + "name: *x\n", "an anchor or an alias"),
+                       (RECIPE.replace("steps: 20", "steps: !!int 20"), "e.yaml:15: a tag"),
+                       ("%YAML 1.1\n---\n" + RECIPE, "e.yaml:1: a directive"),
+                       (RECIPE + "---\n" + RECIPE, "e.yaml:22: a second document"),
+                       (RECIPE + "...\nsteps: 3\n", "a second document"),
+                       ("[" * 100000, "e.yaml:1: deeper"), ("{a: " * 100000, "e.yaml:1: deeper"),
+                       ("- " * 100000, "e.yaml:1: deeper"), ("a: [" + "1," * 400000, "longer than"),
+                       ("? " * 50000, "e.yaml:1: deeper"),
+                       ("#" * 2000000, "larger than the 1048576 bytes"),
+                       (RECIPE.replace("steps: 20", "steps: 2\0000"), "e.yaml:15"),
+                       (RECIPE.encode() + b"name: \xff\n", "e.yaml:22: not YAML")):
+        write(h, "e.yaml", text)
+        t = time.monotonic()
+        p = train(h, "e.yaml", "-o", "e.run")
+        ok(p.returncode == 3 and part in p.err and time.monotonic() - t < 5,
+           f"{text[:24]!r}: {part}", p.err)
+    write(h, "e.yaml", "---\n" + RECIPE + "...\n")
+    equal(train(h, "e.yaml", "--dry-run").returncode, 0, "marks around the one document")
+    every_key(h)
+
+
+def every_key(h):
+    """Each key of the copy that a run keeps, with values of the wrong kind and range."""
+    copy, section, bad, n = read(f"{h.path}/a.run/recipe.yaml").decode().splitlines(), "", [], 0
+    for i, line in enumerate(copy):
+        if not line.startswith((" ", "-")):
+            section = line.split(":")[0]
+        key, value = line.strip("- ").split(":", 1)
+        lead, value = line[:line.index(":") + 1] + " ", value.strip()
+        if value == "":
+            continue
+        name = key if section in (key, "data") else f"{section}.{key}"
+        wrong = ["[1]", "{a: 1}", "[]"]
+        if value[0] in "0123456789":
+            wrong += ["-1", "1e300", "x", "'1'", "", "~", "0x10", "nan", ".inf", "1 2", "1_000",
+                      "99999999999999999999999999"]
+            if "." not in value and name.split(".")[-1] not in (
+                    "deviation", "rope_base", "rate", "decay", "clip", "weight", "final"):
+                wrong += ["1.5", "1e1"]
+        elif value[0] != '"':  # a flag, a choice
+            wrong += ["", "yes", "nothing", "1"]
+        for w in wrong:
+            write(h, "e.yaml", "\n".join(copy[:i] + [lead + w] + copy[i + 1:]) + "\n")
+            p = train(h, "e.yaml", "--dry-run")
+            n += 1
+            if p.returncode != 3 or f"e.yaml:{i + 1}: {name}" not in p.err:
+                bad.append((lead + w, p.returncode, p.err))
+    ok(n > 300 and not bad, f"{n} wrong values are named with line and key", bad[:9])
+
+
+def peak_of(p):
+    """The largest resident size of a process (rusage would have this one's, too)."""
+    most = 0
+    while p.poll() is None:
+        with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+            for line in f:
+                if line.startswith("VmHWM:"):
+                    most = max(most, int(line.split()[1]) * 1024)
+        time.sleep(0.0005)
+    return most
 
 
 def plans(h):
@@ -456,11 +701,71 @@ def plans(h):
     for part in ("parameters     33024", "tokens of", "FLOP a step",
                  "memory", "s a step"):
         has(p.out, part, f"--dry-run says: {part}")
+    plan = h.json("train", "a.yaml", "--dry-run", "--json", cwd=h.path)
+    equal((plan["parameters"], plan["steps"], plan["step_tokens"], plan["micro_batches"]),
+          (33024, 20, 192, 3), "--dry-run --json")
+    ok(plan["step_seconds"] > 0 and 0 < plan["share_of_peak"] < 1.2 and
+       abs(plan["seconds"] - 20 * plan["step_seconds"]) < 1e-9, "a probe's time", plan)
+    for name, text in (("small", RECIPE), ("wide", RECIPE.replace("n_embd: 32", "n_embd: 256")),
+                       ("deep", RECIPE.replace("n_layer: 2", "n_layer: 12").replace(
+                           "context: 32", "context: 128"))):
+        write(h, "m.yaml", text.replace("threads: 1\n", ""))
+        for threads in ("1", "3"):
+            said = h.json("train", "m.yaml", "--dry-run", "--json", "-t", threads,
+                          cwd=h.path)["memory_bytes"]
+            p = start(h, "m.yaml", "-q", "-t", threads)
+            took = peak_of(p)
+            shutil.rmtree(f"{h.path}/m.run")
+            ok(abs(said / took - 1) < 0.1, f"memory of a {name} run, {threads} threads",
+               f"{said / 1e6:.1f} MB said, {took / 1e6:.1f} taken")
     for words in ((), ("a.yaml", "--resume", "a.run"), ("--status",), ("x", "y"),
+                  ("a.yaml", "--json"),
                   ("--resume", "a.run", "--dry-run"), ("a.yaml", "-t", "-1")):
         equal(train(h, *words).returncode, 2, f"train {' '.join(words)}: wrong usage")
     equal(train(h, "--resume", "nothing").returncode, 2, "no such run")
     has(h.run("train", "--help").out, "examples:", "train --help")
+
+
+def large(h):
+    """Shards of a text that is larger than the memory that is taken; and killed meanwhile."""
+    text = make_text(10000).encode()
+    with open(f"{h.path}/big.txt", "wb") as f:
+        for _ in range(100):
+            f.write(text)
+    size = os.path.getsize(f"{h.path}/big.txt")
+    write(h, "big.yaml", RECIPE.replace("text.txt", "big.txt").replace("0.1}", "0.0001}").replace(
+        "steps: 20", "steps: 4"))
+    p = start(h, "big.yaml", "-q", "-t", "1")
+    peak = peak_of(p)
+    ok(p.returncode == 0 and peak < 50e6 < 2 * size, f"{2 * size / 1e6:.0f} MB of tokens, "
+       "made in less than 50 MB", f"{peak / 1e6:.1f} MB")
+    pick, n = random.Random(), 0
+    for _ in range(6):
+        p = start(h, "big.yaml", "-q", "-t", "1", "-o", "big2.run")
+        time.sleep(pick.uniform(0.01, 0.6))
+        n += p.poll() is None and not os.path.exists(f"{h.path}/big2.run/run.json")
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        if os.path.exists(f"{h.path}/big2.run/run.json"):
+            shutil.rmtree(f"{h.path}/big2.run")
+    p = train(h, "big.yaml", "-q", "-t", "1", "-o", "big2.run")
+    ok(p.returncode == 0 and n > 0 and tree(f"{h.path}/big.run") == tree(f"{h.path}/big2.run"),
+       f"killed {n} times while shards are made, the same bytes come of it", p.err)
+    equal(sorted(os.listdir(f"{h.path}/big2.run/shards")),
+          ["held-out-0.safetensors", "train-0.safetensors"], "and nothing else is left")
+    for name in ("big.run", "big2.run"):
+        shutil.rmtree(f"{h.path}/{name}")
+    os.remove(f"{h.path}/big.txt")
+
+
+def live(h):
+    """One line on a terminal, drawn over itself."""
+    t = h.terminal("train", f"{h.path}/a.yaml", "-o", f"{h.path}/t.run", size=(24, 120))
+    seen = t.wait_for(r"\rstep 19/20  loss \d\.\d{4}  \d+ tokens/s  \d+% of FMA peak  \d+ s left")
+    ok(seen is not None, "the live line: step, loss, speed, share of the peak, time left", t.text)
+    has(t.finish(), "step 20  loss", "and what stays")
+    equal(t.status, 0, "a run on a terminal")
+    shutil.rmtree(f"{h.path}/t.run")
 
 
 def main():
@@ -468,8 +773,9 @@ def main():
         tiny_model.write(f"{h.path}/bytes.gguf", "abc")
         write(h, "text.txt", make_text(700))
         write(h, "a.yaml", RECIPE)
-        for part in (first, ledger, verified, same_bits, killed, stopped, full_disk, not_a_number,
-                     held_out_loss, bad_recipes, plans, flipped):
+        for part in (first, ledger, verified, sampled, bisected, same_bits, killed, stopped, full_disk, not_a_number,
+                     held_out_loss, bad_recipes, plans,
+                     large, live, flipped):
             part(h)
     kit.done()
 

@@ -1,0 +1,136 @@
+/* run_plan.c - what a run will take: reckoned, and measured by a part of it. */
+#include "train/run_parts.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Floats of all tensors, and of those that products read for every token. */
+static void count_weights(const struct glass_run *run, int64_t *all, int64_t *matrices) {
+    const struct config *c = &run->model->config;
+    *all = run->model->n_params;
+    *matrices = c->n_embd * c->n_vocab; /* the head's */
+    int64_t q = c->n_head * c->head_dim, kv = c->n_head_kv * c->head_dim;
+    *matrices += c->n_layer * c->n_embd * (2 * q + 2 * kv);
+    *matrices += c->n_layer * c->n_embd * c->n_ff * (c->family.gated ? 3 : 2);
+}
+
+static size_t shards_bytes(const struct shard *s, int64_t n) {
+    size_t bytes = 0;
+    for (int64_t i = 0; i < n; i++)
+        bytes += (size_t)s[i].n_tokens * (size_t)s[i].token_bytes +
+                 (size_t)s[i].n_documents * sizeof(int64_t);
+    return bytes;
+}
+
+void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
+    /* The program, its libraries' and its threads' own; measured (docs/training.md). */
+    const size_t program_bytes = (size_t)6 << 20;
+    const struct recipe *r = &run->recipe;
+    const struct config *c = &run->model->config;
+    int64_t matrices, tokens = r->context * r->sequences;
+    *out = (glass_run_plan){.folder = run->folder,
+                            .n_steps = r->steps,
+                            .n_context = r->context,
+                            .n_batch_tokens = tokens,
+                            .n_micro = r->sequences / r->micro,
+                            .n_threads = run->n_threads};
+    count_weights(run, &out->n_params, &matrices);
+    size_t shards = shards_bytes(run->shards, run->n_shards) +
+                    shards_bytes(run->held_out, run->n_held_out);
+    for (int64_t i = 0; i < run->n_shards + run->n_held_out; i++) {
+        bool train = i < run->n_shards;
+        const struct shard *s = train ? &run->shards[i] : &run->held_out[i - run->n_shards];
+        *(train ? &out->n_tokens : &out->held_out_tokens) += s->n_rows;
+        *(train ? &out->text_bytes : &out->held_out_bytes) += s->n_bytes;
+        if (train) out->n_documents += s->n_documents;
+    }
+    out->epochs = (double)r->steps * (double)r->sequences / (double)run->loader.n_places;
+    out->step_flops =
+        (double)tokens *
+        (6.0 * (double)matrices +
+         12.0 * (double)(c->n_layer * c->n_head * c->head_dim) * (double)r->context / 2);
+    out->memory_bytes = trainer_bytes(run->model, &run->sizes) + shards + program_bytes +
+                        (run->fresh ? 0 : run->model->weight_bytes) + run_sample_bytes(run);
+    out->checkpoint_bytes = 3 * (size_t)out->n_params * sizeof(float);
+}
+
+/* ---- the probe ---- */
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The largest resident size of this process so far; 0 where the system does not say. */
+static size_t peak_bytes(void) {
+    char line[128];
+    long kilobytes = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "VmHWM: %ld", &kilobytes) == 1) break;
+    if (file != NULL) fclose(file);
+    return (size_t)kilobytes << 10;
+}
+
+/* What a run takes that the probe does not: sums of more micro-batches than one, pages of
+ * shards, pictures and the database. */
+static size_t unprobed_bytes(const struct glass_run *run) {
+    const size_t pictures = (size_t)3 << 20; /* measured (docs/training.md) */
+    const size_t page = (size_t)64 << 10;    /* as much is mapped where one byte is read */
+    const struct recipe *r = &run->recipe;
+    size_t levels = 0, held_out = 0, bytes = pictures, floats;
+    while ((r->sequences / r->micro) >> levels) levels++;
+    floats = (size_t)trainer_params(run->trainer)->n_floats;
+    bytes += (levels - 1) * floats * sizeof(float);
+    size_t train = shards_bytes(run->shards, run->n_shards);
+    double read = (double)r->steps * (double)r->sequences * (double)page;
+    held_out = shards_bytes(run->held_out, run->n_held_out);
+    return bytes + (read < (double)train ? (size_t)read : train) + held_out;
+}
+
+static glass_status check_room(const glass_run *run) {
+    glass_run_plan plan;
+    size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    glass_run_get_plan(run, &plan);
+    if (plan.memory_bytes <= room) return GLASS_OK;
+    return fail(
+        GLASS_NO_MEMORY,
+        "such a run takes up to %.1f GB, and this machine has %.1f: make batch.micro "
+        "smaller, or the model",
+        1e-9 * (double)plan.memory_bytes, 1e-9 * (double)room);
+}
+
+static glass_status probe_steps(glass_run *run, double *seconds) {
+    const struct recipe *r = &run->recipe;
+    struct optimizer_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
+    double add = 0;
+    float norm;
+    loader_samples(&run->loader, 0, r->micro);
+    for (int i = 0; i < 3; i++) { /* the first one meets cold memory */
+        double start = now(), took;
+        trainer_drop(run->trainer); /* each is the first of a step */
+        TRY(trainer_add(run->trainer, &run->loader.batch,
+                        1.0F / (float)(r->context * r->sequences), run->losses));
+        took = now() - start;
+        if (i == 1 || took < add) add = took;
+    }
+    double start = now();
+    TRY(trainer_step(run->trainer, &o, &norm));
+    *seconds = add * (double)(r->sequences / r->micro) + (now() - start);
+    return GLASS_OK;
+}
+
+glass_status glass_run_probe(glass_run *run, double *seconds, size_t *memory_bytes) {
+    *seconds = 0;
+    *memory_bytes = 0;
+    if (!run->dry) return fail(GLASS_USAGE, "only a dry run can be probed");
+    TRY(check_room(run));
+    if (run->trainer == NULL) TRY(run_start_trainer(run));
+    TRY(probe_steps(run, seconds));
+    if (run->recipe.sample_every > 0) TRY(run_sample(run));
+    *memory_bytes = peak_bytes();
+    if (*memory_bytes > 0) *memory_bytes += unprobed_bytes(run);
+    return GLASS_OK;
+}
