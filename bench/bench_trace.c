@@ -62,9 +62,7 @@ static void put_start(struct corpus *c) {
 
 static void write_corpus(struct corpus *c, const char *path) {
     check(buf_append(&c->starts, &c->n, sizeof c->n));
-    struct shard s = {.owned_tokens = c->tokens.data,
-                      .owned_starts = c->starts.data,
-                      .tokens = (const uint8_t *)c->tokens.data,
+    struct shard s = {.tokens = (const uint8_t *)c->tokens.data,
                       .starts = (const uint8_t *)c->starts.data,
                       .token_bytes = 2,
                       .n_tokens = c->n,
@@ -73,7 +71,8 @@ static void write_corpus(struct corpus *c, const char *path) {
     check(shard_write(&s, path));
     printf("%s: %lld tokens, %lld documents\n", path, (long long)c->n,
            (long long)c->n_documents);
-    shard_clear(&s);
+    buf_free(&c->tokens);
+    buf_free(&c->starts);
 }
 
 static void put_document(struct corpus *c, const glass_tokenizer *t, const char *text,
@@ -124,18 +123,6 @@ static void make_shard(const char *out, const char *vocabulary, char **files, in
     glass_tokenizer_close(t);
 }
 
-static int64_t start_of(const struct shard *s, int64_t d) {
-    int64_t x;
-    memcpy(&x, s->starts + 8 * (size_t)d, sizeof x);
-    return x;
-}
-
-static int32_t token_of(const struct shard *s, int64_t i) {
-    uint16_t x;
-    memcpy(&x, s->tokens + 2 * (size_t)i, sizeof x);
-    return x;
-}
-
 static void open_shard(struct shard *s, const char *path) {
     check(shard_open(s, path, NULL));
     if (s->token_bytes != 2) check(fail(GLASS_BAD_INPUT, "%s: not of 16 bits", path));
@@ -146,15 +133,15 @@ static void mix(const char *out, int64_t n, const char *path) {
     struct shard s;
     open_shard(&s, path);
     check(buf_reserve(&c.tokens, 2 * (size_t)n + 65536));
-    int32_t end = token_of(&s, 0);
+    int32_t end = shard_token(&s, 0);
     while (c.n < n) {
         int64_t length = 50 + (int64_t)draw(1500), from = c.n;
         put_start(&c);
         put_token(&c, end);
         while (c.n - from < length) {
             int64_t take = 1 + (int64_t)draw(12), at = (int64_t)draw((uint64_t)s.n_tokens);
-            for (; take > 0 && at < s.n_tokens && token_of(&s, at) != end; take--, at++)
-                put_token(&c, token_of(&s, at));
+            for (; take > 0 && at < s.n_tokens && shard_token(&s, at) != end; take--, at++)
+                put_token(&c, shard_token(&s, at));
         }
         put_token(&c, end);
     }
@@ -279,9 +266,9 @@ static void compare_all(void *context, const struct member *me) {
     int64_t begin, end;
     team_share(me, p->s.n_documents, 1, &begin, &end);
     for (int64_t d = begin; d < end; d++) {
-        int64_t from = start_of(&p->s, d), to = start_of(&p->s, d + 1);
+        int64_t from = shard_start(&p->s, d), to = shard_start(&p->s, d + 1);
         for (int64_t i = from; i < to; i++)
-            for (int64_t w = p->first[token_of(&p->s, i)]; w >= 0; w = p->list[w].next) {
+            for (int64_t w = p->first[shard_token(&p->s, i)]; w >= 0; w = p->list[w].next) {
                 struct wanted *x = &p->list[w];
                 if (x->n > to - i ||
                     memcmp(p->s.tokens + 2 * (size_t)i, x->tokens, 2 * (size_t)x->n) != 0)
@@ -296,7 +283,7 @@ static void choose(struct proof *p) {
     for (int64_t w = 0; w < p->n; w++) {
         struct wanted *x = &p->list[w];
         int64_t d = (int64_t)draw((uint64_t)p->s.n_documents);
-        int64_t from = start_of(&p->s, d), to = start_of(&p->s, d + 1);
+        int64_t from = shard_start(&p->s, d), to = shard_start(&p->s, d + 1);
         int64_t at = from + (int64_t)draw((uint64_t)(to - from));
         x->n = 1 + (int64_t)draw(draw(2) == 0 ? 6 : LONGEST);
         if (x->n > to - at) x->n = to - at;
@@ -304,7 +291,7 @@ static void choose(struct proof *p) {
         x->changed = w >= p->n / 2;
         if (x->changed) /* to a token from elsewhere, so that some stand somewhere else */
             x->tokens[draw((uint64_t)x->n)] =
-                (uint16_t)token_of(&p->s, (int64_t)draw((uint64_t)p->s.n_tokens));
+                (uint16_t)shard_token(&p->s, (int64_t)draw((uint64_t)p->s.n_tokens));
         x->next = p->first[x->tokens[0]];
         p->first[x->tokens[0]] = w;
     }

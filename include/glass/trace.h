@@ -109,7 +109,8 @@ typedef struct glass_trace_read {
 
 /* What is recorded of a document; each may be NULL. */
 typedef struct glass_trace_record {
-    const char *title, *origin, *license, *author;
+    const char *title, *origin, *url, *license, *author;
+    const char *made_by; /* "person", "model:NAME" */
 } glass_trace_record;
 
 typedef struct glass_trace_place {

@@ -51,6 +51,7 @@ static void print_document(const glass_trace_place *p) {
            (long long)p->in_shard, p->shard);
     print_field(", licence ", p->record.license);
     print_field(", by ", p->record.author);
+    print_field(", made by ", p->record.made_by);
     print_field(", from ", p->record.origin);
 }
 
@@ -140,7 +141,9 @@ static glass_status json_place(struct buf *b, const glass_trace_info *info,
     TRY(json_text(b, "title", p->record.title));
     TRY(json_text(b, "license", p->record.license));
     TRY(json_text(b, "author", p->record.author));
+    TRY(json_text(b, "made_by", p->record.made_by));
     TRY(json_text(b, "origin", p->record.origin));
+    TRY(json_text(b, "url", p->record.url));
     TRY(json_text(b, "before", p->before));
     TRY(json_text(b, "span", p->span));
     TRY(json_text(b, "after", p->after));

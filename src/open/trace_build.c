@@ -104,12 +104,6 @@ fail:
 
 /* ---- the plan ---- */
 
-static int64_t shard_start(const struct shard *s, int64_t d) {
-    int64_t start;
-    memcpy(&start, s->starts + (size_t)d * sizeof start, sizeof start);
-    return start;
-}
-
 static glass_status open_shards(struct trace_building *b) {
     struct buf list = {0};
     const char zeros[TRACE_RECORD] = {0};

@@ -118,7 +118,9 @@ static glass_status put_document(struct buf *b, const glass_trace_place *p) {
     TRY(put_field(b, "licence",
                   p->record.license != NULL ? p->record.license : "not recorded"));
     TRY(put_field(b, "author", p->record.author));
-    return put_field(b, "from", p->record.origin);
+    TRY(put_field(b, "made by", p->record.made_by));
+    TRY(put_field(b, "from", p->record.origin));
+    return put_field(b, "at", p->record.url);
 }
 
 static glass_status put_reads(struct buf *b, const glass_trace *t,

@@ -97,6 +97,22 @@ static glass_status copy_value(const char **out, const json_t *record, const cha
     return copy(context, out, json_string_value(value), json_string_length(value));
 }
 
+/* "SOURCE PATH" */
+static glass_status copy_origin(const char **out, const json_t *record, copier copy,
+                                void *context) {
+    const char *source = json_string_value(json_object_get(record, "source"));
+    const char *path = json_string_value(json_object_get(record, "path"));
+    struct buf b = {0};
+    *out = NULL;
+    if (source == NULL) return GLASS_OK;
+    glass_status status = buf_text(&b, source);
+    if (status == GLASS_OK && path != NULL && path[0] != '\0')
+        status = buf_printf(&b, " %s", path);
+    if (status == GLASS_OK) status = copy(context, out, b.data, b.len);
+    buf_free(&b);
+    return status;
+}
+
 glass_status trace_records_get(glass_trace_record *out, const struct trace_records *r,
                                int64_t shard, int64_t document, copier copy,
                                void *context) {
@@ -116,12 +132,14 @@ glass_status trace_records_get(glass_trace_record *out, const struct trace_recor
                     (long long)document + 1);
     }
     status = copy_value(&out->title, record, "title", copy, context);
+    if (status == GLASS_OK) status = copy_origin(&out->origin, record, copy, context);
+    if (status == GLASS_OK) status = copy_value(&out->url, record, "url", copy, context);
     if (status == GLASS_OK)
-        status = copy_value(&out->origin, record, "origin", copy, context);
-    if (status == GLASS_OK)
-        status = copy_value(&out->license, record, "license", copy, context);
+        status = copy_value(&out->license, record, "licence", copy, context);
     if (status == GLASS_OK)
         status = copy_value(&out->author, record, "author", copy, context);
+    if (status == GLASS_OK)
+        status = copy_value(&out->made_by, record, "made_by", copy, context);
     json_decref(record);
     return status;
 }

@@ -1,9 +1,10 @@
 /* trace_record.h - what is recorded of a document: title, origin, licence, author.
  *
  * The records of a shard NAME.safetensors are the lines of NAME.documents.jsonl beside it, one
- * JSON object for each of its documents in their order, with the keys "title", "origin",
- * "license" and "author", each a text or left out; other keys are not looked at. A line that
- * says {} says nothing. Without such a file the documents have no records. */
+ * for each of its documents in their order: JSON objects as data/record.h has them. Of these
+ * "title", "source" and "path" (which give the origin), "url", "licence", "author" and "made_by"
+ * are told, each a text or left out. Without such a file the documents have no records.
+ */
 #ifndef OPEN_TRACE_RECORD_H
 #define OPEN_TRACE_RECORD_H
 
@@ -17,7 +18,7 @@ glass_status trace_records_open(struct trace_records **out, const char *const *p
                                 const int64_t *n_documents, int64_t n);
 void trace_records_close(struct trace_records *r);
 
-/* Texts are allocated by `alloc` in one piece each. GLASS_BAD_INPUT: the line is no JSON
+/* Texts are copied by `copy`, which the caller frees. GLASS_BAD_INPUT: the line is no JSON
  * object. */
 glass_status trace_records_get(glass_trace_record *out, const struct trace_records *r,
                                int64_t shard, int64_t document,

@@ -293,14 +293,16 @@ def canary(h, n_steps):
 
 
 def records(h):
-    lines = [{"title": f"title {i}", "license": "CC0-1.0" if i % 2 else "GPL-2+",
-              "author": f"<b>author {i}</b>", "origin": f"https://x/{i}"} for i in range(150)]
+    lines = [{"source": f"file:{i}", "path": "x" if i % 2 else "", "title": f"title {i}",
+              "url": f"https://x/{i}", "licence": "CC0-1.0" if i % 2 else "GPL-2+",
+              "author": f"<b>author {i}</b>", "made_by": "person"} for i in range(150)]
     path = write(h, "a.run/shards/train-0.documents.jsonl",
                  "".join(json.dumps(x) + "\n" for x in lines))
     p = h.json("trace", "a.run", CANARY, "--json", cwd=h.path)
     place = p["spans"][0]["places"][0]
-    equal([place[k] for k in ("title", "license", "author", "origin")],
-          list(lines[77][k] for k in ("title", "license", "author", "origin")), "the record")
+    equal([place[k] for k in ("title", "license", "author", "origin", "url", "made_by")],
+          ["title 77", "CC0-1.0", "<b>author 77</b>", "file:77 x", "https://x/77", "person"],
+          "the record")
     equal(p["documents"][0]["title"], "title 77", "of the most relevant document")
     p = h.run("trace", "a.run", f"<i>{CANARY}</i>\x1b[31m", "--html", "t.html", cwd=h.path)
     html = read(f"{h.path}/t.html").decode()
