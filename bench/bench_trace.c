@@ -9,15 +9,14 @@
  *   bench_trace ask INDEX [TEXT-FILE] [RUNS]
  *       milliseconds for answers of 458 tokens, documents fetched and ranked: pieces of the text,
  *       or stretches of 2 to 20 tokens from the index itself with a random token between
- *   bench_trace prove INDEX SHARD [N] [SEED]
- *       N (1000) random stretches of the shard and as many with one token changed: all their
- *       places, by the index (which is of this shard alone) and by comparing at every token */
+ *   bench_trace prove INDEX N SEED SHARD ...
+ *       N random stretches of the shards, which the index is of in this order, and as many with
+ *       one token changed: all their places, by the index and by comparing at every token */
 #include "base/path.h"
 #include "base/team.h"
 #include "glass/trace.h"
 #include "train/shard.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,18 +240,30 @@ enum { LONGEST = 64 };
 struct wanted {
     uint16_t tokens[LONGEST];
     int64_t n;
-    bool changed;
-    atomic_int_fast64_t count;
-    atomic_uint_fast64_t sum; /* of a hash of each place: the same set gives the same sum */
-    int64_t next;             /* of those that begin with the same token */
+    int64_t count;
+    uint64_t sum; /* of a hash of each place: the same set gives the same sum */
+    int64_t next; /* of those whose first two tokens have the same key */
 };
 
+enum { SHARDS = 64 };
+
 struct proof {
-    struct shard s;
+    struct shard shards[SHARDS];
+    int n_shards;
+    const struct shard *now; /* that is being compared */
+    int64_t document;        /* its first, counted through all */
     struct wanted *list;
     int64_t n;
-    int64_t *first; /* (65536) */
+    int64_t *first;           /* (65536) by key */
+    struct wanted *found[64]; /* of each member, (n): its counts and sums */
 };
+
+/* Of a stretch's first two tokens. */
+static uint32_t key_of(const uint8_t *tokens) {
+    uint32_t pair;
+    memcpy(&pair, tokens, sizeof pair);
+    return pair * 2654435761u >> 16;
+}
 
 static uint64_t hash_place(int64_t document, int64_t offset) {
     uint64_t x = (uint64_t)document * 0x9e3779b97f4a7c15u ^ (uint64_t)offset;
@@ -263,69 +274,92 @@ static uint64_t hash_place(int64_t document, int64_t offset) {
 /* Compares every stretch at every token of this member's documents. */
 static void compare_all(void *context, const struct member *me) {
     struct proof *p = context;
+    const struct shard *s = p->now;
     int64_t begin, end;
-    team_share(me, p->s.n_documents, 1, &begin, &end);
+    team_share(me, s->n_documents, 1, &begin, &end);
     for (int64_t d = begin; d < end; d++) {
-        int64_t from = shard_start(&p->s, d), to = shard_start(&p->s, d + 1);
-        for (int64_t i = from; i < to; i++)
-            for (int64_t w = p->first[shard_token(&p->s, i)]; w >= 0; w = p->list[w].next) {
-                struct wanted *x = &p->list[w];
-                if (x->n > to - i ||
-                    memcmp(p->s.tokens + 2 * (size_t)i, x->tokens, 2 * (size_t)x->n) != 0)
+        int64_t from = shard_start(s, d), to = shard_start(s, d + 1);
+        for (int64_t i = from; i + 1 < to; i++) {
+            const uint8_t *here = s->tokens + 2 * (size_t)i;
+            for (int64_t w = p->first[key_of(here)]; w >= 0; w = p->list[w].next) {
+                const struct wanted *x = &p->list[w];
+                if (x->n > to - i || memcmp(here, x->tokens, 2 * (size_t)x->n) != 0)
                     continue;
-                atomic_fetch_add(&x->count, 1);
-                atomic_fetch_add(&x->sum, hash_place(d, i - from));
+                p->found[me->i][w].count++;
+                p->found[me->i][w].sum += hash_place(p->document + d, i - from);
             }
+        }
     }
 }
 
 static void choose(struct proof *p) {
     for (int64_t w = 0; w < p->n; w++) {
+        const struct shard *s = &p->shards[draw((uint64_t)p->n_shards)];
         struct wanted *x = &p->list[w];
-        int64_t d = (int64_t)draw((uint64_t)p->s.n_documents);
-        int64_t from = shard_start(&p->s, d), to = shard_start(&p->s, d + 1);
-        int64_t at = from + (int64_t)draw((uint64_t)(to - from));
-        x->n = 1 + (int64_t)draw(draw(2) == 0 ? 6 : LONGEST);
+        int64_t d = (int64_t)draw((uint64_t)s->n_documents);
+        int64_t from = shard_start(s, d), to = shard_start(s, d + 1);
+        int64_t at = from + (int64_t)draw((uint64_t)(to - from - 1));
+        x->n = 2 + (int64_t)draw(draw(2) == 0 ? 6 : LONGEST - 1);
         if (x->n > to - at) x->n = to - at;
-        memcpy(x->tokens, p->s.tokens + 2 * (size_t)at, 2 * (size_t)x->n);
-        x->changed = w >= p->n / 2;
-        if (x->changed) /* to a token from elsewhere, so that some stand somewhere else */
+        memcpy(x->tokens, s->tokens + 2 * (size_t)at, 2 * (size_t)x->n);
+        if (w >=
+            p->n / 2) /* to a token from elsewhere, so that some stand somewhere else */
             x->tokens[draw((uint64_t)x->n)] =
-                (uint16_t)shard_token(&p->s, (int64_t)draw((uint64_t)p->s.n_tokens));
-        x->next = p->first[x->tokens[0]];
-        p->first[x->tokens[0]] = w;
+                (uint16_t)shard_token(s, (int64_t)draw((uint64_t)s->n_tokens));
+        uint32_t key = key_of((const uint8_t *)x->tokens);
+        x->next = p->first[key];
+        p->first[key] = w;
     }
 }
 
-static int prove(const char *index, const char *shard, int64_t n) {
-    struct proof p = {.n = 2 * n};
+/* Whether the index gives exactly these places. */
+static bool same_places(const glass_trace *trace, struct wanted *x, int64_t *n_places) {
+    glass_trace_at *list;
+    int32_t ids[LONGEST];
+    int64_t count;
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < x->n; i++) ids[i] = x->tokens[i];
+    check(glass_trace_count(trace, &count, ids, x->n));
+    check(glass_trace_find(trace, &list, n_places, ids, x->n, -1));
+    for (int64_t i = 0; i < *n_places; i++)
+        sum += hash_place(list[i].document, list[i].offset);
+    glass_free(list);
+    return count == x->count && *n_places == x->count && sum == x->sum;
+}
+
+static int prove(const char *index, int64_t n, char **shards, int n_shards) {
+    struct proof p = {.n = 2 * n, .n_shards = n_shards};
     glass_trace *trace;
     int64_t wrong = 0, places = 0, none = 0;
     check(glass_trace_open(&trace, index));
-    open_shard(&p.s, shard);
+    for (int i = 0; i < n_shards; i++) open_shard(&p.shards[i], shards[i]);
     check(mem_alloc_zero(&p.list, (size_t)p.n, sizeof *p.list));
     check(mem_alloc(&p.first, 65536, sizeof *p.first));
     for (int i = 0; i < 65536; i++) p.first[i] = -1;
     choose(&p);
+    int n_threads = team_default_threads() < 64 ? team_default_threads() : 64;
+    for (int i = 0; i < n_threads; i++)
+        check(mem_alloc_zero(&p.found[i], (size_t)p.n, sizeof *p.found[i]));
     double start = now();
-    team_run(team_default_threads(), compare_all, &p);
+    for (int i = 0; i < n_shards; i++) {
+        p.now = &p.shards[i];
+        team_run(n_threads, compare_all, &p);
+        p.document += p.shards[i].n_documents;
+    }
     double compared = now() - start;
+    for (int i = 0; i < n_threads; i++) {
+        for (int64_t w = 0; w < p.n; w++) {
+            p.list[w].count += p.found[i][w].count;
+            p.list[w].sum += p.found[i][w].sum;
+        }
+        mem_free(p.found[i]);
+    }
     start = now();
     for (int64_t w = 0; w < p.n; w++) {
-        struct wanted *x = &p.list[w];
-        glass_trace_at *list;
-        int32_t ids[LONGEST];
-        int64_t n_list, count;
-        uint64_t sum = 0;
-        for (int64_t i = 0; i < x->n; i++) ids[i] = x->tokens[i];
-        check(glass_trace_count(trace, &count, ids, x->n));
-        check(glass_trace_find(trace, &list, &n_list, ids, x->n, -1));
-        for (int64_t i = 0; i < n_list; i++)
-            sum += hash_place(list[i].document, list[i].offset);
-        wrong += count != x->count || n_list != x->count || sum != x->sum;
-        places += n_list;
-        none += x->count == 0;
-        glass_free(list);
+        int64_t n_places;
+        wrong += !same_places(trace, &p.list[w], &n_places);
+        places += n_places;
+        none += p.list[w].count == 0;
     }
     printf(
         "%lld stretches and %lld changed ones: %lld places, %lld stand nowhere; %lld wrong "
@@ -333,7 +367,7 @@ static int prove(const char *index, const char *shard, int64_t n) {
         (long long)n, (long long)n, (long long)places, (long long)none, (long long)wrong,
         compared, now() - start);
     glass_trace_close(trace);
-    shard_clear(&p.s);
+    for (int i = 0; i < n_shards; i++) shard_clear(&p.shards[i]);
     mem_free(p.list);
     mem_free(p.first);
     return wrong == 0 ? 0 : 1;
@@ -350,9 +384,9 @@ int main(int argc, char **argv) {
     } else if (strcmp(what, "ask") == 0 && argc >= 3) {
         ask(argv[2], argc > 3 && argv[3][0] != '\0' ? argv[3] : NULL,
             argc > 4 ? (int)strtol(argv[4], NULL, 10) : 100);
-    } else if (strcmp(what, "prove") == 0 && argc >= 4) {
-        if (argc > 5) state = strtoull(argv[5], NULL, 10);
-        return prove(argv[2], argv[3], argc > 4 ? strtoll(argv[4], NULL, 10) : 1000);
+    } else if (strcmp(what, "prove") == 0 && argc >= 6 && argc - 5 <= SHARDS) {
+        state = strtoull(argv[4], NULL, 10);
+        return prove(argv[2], strtoll(argv[3], NULL, 10), argv + 5, argc - 5);
     } else {
         fprintf(stderr, "usage: bench_trace shard|mix|ask|prove …: see bench_trace.c\n");
         return 2;
