@@ -26,6 +26,9 @@ int cmd_trace(int argc, char **argv);
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C. */
 int cli_fail(glass_status status);
+/* The same where processes share the work: what went wrong is said once, by the one that it
+ * happened to or by rank 0; where a process died, by each of the others. */
+int cli_fail_one(const glass_processes *p, glass_status status);
 enum { CLI_INTERRUPTED = 130 };
 /* Seconds on a clock that never goes back. */
 double cli_now(void);

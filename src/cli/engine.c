@@ -31,6 +31,15 @@ int cli_fail(glass_status status) {
     return status == GLASS_CANCELLED ? CLI_INTERRUPTED : glass_status_exit_code(status);
 }
 
+int cli_fail_one(const glass_processes *p, glass_status status) {
+    if (glass_processes_size(p) == 1) return cli_fail(status);
+    bool said = glass_processes_told(p) ||
+                (status == GLASS_CANCELLED && glass_processes_rank(p) > 0);
+    if (!said)
+        fprintf(stderr, "glass: rank %d: %s\n", glass_processes_rank(p), glass_error());
+    return status == GLASS_CANCELLED ? CLI_INTERRUPTED : glass_status_exit_code(status);
+}
+
 double cli_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

@@ -133,13 +133,14 @@ static glass_status read_moments(const struct archive *a, struct trainer *t) {
         for (int64_t i = 0; i < p->n_list; i++) {
             const struct param *e = &p->list[i];
             char name[PARAM_NAME + 4];
+            if (!optimizer_keeps(e, which)) continue;
             snprintf(name, sizeof name, "%c.%s", which == 0 ? 'm' : 'v', e->name);
             const struct archive_tensor *m = archive_find(a, name, -1);
             size_t n_bytes = (size_t)(e->n * e->k) * sizeof(float);
             if (m == NULL || !m->known || m->dtype != GLASS_F32 || m->n_bytes != n_bytes)
                 return fail(GLASS_BAD_INPUT, "%s: %s is missing, or of another shape",
                             archive_path(a), name);
-            memcpy(trainer_moments(t, which) + (e->w - p->values), m->data, n_bytes);
+            trainer_put_moments(t, which, e->w - p->values, m->data, e->n * e->k);
         }
     return GLASS_OK;
 }

@@ -39,7 +39,8 @@ void params_compare(struct difference *out, const struct params *a, const struct
 glass_status difference_text(struct buf *out, const struct difference *d, const char *a,
                              const char *b);
 
-/* Adds where a checkpoint's moments are other ones than the trainer's; nothing if nowhere. */
+/* Adds where a checkpoint's moments are other ones than the trainer's; nothing if nowhere. Of
+ * several processes, rank 0's (trainer_gather_moments). */
 glass_status moments_difference(struct buf *out, const char *folder, int64_t step,
                                 struct trainer *t);
 

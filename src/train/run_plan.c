@@ -1,5 +1,7 @@
 /* run_plan.c - what a run will take: reckoned, and measured by a part of it. */
 #include "train/run_parts.h"
+#include "train/schedule.h"
+#include "train/tree.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -34,7 +36,8 @@ void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
                             .n_context = r->context,
                             .n_batch_tokens = tokens,
                             .n_micro = r->sequences / r->micro,
-                            .n_threads = run->n_threads};
+                            .n_threads = run->n_threads,
+                            .n_processes = run->n_processes};
     count_weights(run, &out->n_params, &matrices);
     size_t shards = shards_bytes(run->shards, run->n_shards) +
                     shards_bytes(run->held_out, run->n_held_out);
@@ -53,6 +56,9 @@ void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
     out->memory_bytes = trainer_bytes(run->model, &run->sizes) + shards + program_bytes +
                         (run->fresh ? 0 : run->model->weight_bytes) + run_sample_bytes(run);
     out->checkpoint_bytes = 3 * (size_t)out->n_params * sizeof(float);
+    if (r->optimizer == OPTIMIZER_MUON) /* whose matrices have one moment */
+        out->checkpoint_bytes -=
+            (size_t)(matrices - c->n_embd * c->n_vocab) * sizeof(float);
 }
 
 /* ---- the probe ---- */
@@ -80,10 +86,9 @@ static size_t unprobed_bytes(const struct glass_run *run) {
     const size_t pictures = (size_t)3 << 20; /* measured (docs/training.md) */
     const size_t page = (size_t)64 << 10;    /* as much is mapped where one byte is read */
     const struct recipe *r = &run->recipe;
-    size_t levels = 0, held_out = 0, bytes = pictures, floats;
-    while ((r->sequences / r->micro) >> levels) levels++;
-    floats = (size_t)trainer_params(run->trainer)->n_floats;
-    bytes += (levels - 1) * floats * sizeof(float);
+    size_t held_out = 0, bytes = pictures;
+    int64_t floats = trainer_params(run->trainer)->n_floats;
+    bytes += tree_bytes(floats, r->sequences / r->micro, run->n_processes);
     size_t train = shards_bytes(run->shards, run->n_shards);
     double read = (double)r->steps * (double)r->sequences * (double)page;
     held_out = shards_bytes(run->held_out, run->n_held_out);
@@ -98,15 +103,16 @@ static glass_status check_room(const glass_run *run) {
     return fail(
         GLASS_NO_MEMORY,
         "such a run takes up to %.1f GB, and this machine has %.1f: make batch.micro "
-        "smaller, or the model",
+        "smaller, or the model, or say recompute: layers",
         1e-9 * (double)plan.memory_bytes, 1e-9 * (double)room);
 }
 
 static glass_status probe_steps(glass_run *run, double *seconds) {
     const struct recipe *r = &run->recipe;
-    struct optimizer_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
+    struct optimizer_options o = schedule_options(r, 1);
     double add = 0;
     float norm;
+    o.rate = o.muon_rate = 0; /* nothing is learnt */
     loader_samples(&run->loader, 0, r->micro);
     for (int i = 0; i < 3; i++) { /* the first one meets cold memory */
         double start = now(), took;
@@ -118,7 +124,12 @@ static glass_status probe_steps(glass_run *run, double *seconds) {
     }
     double start = now();
     TRY(trainer_step(run->trainer, &o, &norm));
-    *seconds = add * (double)(r->sequences / r->micro) + (now() - start);
+    int64_t begin, end, longest = 0;
+    for (int64_t i = 0; i < run->n_processes; i++) {
+        tree_run(run->sizes.n_micro, i, run->n_processes, &begin, &end);
+        if (end - begin > longest) longest = end - begin;
+    }
+    *seconds = add * (double)longest + (now() - start);
     return GLASS_OK;
 }
 

@@ -780,4 +780,5 @@ def main():
     kit.done()
 
 
-main()
+if __name__ == "__main__":
+    main()
