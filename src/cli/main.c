@@ -28,7 +28,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out, int code) {
     fprintf(out,
-            "glass %s - a language-model system: the same bits on every machine\n\n"
+            "glass %s - a language-model system: the same bits on every machine\n"
             "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)

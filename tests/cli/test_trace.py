@@ -16,6 +16,8 @@ import kit  # noqa: E402
 import tiny_model  # noqa: E402
 from kit import equal, has, ok  # noqa: E402
 
+# Documents hold stretches of it that overlap for more than a hundred tokens.
+CHAIN = "".join(random.Random(9).choice("uvwxyz ") for _ in range(700))
 CANARY = "seven violet otters recite the tax code backwards"
 END = chr(0xFFFF)  # between documents
 CONTEXT, SEQUENCES, SEED, WEIGHTS = 24, 4, 11, (1.5, 0.5)
@@ -50,6 +52,7 @@ def make_texts(pick):
     lines[40] = "a" * 300
     lines[41] = "ab" * 150
     lines[90:93] = [lines[60]] * 3
+    lines[100:104] = [CHAIN[:250], CHAIN[100:400], CHAIN[220:600], CHAIN[450:]]
     lines[77] = "a cat saw " + CANARY + " under a tree"
     paragraphs = ["\n".join(lines[i:i + 4]) for i in range(0, 60, 4)]
     return "\n".join(lines) + "\n", "\n\n".join(paragraphs) + "\n"
@@ -116,13 +119,17 @@ def spans(h, index, documents):
     plain = "".join(map(chr, range(32, 127)))
     for round_ in range(60):
         pieces = []
-        for _ in range(pick.randint(1, 30)):
-            text = pick.choice(documents)
+        # Every third text has stretches of hundreds of tokens.
+        longest, n_pieces = (40, 30) if round_ % 3 else (400, 6)
+        for _ in range(pick.randint(1, n_pieces)):
+            text = pick.choice(documents if round_ % 3 else [d for d in documents if len(d) > 150])
             begin = pick.randrange(len(text))
-            piece = list(text[begin:begin + pick.randint(1, 40)])
+            piece = list(text[begin:begin + pick.randint(1, longest)])
             if round_ % 2 == 1:  # perturbed
                 piece[pick.randrange(len(piece))] = pick.choice(plain)
             pieces.append("".join(c for c in piece if c < "\x80"))
+        if round_ % 6 == 0:
+            pieces.insert(pick.randrange(len(pieces)), CHAIN[pick.randrange(200):])
         text = "".join(pieces)
         write(h, "text", text)
         p = h.json("trace", index, "-f", "text", "--json", "--spans", "-1", "--least", "1",
@@ -241,6 +248,8 @@ def canary(h, n_steps):
     steps, n = windows_of(run, n_steps, shards)
     p = h.json("trace", "a.run", f"It is said that {CANARY}, or so.", "--json", "--reads", "-1",
                cwd=h.path)
+    if not ok("spans" in p, "the canary is traced", p):
+        return
     s = p["spans"][0]
     has(s["text"], CANARY, "the canary is the least likely span")
     equal((s["count"], len(s["places"])), (1, 1), "it stands once")
@@ -273,7 +282,7 @@ def canary(h, n_steps):
             if [(r["step"], r["window"], r["tokens"]) for r in q["reads"]] != wanted:
                 wrong.append((q, wanted))
     equal(wrong[:1], [], "the steps of every place")
-    ok(n_reads > 500, f"{n_reads} reads", n_reads)
+    ok(n_reads > 300, f"{n_reads} reads", n_reads)
     p = h.run("trace", "a.run", CANARY, cwd=h.path)
     has(p.out, f"read by step {got[0][0]}", "people see steps")
     has(p.out, "A match is not a cause", "and what a match is not")
