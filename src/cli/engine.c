@@ -18,7 +18,7 @@ static void on_interrupt(int number) {
         signal(number, SIG_DFL);
         raise(number);
     }
-    cli_interrupted = 1;
+    cli_interrupted = number;
 }
 
 void cli_catch_interrupt(void) {
@@ -26,9 +26,16 @@ void cli_catch_interrupt(void) {
     sigaction(SIGINT, &action, NULL);
 }
 
+void cli_catch_stop(void) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    cli_catch_interrupt();
+    sigaction(SIGTERM, &action, NULL);
+}
+
 int cli_fail(glass_status status) {
     fprintf(stderr, "glass: %s\n", glass_error());
-    return status == GLASS_CANCELLED ? CLI_INTERRUPTED : glass_status_exit_code(status);
+    if (status != GLASS_CANCELLED) return glass_status_exit_code(status);
+    return cli_interrupted == SIGTERM ? CLI_TERMINATED : CLI_INTERRUPTED;
 }
 
 int cli_fail_one(const glass_processes *p, glass_status status) {
