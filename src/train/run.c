@@ -82,7 +82,8 @@ static glass_status alloc_run(struct glass_run **out, const char *folder,
     run->dry = o != NULL && o->dry;
     run->n_processes = 1;
     if (o != NULL) {
-        run->comm = o->processes;
+        run->comm = run->dry ? NULL : o->processes;
+        run->joined = o->processes != NULL;
         run->stop = o->stop;
         run->n_processes = run->dry && o->n_processes > 0
                                ? o->n_processes

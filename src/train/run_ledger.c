@@ -156,9 +156,12 @@ glass_status moments_difference(struct buf *out, const char *folder, int64_t ste
     for (int which = 0; which < 2; which++) {
         const float *all_here;
         TRY_FAIL(trainer_gather_moments(t, which, &all_here));
-        for (int64_t i = 0; all_same && i < p->n_list; i++)
-            TRY_FAIL(compare_moments(out, a, all_here + (p->list[i].w - p->values),
-                                     &p->list[i], which, &all_same));
+        for (int64_t i = 0; all_same && i < p->n_list; i++) {
+            const struct param *e = &p->list[i];
+            if (optimizer_keeps(e, which))
+                TRY_FAIL(compare_moments(out, a, all_here + (e->w - p->values), e, which,
+                                         &all_same));
+        }
     }
 fail:
     archive_close(a);

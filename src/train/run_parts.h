@@ -44,6 +44,7 @@ struct glass_run {
     struct buf path, text; /* of the last checkpoint, the last sample */
     glass_processes *comm; /* NULL: alone */
     int n_processes;       /* of a dry run: those that it asks about */
+    bool joined;           /* of a dry run: MPI is there, and has its memory */
     const volatile int *stop;
     double *numbers; /* (processes, n_numbers) of a step: comm's rows */
     int64_t n_numbers;
