@@ -87,6 +87,8 @@ static glass_status write_ledger(struct glass_run *run, const glass_run_report *
         status = weights_hash(weights, run->tensors, trainer_params(run->trainer),
                               run->n_threads);
         memcpy(e.weights, weights, sizeof e.weights);
+        e.blocks = run->tensors + 32 * trainer_params(run->trainer)->n_list;
+        e.n_blocks = weights_n_blocks(trainer_params(run->trainer));
     }
     if (status == GLASS_OK) status = ledger_line(&line, run->chain, &e);
     if (status == GLASS_OK) status = lines_put(&run->ledger, &line);
@@ -174,7 +176,7 @@ glass_status glass_run_step(glass_run *run, glass_run_report *out) {
     TRY(run_train_step(run, out));
     /* The last step is always kept, and hashed. */
     bool kept = run->step == r->steps || due(run, r->checkpoint_every);
-    TRY(write_ledger(run, out, kept, weights));
+    TRY(write_ledger(run, out, kept || run->step % r->ledger_every == 0, weights));
     if (run->n_held_out > 0 && (run->step == r->steps || due(run, r->evaluate_every))) {
         TRY(run_evaluate(run, &out->held_out_loss, &out->bits_per_byte));
         out->evaluated = true;
