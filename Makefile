@@ -15,7 +15,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
-PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib
+PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib libarchive libxml-2.0
 CLI_PKGS := libcurl libedit
 PKG_CONFIG ?= pkg-config
 
@@ -49,7 +49,7 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
 TEST_LIBS = $(CLI_LIBS) -lcmocka -lmpfr -lgmp
 
 # Rooms of the library, in the order in which they may see each other (docs/architecture).
-ROOMS := base math math/c format text model train
+ROOMS := base math math/c format text model train data
 ifneq ($(filter x86_64,$(ARCH)),)
 ROOMS += math/x86
 endif
@@ -61,8 +61,8 @@ CLI_SRC := $(sort $(wildcard src/store/*.c src/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC := $(sort $(wildcard tests/base/test_*.c tests/math/test_*.c tests/format/test_*.c \
-              tests/text/test_*.c tests/model/test_*.c tests/train/test_*.c tests/store/test_*.c \
-              tests/cli/test_*.c))
+              tests/text/test_*.c tests/model/test_*.c tests/train/test_*.c tests/data/test_*.c \
+              tests/store/test_*.c tests/cli/test_*.c))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c bench/*.c))
 TOOL_BIN := $(TOOL_SRC:%.c=$(B)/%)

@@ -43,6 +43,26 @@ _glass() {
             return
         fi
     fi
+    if [ "$command" = data ]; then
+        if [ "$cword" -eq 2 ]; then
+            mapfile -t COMPREPLY < <(compgen -W "add show list prove check" -- "$cur")
+            return
+        fi
+        help+=("${words[2]}")
+        # Folders and files, no models.
+        if [[ $cur != -* ]]; then
+            case $prev in
+            -p | --policy)
+                mapfile -t COMPREPLY < <(compgen -W "known dfsg osi permissive public-domain no-share-alike commercial any" -- "$cur")
+                ;;
+            *)
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                ;;
+            esac
+            return
+        fi
+    fi
     if [ "$command" = eval ]; then
         if [ "$cword" -eq 2 ]; then
             mapfile -t COMPREPLY < <(compgen -W "perplexity loglik kl" -- "$cur")

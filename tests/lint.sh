@@ -22,11 +22,12 @@ rooms() {
     text) echo base format text ;;
     model) echo base math format text model ;;
     train) echo base math format text model train ;;
+    data) echo base math format text model train data ;;
     store) echo base store ;;
     cli) echo base store cli ;;
     esac
 }
-findings=$(for room in base math format text model train store cli; do
+findings=$(for room in base math format text model train data store cli; do
     allowed=$(rooms $room | tr ' ' '|')
     grep -rnoE '#include "[a-z]+/' src/$room | grep -vE "\"($allowed|glass)/" |
         sed "s|^|$room must not see: |"

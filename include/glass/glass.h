@@ -4,6 +4,7 @@
 
 #include "glass/adapter.h"
 #include "glass/convert.h"
+#include "glass/data.h"
 #include "glass/dtype.h"
 #include "glass/eval.h"
 #include "glass/infill.h"

@@ -19,6 +19,7 @@ int cmd_tokenizer_train(int argc, char **argv); /* a part of the one above */
 int cmd_eval(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_data(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells

@@ -18,6 +18,7 @@ static const struct {
     {"quantize", cmd_quantize, "a model in fewer bits, and what that costs"},
     {"tokenizer", cmd_tokenizer, "text to tokens and back; what a tokenizer is"},
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
+    {"data", cmd_data, "corpora: every document with its licence, and proofs"},
     {"train", cmd_train, "train a model from text, as a recipe says"},
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
@@ -35,8 +36,7 @@ static int help(FILE *out, int code) {
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
         "a GGUF file, a published folder, or a name that `glass list` shows.\n\n"
-        "examples:\n"
-        "  glass chat\n"
+        "examples: glass chat\n"
         "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
         "GLASS_ISA=c|avx2|avx512|neon: same results. Licence: Apache-2.0.\n");
     return code;

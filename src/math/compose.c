@@ -32,3 +32,20 @@ void math_xielu_f32(float *y, const float *x, int64_t n, const struct xielu *p) 
         }
     }
 }
+
+void math_xielu_back_f32(float *dx, const float *dy, const float *x, int64_t n,
+                         const struct xielu *p) {
+    enum { RUN = 512 };
+    const struct math_kernels *k = math_kernels();
+    float t[RUN], twice = p->right + p->right, between = p->beta - p->left;
+    for (int64_t first = 0; first < n; first += RUN, x += RUN, dx += RUN, dy += RUN) {
+        int64_t m = n - first < RUN ? n - first : RUN;
+        for (int64_t i = 0; i < m; i++) t[i] = 0.5F * (x[i] < p->eps ? x[i] : p->eps);
+        k->tanh_f32(t, t, m);
+        for (int64_t i = 0; i < m; i++) {
+            float v = x[i], e = (t[i] + t[i]) / (1.0F - t[i]);
+            float right = twice * v + p->beta, left = e * p->left + p->beta;
+            dx[i] = dy[i] * (v > 0 ? right : v < p->eps ? left : between);
+        }
+    }
+}

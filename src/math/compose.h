@@ -23,5 +23,9 @@ struct xielu {
 /* x > 0: y = right * x * x + beta * x; else t = tanh(0.5 * min(x, eps)), e = (t + t) / (1 - t),
  * which is exp(min(x, eps)) - 1 without its cancellation, y = (e - x) * left + beta * x. */
 void math_xielu_f32(float *y, const float *x, int64_t n, const struct xielu *p);
+/* dx = dy times its slope at x: x > 0: (right + right) x + beta; x < eps: e * left + beta, e as
+ * above; between them beta - left. dx may be dy or x. */
+void math_xielu_back_f32(float *dx, const float *dy, const float *x, int64_t n,
+                         const struct xielu *p);
 
 #endif

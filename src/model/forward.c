@@ -419,6 +419,7 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
     while (team_queue_next(k->me, F, unit, &begin, &end))
         hidden(k, l, in, &inside, begin, end);
     team_barrier(k->me);
+    if (k->p->again && !k->c->family.norm_after) return; /* the stream ends here */
     observe(k, l, OBSERVED_DOWN, s->up, F);
     const struct linear *const down = &l->down;
     products(k, &s->h, &inside, &down, 1);
@@ -450,7 +451,7 @@ static void block(const struct walk *k, int64_t layer) {
     }
     mlp(k, l, &in);
     keep_rows(k, tape->ffn_out, k->s->h);
-    join(k, &l->ffn_after);
+    if (!k->p->again) join(k, &l->ffn_after);
 }
 
 /* Logits [begin, end) of a request, from the products to what the model means. */
@@ -501,24 +502,42 @@ static void head(const struct walk *pass_walk) {
     }
 }
 
+/* mine: a copy of the pass's workspace, since a tape changes where its pointers lead. */
+static struct walk walk_of(const struct pass *p, const struct member *me,
+                           struct workspace *mine) {
+    bool few = p->n_rows <= FEW_ROWS && p->tape == NULL;
+    return (struct walk){.p = p,
+                         .c = p->config,
+                         .s = mine,
+                         .m = math_kernels(),
+                         .me = me,
+                         .T = p->n_rows,
+                         .few = few,
+                         .r = few ? &p->work->own[me->i] : &p->work->shared,
+                         .adapt = p->adapt,
+                         .scratch =
+                             p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
+}
+
 static void walk_pass(void *context, const struct member *me) {
     const struct pass *p = context;
-    bool few = p->n_rows <= FEW_ROWS && p->tape == NULL;
-    struct workspace mine = *p->work; /* a tape changes where its pointers lead */
-    struct walk k = {.p = p,
-                     .c = p->config,
-                     .s = &mine,
-                     .m = math_kernels(),
-                     .me = me,
-                     .T = p->n_rows,
-                     .few = few,
-                     .r = few ? &p->work->own[me->i] : &p->work->shared,
-                     .adapt = p->adapt,
-                     .scratch = p->work->scratch + (size_t)me->i * p->work->scratch_bytes};
+    struct workspace mine = *p->work;
+    struct walk k = walk_of(p, me, &mine);
     embed(&k);
     for (int64_t layer = 0; layer < k.c->n_layer; layer++) block(&k, layer);
     if (p->tape != NULL) keep_rows(&k, p->tape->x, k.r->x);
     if (p->n_requests > 0) head(&k);
+}
+
+void forward_again(const struct pass *p, const struct member *me, int64_t layer) {
+    struct workspace mine = *p->work;
+    struct walk k = walk_of(p, me, &mine);
+    int64_t D = k.c->n_embd, begin, end;
+    my_rows(&k, &begin, &end);
+    memcpy(k.r->x + begin * D, p->tape->layers[layer].x_attn + begin * D,
+           (size_t)((end - begin) * D) * sizeof *k.r->x);
+    block(&k, layer);
+    team_barrier(me);
 }
 
 void forward(const struct pass *pass) {

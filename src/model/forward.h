@@ -43,11 +43,17 @@ struct pass {
      * requests, one request after the other. */
     const struct adapt *adapt, *adapt_head;
     const struct tape *tape; /* NULL, or where to leave what a backward pass needs */
+    bool again;              /* of forward_again: nothing that the tape has no use for */
     const struct observer *observer; /* or NULL */
 };
 
 /* Runs the pass on work->n_threads threads. Cannot fail: everything was checked and
  * allocated before. */
 void forward(const struct pass *pass);
+
+/* Makes again what a layer left on pass->tape, from its x_attn there, after forward() went over
+ * the same rows: the same bits. For each member of a team of work->n_threads; pass->again is true.
+ * Ends with a barrier. */
+void forward_again(const struct pass *pass, const struct member *me, int64_t layer);
 
 #endif

@@ -25,6 +25,7 @@ struct item {
     int64_t head_kv;
     int64_t p_stride;
     float *p;       /* (BLOCK, p_stride) the strip's p by absolute key */
+    float *t;       /* the same of soft caps: their tanh */
     float *dp, *ds; /* (BLOCK, BLOCK + PAD) of one block of keys */
     float *g;       /* (BLOCK, head_dim) */
     float *part;    /* (BLOCK, head_dim) a block's share */
@@ -34,13 +35,15 @@ struct item {
 
 enum { DS_STRIDE = BLOCK + PAD };
 
-static size_t floats_of(int64_t n, int64_t head_dim) {
+static size_t floats_of(int64_t n, int64_t head_dim, bool capped) {
     int64_t p_stride = round_up(n, 16) + PAD;
-    return (size_t)(BLOCK * (p_stride + 2 * DS_STRIDE + 2 * round_up(head_dim, 16) + 1));
+    return (size_t)(BLOCK * ((capped ? 2 : 1) * p_stride + 2 * DS_STRIDE +
+                             2 * round_up(head_dim, 16) + 1));
 }
 
-size_t attn_back_scratch_bytes(int64_t n, int64_t head_dim) {
-    return GEMM_SCRATCH_BYTES + (size_t)round_up((int64_t)floats_of(n, head_dim), 16) * 4;
+size_t attn_back_scratch_bytes(int64_t n, int64_t head_dim, bool capped) {
+    return GEMM_SCRATCH_BYTES +
+           (size_t)round_up((int64_t)floats_of(n, head_dim, capped), 16) * 4;
 }
 
 static void lay_out(struct item *it, void *scratch) {
@@ -52,6 +55,7 @@ static void lay_out(struct item *it, void *scratch) {
     it->dp = it->d + BLOCK;
     it->ds = it->dp + BLOCK * DS_STRIDE;
     it->p = it->ds + BLOCK * DS_STRIDE;
+    it->t = it->p + BLOCK * it->p_stride;
 }
 
 /* Row t of a segment in q, o, dq …, at query head h; in k, v … at the item's kv head. */
@@ -70,6 +74,13 @@ static int64_t first_key(const struct attn_back *j, int64_t t) {
     return j->window > 0 && t >= j->window ? t - j->window + 1 : 0;
 }
 
+/* The soft cap of n scores; t keeps the tanh. */
+static void cap_scores(const struct item *it, float *s, float *t, int64_t n) {
+    it->m->divide_f32(t, s, it->job->cap, n);
+    it->m->tanh_f32(t, t, n);
+    it->m->scale_f32(s, t, it->job->cap, n);
+}
+
 /* p, g and d of the queries [t0, t0 + n) of head h; keys from `from`, a block's start, on. */
 static void strip(const struct item *it, int64_t h, int64_t t0, int64_t n, int64_t from) {
     const struct attn_back *j = it->job;
@@ -84,6 +95,8 @@ static void strip(const struct item *it, int64_t h, int64_t t0, int64_t n, int64
         float *g = it->g + i * j->head_dim;
         int64_t begin = first_key(j, t0 + i), end = t0 + i + 1;
         it->m->scale_f32(p + begin, p + begin, j->scale, end - begin);
+        if (j->cap > 0)
+            cap_scores(it, p + begin, it->t + i * it->p_stride + begin, end - begin);
         float most = it->m->max_f32(p + begin, end - begin);
         float z = it->m->softmax_exp_f32(p, p, most, begin, end);
         for (int64_t l = from; l < begin; l++) p[l] = 0;
@@ -115,6 +128,12 @@ static void block(const struct item *it, int64_t h, int64_t t0, int64_t n, int64
         int64_t begin = first_key(j, t0 + i) - k0, end = t0 + i + 1 - k0;
         it->m->softmax_back_f32(ds, p + i * it->p_stride, it->dp + i * DS_STRIDE, it->d[i],
                                 n_keys);
+        if (j->cap > 0) {
+            int64_t first = begin > 0 ? begin : 0, last = smaller(end, n_keys);
+            if (first < last)
+                it->m->softcap_back_f32(ds + first, it->t + i * it->p_stride + k0 + first,
+                                        last - first);
+        }
         for (int64_t l = 0; l < smaller(begin, n_keys); l++) ds[l] = 0;
         for (int64_t l = end; l < n_keys; l++) ds[l] = 0;
     }

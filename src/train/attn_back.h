@@ -7,6 +7,7 @@
  *   dv_j = sum over i of p_ij g_i        ds_ij = p_ij (dot(g_i, v_j) - d_i)
  *   dq_i = (sum over j of ds_ij k_j) scale     dk_j = (sum over i of ds_ij q_i) scale
  *
+ * With a soft cap s_ij = tanh(dot scale / cap) cap, and ds_ij is multiplied by 1 - tanh^2.
  * Sums over queries and keys are the products of arithmetic.md: chains over blocks of 256
  * positions, added to +0 in ascending order; those of dk and dv by query head of the group, then
  * by block of queries. Blocks without a visible pair are left out; inside the others invisible
@@ -29,13 +30,14 @@ struct attn_back {
     float *dq, *dk, *dv; /* overwritten */
     int64_t n_head, n_head_kv, head_dim;
     float scale;
+    float cap;      /* 0 = none */
     int64_t window; /* 0: all keys up to the query; else keys in (p - window, p] */
     const struct attn_rows *segments;
     int64_t n_segments;
 };
 
-/* Bytes of 64-aligned scratch for each member; n is the longest segment. */
-size_t attn_back_scratch_bytes(int64_t n, int64_t head_dim);
+/* Bytes of 64-aligned scratch for each member; n is the longest segment; capped: cap > 0. */
+size_t attn_back_scratch_bytes(int64_t n, int64_t head_dim, bool capped);
 /* All members, each with scratch of its own. Uses the team's queue; ends with a barrier. */
 void attn_back_run(const struct member *me, const struct attn_back *job, void *scratch);
 

@@ -2,7 +2,6 @@
  * them, products are shared out by outputs, row-wise steps by rows. */
 #include "train/backward.h"
 
-#include "base/fail.h"
 #include "math/functions.h"
 #include "math/kernels.h"
 
@@ -16,17 +15,6 @@ struct walk {
     const struct back_work *b;
     int64_t begin, end; /* this member's rows */
 };
-
-glass_status backward_check(const struct config *c) {
-    const char *what = NULL;
-    if (c->family.activation == ACT_XIELU) what = "xIELU";
-    if (c->attn_cap > 0 || c->logit_cap > 0) what = "soft caps";
-    if (c->logit_divisor != 1) what = "divided logits";
-    if (c->clamp_qkv > 0) what = "clamped q, k and v";
-    if (what == NULL) return GLASS_OK;
-    return fail(GLASS_BAD_INPUT, "models with %s cannot be trained yet (\"%s\")", what,
-                c->family.arch);
-}
 
 static void meet(const struct walk *k) {
     team_barrier(k->crew->me);
@@ -124,18 +112,23 @@ static const float *enter(const struct walk *k, const float *x, const struct nor
 
 /* ---- MLP ---- */
 
-static void activation(const struct walk *k, float *y, const float *x, int64_t n) {
+static void activation(const struct walk *k, const struct layer *l, float *y,
+                       const float *x, int64_t n) {
     switch (k->c->family.activation) {
     case ACT_SILU: k->m->silu_f32(y, x, n); break;
     case ACT_GELU_TANH: k->m->gelu_tanh_f32(y, x, n); break;
-    default: k->m->gelu_erf_f32(y, x, n); break;
+    case ACT_GELU_ERF: k->m->gelu_erf_f32(y, x, n); break;
+    case ACT_XIELU: math_xielu_f32(y, x, n, &l->xielu); break;
     }
 }
 
-/* dx = dy times the activation's slope at x; inner is memory for n. */
-static void activation_back(const struct walk *k, float *dx, const float *dy,
-                            const float *x, float *inner, float *more, int64_t n) {
-    if (k->c->family.activation == ACT_GELU_TANH) {
+/* dx = dy times the activation's slope at x; inner and more are memory for n. */
+static void activation_back(const struct walk *k, const struct layer *l, float *dx,
+                            const float *dy, const float *x, float *inner, float *more,
+                            int64_t n) {
+    if (k->c->family.activation == ACT_XIELU) {
+        math_xielu_back_f32(dx, dy, x, n, &l->xielu);
+    } else if (k->c->family.activation == ACT_GELU_TANH) {
         k->m->gelu_tanh_inner_f32(inner, x, n);
         k->m->tanh_f32(inner, inner, n);
         k->m->gelu_tanh_back_f32(dx, dy, x, inner, n);
@@ -148,23 +141,25 @@ static void activation_back(const struct walk *k, float *dx, const float *dy,
 }
 
 /* hidden, made again from what is on the tape. */
-static void hidden_rows(const struct walk *k, const struct tape_layer *t) {
+static void hidden_rows(const struct walk *k, const struct layer *l,
+                        const struct tape_layer *t) {
     int64_t F = k->c->n_ff;
     for (int64_t i = k->begin; i < k->end; i++) {
         float *h = k->b->hidden + i * F;
         if (!k->c->family.gated) {
-            activation(k, h, t->up + i * F, F);
+            activation(k, l, h, t->up + i * F, F);
         } else if (k->c->family.activation == ACT_SILU) {
             k->m->silu_mul_f32(h, t->gate + i * F, t->up + i * F, F);
         } else {
-            activation(k, h, t->gate + i * F, F);
+            activation(k, l, h, t->gate + i * F, F);
             k->m->mul_f32(h, h, t->up + i * F, F);
         }
     }
 }
 
 /* d_up and d_gate from d_hidden, this member's rows. */
-static void hidden_back(const struct walk *k, const struct tape_layer *t) {
+static void hidden_back(const struct walk *k, const struct layer *l,
+                        const struct tape_layer *t) {
     const struct back_work *b = k->b;
     int64_t F = k->c->n_ff;
     for (int64_t i = k->begin; i < k->end; i++) {
@@ -172,17 +167,18 @@ static void hidden_back(const struct walk *k, const struct tape_layer *t) {
         float *inner = b->inner + at;
         const float *dh = b->d_hidden + at, *up = t->up + at;
         if (!k->c->family.gated) {
-            activation_back(k, b->d_up + at, dh, up, inner, b->hidden + at, F);
+            activation_back(k, l, b->d_up + at, dh, up, inner, b->hidden + at, F);
         } else if (k->c->family.activation == ACT_SILU) {
             k->m->scale_f32(inner, t->gate + at, -1, F);
             k->m->exp_f32(inner, inner, F);
             k->m->silu_mul_back_f32(b->d_gate + at, b->d_up + at, dh, t->gate + at, up,
                                     inner, F);
         } else { /* hidden is done with: act(gate), then what is left of the way to d_gate */
-            activation(k, b->hidden + at, t->gate + at, F);
+            activation(k, l, b->hidden + at, t->gate + at, F);
             k->m->mul_f32(b->d_up + at, dh, b->hidden + at, F);
             k->m->mul_f32(b->d_hidden + at, dh, up, F);
-            activation_back(k, b->d_gate + at, dh, t->gate + at, inner, b->hidden + at, F);
+            activation_back(k, l, b->d_gate + at, b->d_hidden + at, t->gate + at, inner,
+                            b->hidden + at, F);
         }
     }
     meet(k);
@@ -194,12 +190,16 @@ static void mlp_back(const struct walk *k, int64_t layer, bool add) {
     const struct layer *d = &k->job->params->d.layers[layer];
     const struct tape_layer *t = &k->job->tape->layers[layer];
     const struct back_work *b = k->b;
-    hidden_rows(k, t);
+    const float *in = input(k, t->x_ffn, &l->ffn_norm);
+    if (k->job->recompute == RECOMPUTE_MLP) {
+        if (k->c->family.gated) product_rows(k->crew, t->gate, in, &l->gate, k->job->T);
+        product_rows(k->crew, t->up, in, &l->up, k->job->T);
+    }
+    hidden_rows(k, l, t);
     meet(k);
     weights_back(k, &d->down, b->dh, b->hidden);
     product_back(k->crew, b->d_hidden, b->dh, &l->down.w, k->job->T);
-    hidden_back(k, t);
-    const float *in = input(k, t->x_ffn, &l->ffn_norm);
+    hidden_back(k, l, t);
     weights_back(k, &d->up, b->d_up, in);
     if (add)
         add_back(k, b->dnormed, b->d_up, &l->up, b->part);
@@ -249,6 +249,13 @@ static void qk_norm_back(const struct walk *k, float *dx, const float *raw,
     meet(k);
 }
 
+/* Clamped numbers have no slope where they are at the limit: kept is what clamps made. */
+static void clamp_back(const struct walk *k, float *dx, const float *kept, int64_t width) {
+    float limit = k->c->clamp_qkv;
+    for (int64_t i = k->begin * width; i < k->end * width; i++)
+        if (!(kept[i] > -limit && kept[i] < limit)) dx[i] = 0;
+}
+
 /* From dh to dnormed. */
 static void attention_back(const struct walk *k, int64_t layer) {
     const struct config *c = k->c;
@@ -271,6 +278,7 @@ static void attention_back(const struct walk *k, int64_t layer) {
                           .n_head_kv = c->n_head_kv,
                           .head_dim = hd,
                           .scale = c->attn_scale,
+                          .cap = c->attn_cap,
                           .window = c->windowed[layer] ? c->window : 0,
                           .segments = k->job->segments,
                           .n_segments = k->job->n_segments};
@@ -284,6 +292,12 @@ static void attention_back(const struct walk *k, int64_t layer) {
     if (c->family.qk_norm != QK_NORM_NONE) {
         qk_norm_back(k, b->dq, t->q_raw, &l->q_norm, &d->q_norm, c->n_head);
         qk_norm_back(k, b->dk, t->k_raw, &l->k_norm, &d->k_norm, c->n_head_kv);
+    }
+    if (c->clamp_qkv > 0) {
+        clamp_back(k, b->dq, t->q_raw, c->n_head * hd);
+        clamp_back(k, b->dk, t->k_raw, c->n_head_kv * hd);
+        clamp_back(k, b->dv, t->v, c->n_head_kv * hd);
+        meet(k);
     }
     const float *in = input(k, t->x_attn, &l->attn_norm);
     weights_back(k, &d->q, b->dq, in);
@@ -366,6 +380,7 @@ void backward(const struct crew *crew, const struct back_job *job) {
         .crew = crew, .job = job, .c = job->params->config, .m = crew->m, .b = &job->work};
     team_share(crew->me, job->T, 1, &k.begin, &k.end);
     for (int64_t layer = k.c->n_layer - 1; layer >= 0; layer--) {
+        if (job->recompute == RECOMPUTE_LAYERS) forward_again(job->again, crew->me, layer);
         if (k.c->parallel_residual)
             parallel_back(&k, layer);
         else

@@ -6,8 +6,7 @@
 #ifndef TRAIN_BACKWARD_H
 #define TRAIN_BACKWARD_H
 
-#include "model/tape.h"
-#include "model/workspace.h"
+#include "model/forward.h"
 #include "train/attn_back.h"
 #include "train/params.h"
 #include "train/products.h"
@@ -20,9 +19,19 @@ struct back_work {
     float *hidden, *d_hidden, *d_gate, *d_up, *inner; /* (T, n_ff) */
 };
 
+/* What of the tape is made again when its layer's turn comes, instead of being kept. No bit
+ * changes. */
+enum recompute {
+    RECOMPUTE_NONE,
+    RECOMPUTE_MLP,   /* gate and up: all layers have the same memory for them */
+    RECOMPUTE_LAYERS /* all but what the layer reads */
+};
+
 struct back_job {
     const struct params *params;
     const struct tape *tape;
+    enum recompute recompute;
+    const struct pass *again; /* RECOMPUTE_LAYERS: the forward pass, with this tape */
     const struct workspace *forward; /* its ids, positions and angles */
     const struct attn_rows *segments;
     int64_t n_segments;
@@ -31,8 +40,6 @@ struct back_job {
     void *const *attn_scratch; /* each member's */
 };
 
-/* GLASS_BAD_INPUT names what of the model has no backward pass. */
-glass_status backward_check(const struct config *c);
 /* All members. Writes the gradient of every parameter but those of the head and the final norm
  * (loss.h); a tied embedding's must be there already. Ends with a barrier. */
 void backward(const struct crew *c, const struct back_job *job);

@@ -49,12 +49,14 @@ static glass_status write_moments(const char *path, struct trainer *t) {
             char name[PARAM_NAME + 4];
             const struct param *e = &p->list[i];
             const int64_t shape[2] = {e->n, e->k};
+            if (!optimizer_keeps(e, which)) continue;
             snprintf(name, sizeof name, "%c.%s", which == 0 ? 'm' : 'v', e->name);
             TRY_FAIL(safetensors_put_tensor(w, name, GLASS_F32, 2, shape));
         }
     for (int which = 0; which < 2; which++)
         for (int64_t i = 0; i < p->n_list; i++) {
             const struct param *e = &p->list[i];
+            if (!optimizer_keeps(e, which)) continue;
             TRY_FAIL(safetensors_put_data(w, trainer_moments(t, which) + (e->w - p->values),
                                           (size_t)(e->n * e->k) * sizeof(float)));
         }

@@ -1,7 +1,7 @@
 /* checkpoint.h - a run's state on disk: written beside its place, flushed, renamed.
  *
  *   step-00000100/model.gguf            the weights, a model like any other
- *                 moments.safetensors   AdamW's moments, "m.NAME" and "v.NAME"
+ *                 moments.safetensors   "m.NAME" and, where AdamW steps it, "v.NAME"
  *                 state.json            counters, cursor, the ledger's head, each tensor's digest
  *                 SHA256SUMS            of the three, as sha256sum writes it
  *

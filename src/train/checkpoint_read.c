@@ -133,6 +133,7 @@ static glass_status read_moments(const struct archive *a, struct trainer *t) {
         for (int64_t i = 0; i < p->n_list; i++) {
             const struct param *e = &p->list[i];
             char name[PARAM_NAME + 4];
+            if (!optimizer_keeps(e, which)) continue;
             snprintf(name, sizeof name, "%c.%s", which == 0 ? 'm' : 'v', e->name);
             const struct archive_tensor *m = archive_find(a, name, -1);
             size_t n_bytes = (size_t)(e->n * e->k) * sizeof(float);

@@ -3,6 +3,7 @@
 
 #include "math/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 struct chunk {
@@ -44,19 +45,38 @@ static void logits(const struct chunk *k) {
     team_barrier(k->c->me);
 }
 
+/* What the model means by the products; tanhs keeps those of soft caps. */
+static void finish_row(const struct chunk *k, float *l, float *tanhs, int64_t V) {
+    const struct config *c = k->j->params->config;
+    if (c->logit_divisor != 1) k->c->m->divide_f32(l, l, c->logit_divisor, V);
+    if (c->logit_cap <= 0) return;
+    k->c->m->divide_f32(tanhs, l, c->logit_cap, V);
+    k->c->m->tanh_f32(tanhs, tanhs, V);
+    k->c->m->scale_f32(l, tanhs, c->logit_cap, V);
+}
+
+static void finish_back(const struct chunk *k, float *dl, const float *tanhs, int64_t V) {
+    const struct config *c = k->j->params->config;
+    if (c->logit_cap > 0) k->c->m->softcap_back_f32(dl, tanhs, V);
+    if (c->logit_divisor != 1) k->c->m->divide_f32(dl, dl, c->logit_divisor, V);
+}
+
 /* Loss and, in place, the gradient of the logits of one row. */
 static void entropy_row(const struct chunk *k, int64_t i) {
     const struct loss_job *j = k->j;
     int64_t t = k->t0 + i, V = j->params->w.head.w.n;
-    float *l = j->work.logits + i * V;
+    float *l = j->work.logits + i * V, *tanhs = j->caps[k->c->me->i];
+    finish_row(k, l, tanhs, V);
     float most = k->c->m->max_f32(l, V), right = l[j->targets[t]] - most;
     float z = k->c->m->softmax_exp_f32(l, l, most, 0, V), log_z;
     k->c->m->log_f32(&log_z, &z, 1);
     j->losses[t] = log_z - right;
     if (j->dx == NULL) return;
     float f = j->weights == NULL ? j->factor : j->weights[t] * j->factor;
-    k->c->m->scale_f32(l, l, f / z, V);
+    float all = j->z == 0 ? f : f * fmaf(2 * j->z, most + log_z, 1.0F);
+    k->c->m->scale_f32(l, l, all / z, V);
     l[j->targets[t]] = l[j->targets[t]] - f;
+    finish_back(k, l, tanhs, V);
 }
 
 static void entropy(const struct chunk *k) {

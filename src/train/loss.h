@@ -2,7 +2,10 @@
  *
  * Of T rows, 256 at a time, so that logits of all of them never exist. With f_t = weight_t factor,
  * p = exp(l - max), z = sum16(p): loss_t = log z - (l_target - max); dl_j = p_j (f_t / z), less
- * f_t at the target. Logits are x normed times the head's rows, plus its bias. */
+ * f_t at the target. Logits are x normed times the head's rows, plus its bias; divided, then capped
+ * (tanh(l / cap) cap), where the model says so, and dl goes back through both: times 1 - tanh^2,
+ * divided. A z-loss adds the mean of c log^2 Z to what is made small, Z = sum of exp(l): f_t / z
+ * becomes f_t fma(2 c, log Z, 1) / z, log Z = max + log z. It is not in loss_t. */
 #ifndef TRAIN_LOSS_H
 #define TRAIN_LOSS_H
 
@@ -23,11 +26,13 @@ struct loss_job {
     const int32_t *targets; /* (T) */
     const float *weights;   /* (T); 0 = does not count; NULL = all 1 */
     int64_t T;
+    float z;               /* c of the z-loss; 0 = none */
     float factor;          /* 1 / sum of the weights of the whole global batch */
     float *losses;         /* (T) unweighted */
     float *dx;             /* (T, n_embd); NULL: losses only, no gradients */
     struct loss_work work; /* shared by the team */
     float *const *parts;   /* each member's (LOSS_PART_ROWS, n_embd) */
+    float *const *caps;    /* each member's (n_vocab), of models that cap logits */
 };
 
 enum { LOSS_PART_ROWS = 420 };

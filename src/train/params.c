@@ -126,7 +126,7 @@ static void walk_all(struct walk *k, const struct weights *s, struct layer *only
         w->head.w = w->embedding;
         d->head.w = d->embedding;
     } else {
-        matrix(k, &w->head.w, &d->head.w, PARAM_MATRIX, "output", &s->head.w, false, 1);
+        matrix(k, &w->head.w, &d->head.w, PARAM_HEAD, "output", &s->head.w, false, 1);
     }
     vector(k, &w->head.b, &d->head.b, PARAM_BIAS, "output", "bias", s->head.b,
            k->p->config->n_vocab, false, 1);

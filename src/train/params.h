@@ -10,11 +10,20 @@
 
 enum { PARAM_NAME = 64 };
 
-enum param_role { PARAM_EMBEDDING, PARAM_POSITIONS, PARAM_MATRIX, PARAM_NORM, PARAM_BIAS };
+/* PARAM_MATRIX: of a hidden layer. A tied head is the embedding. */
+enum param_role {
+    PARAM_EMBEDDING,
+    PARAM_POSITIONS,
+    PARAM_MATRIX,
+    PARAM_HEAD,
+    PARAM_NORM,
+    PARAM_BIAS
+};
 
 struct param {
     char name[PARAM_NAME]; /* "blk.3.attn_q.weight" */
     enum param_role role;
+    bool muon;    /* optimizer.h */
     int64_t n, k; /* rows, columns; a vector is one row */
     float *w, *d; /* (n, k) values, gradient */
 };

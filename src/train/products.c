@@ -2,10 +2,27 @@
 #include "train/products.h"
 
 #include "math/kernels.h"
+#include "math/matmul.h"
 
 #include <string.h>
 
 enum { BLOCK = 256, ROWS = 420 /* outputs that a member takes at a time, at most */ };
+
+void product_rows(const struct crew *c, float *y, const float *x, const struct linear *l,
+                  int64_t T) {
+    const struct weight *w = &l->w;
+    int64_t unit = matmul_unit(w->n, 32, c->me->n, false), begin, end;
+    while (team_queue_next(c->me, w->n, unit, &begin, &end)) {
+        c->m->gemm_f32(y + begin, w->n, x, (size_t)w->k * sizeof *x,
+                       (const float *)w->data + begin * w->k, w->row_bytes, T, end - begin,
+                       w->k, c->scratch);
+        for (int64_t t = 0; l->b != NULL && t < T; t++) {
+            float *row = y + t * w->n + begin;
+            c->m->add_f32(row, row, l->b + begin, end - begin);
+        }
+    }
+    team_barrier(c->me);
+}
 
 void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
                   int64_t T) {

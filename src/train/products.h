@@ -4,7 +4,7 @@
 #define TRAIN_PRODUCTS_H
 
 #include "base/team.h"
-#include "math/matmul.h"
+#include "model/weights.h"
 
 #include <stddef.h>
 
@@ -15,6 +15,9 @@ struct crew {
     void *scratch; /* this member's GEMM_SCRATCH_BYTES */
 };
 
+/* y (T, n) = x (T, k) w (n, k)T + b. All members; ends with a barrier. */
+void product_rows(const struct crew *c, float *y, const float *x, const struct linear *l,
+                  int64_t T);
 /* dx (T, k) = dy (T, n) w (n, k). All members; ends with a barrier. */
 void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
                   int64_t T);

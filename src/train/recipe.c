@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <yaml.h>
 
-enum { RECIPE_BYTES = 1 << 20, MAX_KEYS = 64, MAX_SOURCES = 1024, NAME_BYTES = 96 };
+enum { RECIPE_BYTES = 1 << 20, MAX_KEYS = 128, MAX_SOURCES = 1024, NAME_BYTES = 96 };
 enum { HASH_TOKENS = 1 << 15 }; /* between two hashes of the weights; docs/training.md */
 
 struct reading {

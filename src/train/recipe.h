@@ -33,7 +33,14 @@ struct recipe {
     char *held_out_file;
     int64_t held_out_documents;
     int64_t context, sequences, micro, steps;
+    int64_t optimizer; /* enum optimizer_kind */
     double rate, beta1, beta2, eps, decay, clip;
+    bool decay_matrices, decay_head, decay_embeddings, decay_norms, decay_biases;
+    double muon_rate, muon_decay, momentum;
+    bool nesterov;
+    int64_t scale;                     /* enum muon_scale */
+    int64_t recompute;                 /* enum recompute */
+    double z;                          /* of the loss */
     int64_t schedule, warmup, decline; /* decline: steps at the end, of wsd */
     double final_rate;                 /* as a share of rate */
     int64_t seed, threads;

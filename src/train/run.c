@@ -52,6 +52,9 @@ static glass_status prepare(struct glass_run *run) {
     run->sizes = (struct trainer_options){.n_rows = run->loader.n_rows_most,
                                           .longest = r->context,
                                           .n_threads = run->n_threads,
+                                          .optimizer = (enum optimizer_kind)r->optimizer,
+                                          .z = (float)r->z,
+                                          .recompute = (enum recompute)r->recompute,
                                           .n_segments = run->loader.n_segments_most,
                                           .n_micro = r->sequences / r->micro};
     TRY(mem_alloc(&run->samples, (size_t)r->sequences, sizeof *run->samples));

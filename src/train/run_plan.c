@@ -1,5 +1,6 @@
 /* run_plan.c - what a run will take: reckoned, and measured by a part of it. */
 #include "train/run_parts.h"
+#include "train/schedule.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -53,6 +54,9 @@ void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
     out->memory_bytes = trainer_bytes(run->model, &run->sizes) + shards + program_bytes +
                         (run->fresh ? 0 : run->model->weight_bytes) + run_sample_bytes(run);
     out->checkpoint_bytes = 3 * (size_t)out->n_params * sizeof(float);
+    if (r->optimizer == OPTIMIZER_MUON) /* whose matrices have one moment */
+        out->checkpoint_bytes -=
+            (size_t)(matrices - c->n_embd * c->n_vocab) * sizeof(float);
 }
 
 /* ---- the probe ---- */
@@ -98,15 +102,16 @@ static glass_status check_room(const glass_run *run) {
     return fail(
         GLASS_NO_MEMORY,
         "such a run takes up to %.1f GB, and this machine has %.1f: make batch.micro "
-        "smaller, or the model",
+        "smaller, or the model, or say recompute: layers",
         1e-9 * (double)plan.memory_bytes, 1e-9 * (double)room);
 }
 
 static glass_status probe_steps(glass_run *run, double *seconds) {
     const struct recipe *r = &run->recipe;
-    struct optimizer_options o = {.beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps};
+    struct optimizer_options o = schedule_options(r, 1);
     double add = 0;
     float norm;
+    o.rate = o.muon_rate = 0; /* nothing is learnt */
     loader_samples(&run->loader, 0, r->micro);
     for (int i = 0; i < 3; i++) { /* the first one meets cold memory */
         double start = now(), took;

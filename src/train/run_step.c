@@ -44,12 +44,7 @@ static glass_status add_micro_batches(struct glass_run *run, double *loss) {
 
 glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     const struct recipe *r = &run->recipe;
-    struct optimizer_options o = {.rate = schedule_rate(r, run->step + 1),
-                                  .beta1 = r->beta1,
-                                  .beta2 = r->beta2,
-                                  .eps = r->eps,
-                                  .decay = r->decay,
-                                  .clip = r->clip};
+    struct optimizer_options o = schedule_options(r, run->step + 1);
     float norm = 0;
     double start = now();
     glass_status status = add_micro_batches(run, &out->loss);

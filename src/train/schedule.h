@@ -1,4 +1,4 @@
-/* schedule.h - the learning rate of a step.
+/* schedule.h - the learning rate of a step, and all that a recipe says of it.
  *
  * In binary64; the cosine is that of a binary32 argument, correctly rounded (math/functions.h), so
  * that the rate has the same bits everywhere. Step t counts from 1, of S:
@@ -12,8 +12,11 @@
 #ifndef TRAIN_SCHEDULE_H
 #define TRAIN_SCHEDULE_H
 
+#include "train/optimizer.h"
 #include "train/recipe.h"
 
 double schedule_rate(const struct recipe *r, int64_t step);
+/* What an optimiser is told; Muon's rate goes the same way. */
+struct optimizer_options schedule_options(const struct recipe *r, int64_t step);
 
 #endif

@@ -12,12 +12,12 @@ glass_status trainer_create(struct trainer **out, const struct glass_model *mode
     glass_status status;
     struct trainer *t;
     *out = NULL;
-    TRY(backward_check(&model->config));
     TRY(mem_alloc_zero(&t, 1, sizeof *t));
     t->options = *options;
     t->config = &model->config;
     trainer_fill_options(&t->options);
     TRY_FAIL(params_create(&t->params, &model->config, &model->weights));
+    optimizer_choose(&t->params, t->options.optimizer);
     TRY_FAIL(trainer_take(t));
     *out = t;
     return GLASS_OK;
@@ -87,14 +87,16 @@ static void run_forward(struct trainer *t, const struct micro_batch *b) {
     }
     memcpy(w->ids, b->ids, (size_t)b->T * sizeof *b->ids);
     memset(w->is_long, 0, (size_t)b->T * sizeof *w->is_long);
-    struct pass pass = {.config = c,
-                        .weights = &t->params.w,
-                        .work = w,
-                        .n_rows = b->T,
-                        .n_segments = b->n_segments,
-                        .caches = t->pass_caches,
-                        .tape = &t->tape};
-    forward(&pass);
+    t->pass = (struct pass){.config = c,
+                            .weights = &t->params.w,
+                            .work = w,
+                            .n_rows = b->T,
+                            .n_segments = b->n_segments,
+                            .caches = t->pass_caches,
+                            .tape = &t->kept};
+    forward(&t->pass);
+    t->pass.tape = &t->tape;
+    t->pass.again = true;
 }
 
 struct back_task {
@@ -123,12 +125,16 @@ static void run_batch(struct trainer *t, const struct micro_batch *b, float fact
                                       .weights = b->weights,
                                       .T = b->T,
                                       .factor = factor,
+                                      .z = t->options.z,
                                       .losses = losses,
                                       .dx = gradients ? t->work.dx : NULL,
                                       .work = t->loss,
-                                      .parts = t->parts},
+                                      .parts = t->parts,
+                                      .caps = t->caps},
                              .back = {.params = &t->params,
                                       .tape = &t->tape,
+                                      .recompute = t->options.recompute,
+                                      .again = &t->pass,
                                       .forward = &t->forward,
                                       .segments = b->segments,
                                       .n_segments = b->n_segments,

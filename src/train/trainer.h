@@ -15,7 +15,10 @@ struct trainer_options {
     int64_t longest;    /* most tokens of a segment */
     int n_threads;      /* 0 = one per core */
     int64_t n_segments; /* most segments of a micro-batch; 0 = n_rows */
-    int64_t n_micro;    /* micro-batches of a step: for trainer_bytes alone; 0 = 1 */
+    enum optimizer_kind optimizer;
+    enum recompute recompute;
+    float z;         /* z-loss: factor of log^2 Z; 0 = none */
+    int64_t n_micro; /* micro-batches of a step: for trainer_bytes alone; 0 = 1 */
 };
 
 /* Rows of one or more segments, one after the other; row t's target is what should follow it. */
@@ -31,8 +34,7 @@ struct trainer;
 /* Bytes that such a trainer takes, all included. */
 size_t trainer_bytes(const struct glass_model *model,
                      const struct trainer_options *options);
-/* Starts from the model's weights. GLASS_BAD_INPUT: it has no backward pass. The model must
- * outlive the trainer. */
+/* Starts from the model's weights. The model must outlive the trainer. */
 glass_status trainer_create(struct trainer **out, const struct glass_model *model,
                             const struct trainer_options *options);
 void trainer_free(struct trainer *t);
@@ -56,7 +58,7 @@ int64_t trainer_n_steps(const struct trainer *t);
 void trainer_drop(struct trainer *t);
 
 /* The state beside the parameters, for checkpoints. A parameter's moments lie where its values
- * do: at e->w - params->values. powers: beta1 and beta2 to the number of steps. */
+ * do: at e->w - params->values; optimizer_keeps says which there are. powers: beta1 and beta2 to the number of steps. */
 float *trainer_moments(struct trainer *t, int which);
 void trainer_get_counters(const struct trainer *t, int64_t *n_steps, double powers[2]);
 void trainer_set_counters(struct trainer *t, int64_t n_steps, const double powers[2]);

@@ -15,18 +15,21 @@ struct trainer {
     struct trainer_options options;
     struct params params;
     struct workspace forward;
-    struct tape tape;
+    struct tape tape; /* as the backward pass reads it, layer by layer */
+    struct tape kept; /* what of it the forward pass leaves; the same memory */
+    struct pass pass; /* the last one */
     struct back_work work;
     struct loss_work loss;
     /* (n_threads) */
-    float **parts;
+    float **parts, **caps;
     void **attn_scratch;
     char *gemm_scratch;
     /* (n_segments) */
     struct attn_cache **pass_caches;
     struct attn_cache *caches; /* (n_segments, n_layer) */
     char *cache_block;
-    struct optimizer optimizer;     /* of all parameters */
+    struct optimizer optimizer; /* of all parameters */
+    float *optimizer_work;
     float *squares;                 /* (n_list) */
     void *block;                    /* the allocation behind all of these */
     float *partial[TRAINER_LEVELS]; /* gradients, one a binary digit of n_micro */

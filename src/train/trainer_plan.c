@@ -28,31 +28,60 @@ static float *floats(struct plan *p, int64_t rows, int64_t width) {
     return take(p, (size_t)rows, (size_t)width * sizeof(float));
 }
 
-static void plan_tape(struct plan *p, struct trainer *t) {
+/* Memory for what the backward pass reads of one layer, but for gate and up. */
+static void plan_layer(struct plan *p, const struct trainer *t, struct tape_layer *l) {
     const struct config *c = t->config;
     int64_t T = t->options.n_rows, D = c->n_embd;
     int64_t wide = c->n_head * c->head_dim, narrow = c->n_head_kv * c->head_dim;
-    t->tape.x = floats(p, T, D);
+    if (!c->parallel_residual) l->x_ffn = floats(p, T, D);
+    if (c->family.qk_norm != QK_NORM_NONE || c->clamp_qkv > 0) {
+        l->q_raw = floats(p, T, wide);
+        l->k_raw = floats(p, T, narrow);
+    }
+    l->q = floats(p, T, wide);
+    l->k = floats(p, T, narrow);
+    l->v = floats(p, T, narrow);
+    l->attn = floats(p, T, wide);
+    if (c->family.norm_after) {
+        l->attn_out = floats(p, T, D);
+        l->ffn_out = floats(p, T, D);
+    }
+}
+
+static void plan_mlp(struct plan *p, const struct trainer *t, struct tape_layer *l) {
+    const struct config *c = t->config;
+    if (c->family.gated) l->gate = floats(p, t->options.n_rows, c->n_ff);
+    l->up = floats(p, t->options.n_rows, c->n_ff);
+}
+
+/* What the forward pass leaves of a layer whose tape is l. */
+static struct tape_layer kept_of(const struct tape_layer *l, enum recompute recompute) {
+    struct tape_layer kept = *l;
+    if (recompute != RECOMPUTE_NONE) kept.gate = kept.up = NULL;
+    if (recompute == RECOMPUTE_LAYERS)
+        kept = (struct tape_layer){
+            .x_attn = l->x_attn, .q = l->q, .k = l->k, .v = l->v, .attn = l->attn};
+    return kept;
+}
+
+static void plan_tape(struct plan *p, struct trainer *t) {
+    const struct config *c = t->config;
+    enum recompute recompute = t->options.recompute;
+    struct tape_layer all = {0}; /* what layers have in common */
+    t->tape.x = t->kept.x = floats(p, t->options.n_rows, c->n_embd);
     t->tape.layers = take(p, (size_t)c->n_layer, sizeof *t->tape.layers);
+    t->kept.layers = take(p, (size_t)c->n_layer, sizeof *t->kept.layers);
+    if (recompute == RECOMPUTE_LAYERS) plan_layer(p, t, &all);
+    if (recompute != RECOMPUTE_NONE) plan_mlp(p, t, &all);
     for (int64_t i = 0; i < c->n_layer; i++) {
-        struct tape_layer l = {0};
-        l.x_attn = floats(p, T, D);
-        l.x_ffn = c->parallel_residual ? l.x_attn : floats(p, T, D);
-        if (c->family.qk_norm != QK_NORM_NONE) {
-            l.q_raw = floats(p, T, wide);
-            l.k_raw = floats(p, T, narrow);
-        }
-        l.q = floats(p, T, wide);
-        l.k = floats(p, T, narrow);
-        l.v = floats(p, T, narrow);
-        l.attn = floats(p, T, wide);
-        if (c->family.norm_after) {
-            l.attn_out = floats(p, T, D);
-            l.ffn_out = floats(p, T, D);
-        }
-        if (c->family.gated) l.gate = floats(p, T, c->n_ff);
-        l.up = floats(p, T, c->n_ff);
-        if (t->tape.layers != NULL) t->tape.layers[i] = l;
+        struct tape_layer l = all;
+        l.x_attn = floats(p, t->options.n_rows, c->n_embd);
+        if (recompute != RECOMPUTE_LAYERS) plan_layer(p, t, &l);
+        if (recompute == RECOMPUTE_NONE) plan_mlp(p, t, &l);
+        if (c->parallel_residual) l.x_ffn = l.x_attn;
+        if (p->base == NULL) continue;
+        t->tape.layers[i] = l;
+        t->kept.layers[i] = kept_of(&l, recompute);
     }
 }
 
@@ -82,13 +111,18 @@ static void plan_back(struct plan *p, struct trainer *t) {
 static void plan_members(struct plan *p, struct trainer *t) {
     size_t n = (size_t)t->options.n_threads;
     t->parts = take(p, n, sizeof *t->parts);
+    t->caps = take(p, n, sizeof *t->caps);
     t->attn_scratch = take(p, n, sizeof *t->attn_scratch);
     t->gemm_scratch = take(p, n, GEMM_SCRATCH_BYTES);
     for (size_t i = 0; i < n; i++) {
         float *part = floats(p, LOSS_PART_ROWS, t->config->n_embd);
         void *scratch =
-            take(p, 1, attn_back_scratch_bytes(t->options.longest, t->config->head_dim));
+            take(p, 1,
+                 attn_back_scratch_bytes(t->options.longest, t->config->head_dim,
+                                         t->config->attn_cap > 0));
+        float *caps = t->config->logit_cap > 0 ? floats(p, 1, t->config->n_vocab) : NULL;
         if (t->parts == NULL) continue;
+        t->caps[i] = caps;
         t->parts[i] = part;
         t->attn_scratch[i] = scratch;
     }
@@ -107,6 +141,7 @@ static void plan_all(struct plan *p, struct trainer *t) {
     t->cache_block = take(
         p, 2 * tiles, attn_cache_bytes(GLASS_F32, ATTN_TILE, c->n_head_kv, c->head_dim));
     for (int i = 0; i < 2; i++) t->optimizer.moments[i] = floats(p, 1, t->params.n_floats);
+    t->optimizer_work = floats(p, 1, optimizer_work_floats(c, t->options.optimizer));
     t->squares = floats(p, 1, t->params.n_list);
 }
 
@@ -144,6 +179,8 @@ glass_status trainer_take(struct trainer *t) {
     plan_all(&plan, t);
     optimizer_start(&t->optimizer, &t->params, 0, t->params.n_floats,
                     (float *const[]){t->optimizer.moments[0], t->optimizer.moments[1]});
+    t->optimizer.work = t->optimizer_work;
+    t->optimizer.gemm_scratch = t->gemm_scratch;
     workspace_layout(&t->forward, NULL, t->config, &t->params.w, t->options.n_rows,
                      t->options.longest, t->options.n_threads);
     TRY(mem_alloc_aligned(&work, t->forward.n_bytes, 1));

@@ -60,6 +60,16 @@ static float call_softmax(const struct math_kernels *k, float *const out[],
     k->softmax_back_f32(out[0], in[0], in[1], in[2][0], n);
     return 0;
 }
+static float call_softcap(const struct math_kernels *k, float *const out[],
+                          float *const in[], int64_t n) {
+    k->softcap_back_f32(out[0], in[0], n);
+    return 0;
+}
+static float call_blend(const struct math_kernels *k, float *const out[], float *const in[],
+                        int64_t n) {
+    k->blend_f32(out[0], in[0], in[1][0], in[2][0], n);
+    return 0;
+}
 static float call_adamw(const struct math_kernels *k, float *const out[], float *const in[],
                         int64_t n) {
     struct adamw_step step = {0.95F, 0.1F, 0.05F, 1e-3F, 1.5F, 1e-8F, 0.999F, 0.5F};
@@ -78,6 +88,8 @@ static const struct {
             {"rmsnorm_back_f32", call_rms},
             {"layernorm_back_f32", call_layer},
             {"softmax_back_f32", call_softmax},
+            {"softcap_back_f32", call_softcap},
+            {"blend_f32", call_blend},
             {"adamw_f32", call_adamw}};
 
 static void one_row(const struct math_kernels *c, const struct math_kernels *k, size_t row,

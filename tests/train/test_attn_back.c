@@ -121,7 +121,8 @@ static void work(void *context, const struct member *me) {
 static void run(const struct problem *x, int threads) {
     int64_t longest =
         x->segments[0].n > x->segments[1].n ? x->segments[0].n : x->segments[1].n;
-    struct task t = {&x->job, NULL, attn_back_scratch_bytes(longest, x->job.head_dim)};
+    struct task t = {&x->job, NULL,
+                     attn_back_scratch_bytes(longest, x->job.head_dim, x->job.cap > 0)};
     assert_int_equal(mem_alloc_aligned(&t.scratch, (size_t)threads, t.bytes), GLASS_OK);
     memset(t.scratch, 0x7f, t.bytes * (size_t)threads);
     team_run(threads, work, &t);

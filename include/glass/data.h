@@ -1,0 +1,110 @@
+/* data.h - corpora: texts with their records, named by the hash of what they are.
+ *
+ * A corpus is a folder: corpus.sqlite, a table of documents that anyone can query, and texts, the
+ * documents' text one after another. Every document has a record (one JSON object): where it came
+ * from, the hashes of what was fetched and of its text, its licence, and the bytes of a file that
+ * say so. A finished call of glass_corpus_add seals the corpus under a root, the SHA-256 of a
+ * Merkle tree over all documents; documents are never changed or removed, so that every root stays
+ * what it was. docs/data.md tells the formats.
+ *
+ * A corpus is not for several threads at once. */
+#ifndef GLASS_DATA_H
+#define GLASS_DATA_H
+
+#include "glass/status.h"
+GLASS_BEGIN
+
+typedef struct glass_corpus glass_corpus;
+
+typedef struct glass_data_progress {
+    const char *source;  /* being read */
+    int64_t n_documents; /* taken so far in this call */
+    int64_t n_bytes;     /* of their text */
+} glass_data_progress;
+
+/* Zero means the default. */
+typedef struct glass_data_options {
+    /* Which licences come in: "known" (the default: every licence that the table knows), "dfsg",
+     * "osi", "permissive", "public-domain", "no-share-alike", "commercial", "any" (also where
+     * nothing is said), or a YAML file with rules. */
+    const char *policy;
+    const char *name;    /* of the one source, instead of its file's name */
+    const char *licence; /* of files that say nothing themselves, as the caller declares */
+    const char *author;  /* the same */
+    const char *made_by; /* "person" or "model:NAME", as the caller declares */
+    const char *text_field; /* of JSON lines ("text", else "content", "document") */
+    int64_t max_document;   /* bytes of one document (16 MiB); longer ones are skipped */
+    int64_t max_ratio; /* bytes that may come out of an archive for each of its own (250) */
+    int64_t max_files; /* of a source (10 million) */
+    int32_t max_depth; /* archives inside archives (4) */
+    /* Called now and then. Returning false ends with GLASS_CANCELLED; what was added from sources
+     * that are done stays, and the same call again goes on. */
+    bool (*progress)(void *context, const glass_data_progress *progress);
+    /* A file that was left out: no text, too long, a bad archive, or its licence. May be NULL. */
+    void (*left_out)(void *context, const char *path, const char *reason);
+    void *context;
+} glass_data_options;
+
+typedef struct glass_data_report {
+    int64_t n_documents, n_bytes; /* of the whole corpus */
+    int64_t n_added;              /* new ones */
+    int64_t n_again;              /* found in the corpus already, record and all */
+    int64_t n_excluded;           /* by the policy */
+    int64_t n_skipped; /* files that are no text, too long, or could not be read */
+    char root[65];     /* hexadecimal */
+} glass_data_report;
+
+/* Opens a corpus; with create, makes it where there is none. Only one process may add.
+ * GLASS_BAD_INPUT: it is no corpus; GLASS_SYSTEM: it cannot be read or made. */
+GLASS_API glass_status glass_corpus_open(glass_corpus **out, const char *path, bool create);
+GLASS_API void glass_corpus_close(glass_corpus *c);
+
+/* Adds sources: files, folders, archives, git checkouts (what HEAD has), "deb:NAME[=VERSION]" and
+ * "debsrc:NAME[=VERSION]" (fetched by apt). Killed at any moment, the same call again ends with
+ * the same root. Source by source: what is added of one that fails is taken back.
+ * GLASS_BAD_INPUT: a source is a broken archive, or a trap. */
+GLASS_API glass_status glass_corpus_add(glass_corpus *c, glass_data_report *report,
+                                        const char *const *sources, int64_t n_sources,
+                                        const glass_data_options *options);
+
+/* A document of a corpus; all borrowed until the callback returns. */
+typedef struct glass_document {
+    const uint8_t *content;              /* (32) SHA-256 of its text */
+    const uint8_t *record_hash;          /* (32) */
+    const char *record;                  /* the JSON */
+    const char *source, *path, *licence; /* licence: "unknown" where nothing is said */
+    const char *text;                    /* (n_bytes) */
+    int64_t n_bytes;
+} glass_document;
+
+/* Calls visit for the documents of a root (NULL: the newest), in the order of their hashes; those
+ * that a policy allows (NULL: all). Returning false ends with GLASS_CANCELLED. */
+GLASS_API glass_status glass_corpus_each(
+    glass_corpus *c, const char *root, const char *policy,
+    bool (*visit)(void *context, const glass_document *document), void *context);
+/* Counts by licence, source, kind and maker, the roots, and what was left out for which reason:
+ * one JSON object (glass_free). */
+GLASS_API glass_status glass_corpus_summary(char **json, glass_corpus *c);
+
+/* The SHA-256 of the text that a file would be added as: its bytes, an HTML file's text. */
+GLASS_API glass_status glass_data_content(uint8_t content[32], const char *path);
+
+/* Proves that documents with this text are in the corpus as the root (NULL: the newest) names
+ * it, or that none is: JSON (glass_free), which glass_proof_check verifies without the corpus.
+ * *present says which. */
+GLASS_API glass_status glass_corpus_prove(char **json, bool *present, glass_corpus *c,
+                                          const char *root, const uint8_t content[32]);
+
+typedef struct glass_proof {
+    bool present;
+    char root[65], content[65];
+    int64_t n_documents; /* of the corpus */
+    char *record;        /* of a document that is present; glass_free */
+} glass_proof;
+
+/* GLASS_BAD_INPUT: it is no proof; GLASS_NEGATIVE: it does not hold, and why. */
+GLASS_API glass_status glass_proof_check(glass_proof *out, const char *json,
+                                         size_t n_bytes);
+
+GLASS_END
+#endif

@@ -1,0 +1,59 @@
+/* corpus.h - a corpus on disk: the table of documents and their texts.
+ *
+ * Every source is one transaction: texts are appended and flushed, then the table's rows are
+ * committed with the new length of the texts. What stands behind that length belongs to nobody,
+ * and the next writer cuts it off. */
+#ifndef DATA_CORPUS_H
+#define DATA_CORPUS_H
+
+#include "base/buf.h"
+#include "data/record.h"
+#include "glass/data.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+struct glass_corpus {
+    char *path;
+    sqlite3 *db;
+    sqlite3_stmt *insert, *find_text, *exclude;
+    FILE *texts;      /* while writing */
+    int64_t texts_at; /* where the next text goes */
+    bool writing, inside;
+    int64_t seal, source; /* of what is being added */
+    struct buf json;
+    uint8_t *view; /* of the texts, mapped */
+    size_t view_bytes;
+};
+
+/* Says what SQLite said. */
+glass_status corpus_failed(struct glass_corpus *c, const char *doing);
+glass_status corpus_prepare(struct glass_corpus *c, sqlite3_stmt **out, const char *sql);
+/* The one number that a query without parameters gives; absent where it gives none. */
+glass_status corpus_number(struct glass_corpus *c, int64_t *out, const char *sql,
+                           int64_t absent);
+
+/* Takes the lock and cuts off what a killed writer left. */
+glass_status corpus_begin_writing(struct glass_corpus *c);
+/* *done: this source was added by a call that did not live to seal it. */
+glass_status corpus_begin_source(struct glass_corpus *c, const char *spec,
+                                 const char *options, bool *done);
+glass_status corpus_put(struct glass_corpus *c, struct record *r, const char *text,
+                        bool *added);
+glass_status corpus_put_excluded(struct glass_corpus *c, const char *path, int64_t part,
+                                 const char *reason, const char *licence);
+glass_status corpus_end_source(struct glass_corpus *c);
+void corpus_undo_source(struct glass_corpus *c);
+/* Names what is there. */
+glass_status corpus_seal(struct glass_corpus *c, char root[65]);
+
+/* The seal of a root given in hexadecimal, or a beginning of it (NULL: the newest). */
+glass_status corpus_find_root(struct glass_corpus *c, const char *root, int64_t *seal,
+                              uint8_t digest[32], int64_t *n);
+/* Maps the texts as they are now. */
+glass_status corpus_view(struct glass_corpus *c);
+
+/* Copies a statement's column of 32 bytes; false if it has another length. */
+bool corpus_hash(uint8_t out[32], sqlite3_stmt *s, int column);
+
+#endif
