@@ -286,6 +286,10 @@ def flip(folder, name, at):
     reseal(folder, name, bytes(data))
 
 
+def drawn_of(p):
+    return [int(w) for w in p.out.splitlines()[0].split(": step ")[1].split()]
+
+
 def sampled(h):
     write(h, "v.yaml", RECIPE.replace("every: 5", "every: 5, keep: 9"))
     equal(train(h, "v.yaml", "-q").returncode, 0, "a run with all its checkpoints")
@@ -295,11 +299,14 @@ def sampled(h):
         return h.run("verify", "v.run", *words, cwd=h.path)
 
     p = check("--sample", "4", "--seed", "7")
-    drawn = [int(w) for w in p.out.splitlines()[0].split(": step ")[1].split()]
+    drawn = drawn_of(p)
     ok(p.returncode == 0 and len(set(drawn)) == 4 and drawn == sorted(drawn) and
        all(1 <= s <= 20 for s in drawn), "steps are drawn", p.out + p.err)
     equal(check("--sample", "4", "--seed", "7").out, p.out, "the same ones with that seed")
-    ok(len({check("--sample", "3").out for _ in range(3)}) > 1, "others without one")
+    several = [drawn_of(check("--sample", "3", "--seed", str(s), "--steps", "2..9")) for s in range(5)]
+    several += [drawn_of(check("--sample", "3")) for _ in range(3)]
+    ok(len(set(map(tuple, several))) > 4 and all(2 <= s <= 9 for d in several[:5] for s in d),
+       "others with other seeds, or without one", several)
     # Each from the nearest checkpoint: never more than five steps are computed for one.
     n, at = 0, 0
     for step in drawn:
@@ -315,8 +322,7 @@ def sampled(h):
     write(h, "v.run/ledger.jsonl", good)
     p = check("--sample", "1", "--seed", "3", "--steps", "17..17")
     has(p.out, "(2 steps computed again)", "from the checkpoint of step 15")
-    equal(sorted(map(int, check("--sample", "99").out.splitlines()[0].split(": step ")[1].split())),
-          list(range(1, 21)), "no more steps than there are")
+    equal(drawn_of(check("--sample", "99")), list(range(1, 21)), "no more steps than there are")
     p = check("--full")
     ok(p.returncode == 0 and "20 steps computed again, from the texts" in p.out, "--full", p.err)
     flip(f"{run}/checkpoints/step-00000010", "moments.safetensors", -61)
