@@ -772,9 +772,11 @@ def plans(h):
           (33024, 20, 192, 3), "--dry-run --json")
     ok(plan["step_seconds"] > 0 and 0 < plan["share_of_peak"] < 1.2 and
        abs(plan["seconds"] - 20 * plan["step_seconds"]) < 1e-9, "a probe's time", plan)
+    deep = RECIPE.replace("n_layer: 2", "n_layer: 12").replace("context: 32", "context: 128")
     for name, text in (("small", RECIPE), ("wide", RECIPE.replace("n_embd: 32", "n_embd: 256")),
-                       ("deep", RECIPE.replace("n_layer: 2", "n_layer: 12").replace(
-                           "context: 32", "context: 128"))):
+                       ("deep", deep), ("deep, made again", deep + "recompute: layers\n"),
+                       ("Muon's", RECIPE.replace("n_embd: 32", "n_embd: 256").replace(
+                           "rate: 0.01", "rate: 0.01, kind: muon"))):
         write(h, "m.yaml", text.replace("threads: 1\n", ""))
         for threads in ("1", "3"):
             said = h.json("train", "m.yaml", "--dry-run", "--json", "-t", threads,
@@ -782,7 +784,7 @@ def plans(h):
             p = start(h, "m.yaml", "-q", "-t", threads)
             took = peak_of(p)
             shutil.rmtree(f"{h.path}/m.run")
-            ok(abs(said / took - 1) < 0.1, f"memory of a {name} run, {threads} threads",
+            ok(abs(said / took - 1) < 0.1, f"memory of a {name} run, {threads} threads: "
                f"{said / 1e6:.1f} MB said, {took / 1e6:.1f} taken")
     for words in ((), ("a.yaml", "--resume", "a.run"), ("--status",), ("x", "y"),
                   ("a.yaml", "--json"),

@@ -21,8 +21,8 @@ CONTEXT, BATCH, RATE, WARMUP, DECAY = 256, 16, 2e-3, 50, 0.1
 RECIPE = """model: {{tokenizer: tokenizer.json, n_embd: 192, n_layer: 5, n_head: 6}}
 data: [{text}]
 held_out: {{fraction: 0.05}}
-context: 256
-batch: {{sequences: 16}}
+context: {context}
+batch: {{sequences: {batch}}}
 steps: {steps}
 optimizer: {{rate: {rate}}}
 schedule: {{warmup: {warmup}}}
@@ -103,9 +103,10 @@ def prepare(folder, text, steps):
     glass("tokenizer", "train", "tokenizer.json", "text.txt", "--vocab", "1024", "--special",
           "<|endoftext|>", cwd=folder)
     write(f"{folder}/a.yaml", RECIPE.format(text="text.txt", steps=steps, rate=RATE,
-                                            warmup=WARMUP))
+                                            context=CONTEXT, batch=BATCH, warmup=WARMUP))
     # A step at rate 0 leaves the first weights as they are.
-    write(f"{folder}/first.yaml", RECIPE.format(text="text.txt", steps=1, rate=0, warmup=0))
+    write(f"{folder}/first.yaml", RECIPE.format(text="text.txt", steps=1, rate=0, context=CONTEXT,
+                                                batch=BATCH, warmup=0))
     glass("train", "first.yaml", "-q", cwd=folder)
     glass("convert", "first.run/checkpoints/step-00000001", "first", cwd=folder)
     run = os.environ.get("GLASS_RUN")
@@ -130,6 +131,8 @@ def main():
         theirs = held_out(model, shard(f"{run}/shards/held-out-0.safetensors"))
     ours = metrics[-1]["held_out_loss"]
     apart = [abs(m["loss"] / b - 1) for m, b in zip(metrics, losses)]
+    print("# losses apart:", ", ".join(f"step {i} {apart[i - 1]:.1e}" for i in
+                                       (1, 2, 5, 10, 20, 50, 100, 200, 500) if i <= steps))
     rates = [abs(m["rate"] / rate(m["step"], steps) - 1) for m in metrics]
     verdicts = ((max(rates) < 1e-6, f"the same rates: {max(rates):.1e} apart"),
                 (apart[0] < 1e-5, f"the first loss: {metrics[0]['loss']:.7f}, {losses[0]:.7f}"),
