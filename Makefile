@@ -4,6 +4,8 @@
 #   SAN=1         AddressSanitizer and UndefinedBehaviorSanitizer; SAN=thread ThreadSanitizer
 #   O=-O0         another optimisation level
 #   V=1           show commands
+#   MPI=0         without glass-mpi.so, the module by which processes of mpirun meet (MPI=1: fail
+#                 where Open MPI is missing; default: with it where pkg-config finds ompi-c)
 # Targets: all (default: program and lib), program, lib, tests, tools (for measuring and for
 # tests), examples, fuzz, check, lint, install, uninstall, clean.
 
@@ -49,14 +51,18 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
 TEST_LIBS = $(CLI_LIBS) -lcmocka -lmpfr -lgmp
 
 # Rooms of the library, in the order in which they may see each other (docs/architecture).
-ROOMS := base math math/c format text model train data
+ROOMS := base comm math math/c format text model train data
 ifneq ($(filter x86_64,$(ARCH)),)
 ROOMS += math/x86
 endif
 ifneq ($(filter aarch64,$(ARCH)),)
 ROOMS += math/arm
 endif
-LIB_SRC := $(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c)))
+MPI ?= $(shell $(PKG_CONFIG) --exists ompi-c && echo 1 || echo 0)
+# A module, loaded at run time when there are processes to meet.
+MODULE_SRC := src/comm/comm_mpi.c
+MODULE := $(if $(filter-out 0,$(MPI)),$(B)/glass-mpi.so)
+LIB_SRC := $(filter-out $(MODULE_SRC),$(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c))))
 CLI_SRC := $(sort $(wildcard src/store/*.c src/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
@@ -79,7 +85,7 @@ endif
 .SECONDARY:
 .PHONY: all program lib tests tools examples fuzz check lint install uninstall clean
 all: program lib
-program: $(B)/glass
+program: $(B)/glass $(MODULE)
 lib: $(B)/libglass.a $(B)/libglass.so
 tests: $(TEST_BIN) tools examples
 tools: $(TOOL_BIN)
@@ -130,6 +136,12 @@ $(B)/glass: $(CLI_OBJ) $(B)/libglass-internal.a
 	@echo "  LD  $@"
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
 
+# MPI's own headers are none of ours to warn about.
+$(B)/src/comm/comm_mpi.o: EXTRA = $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags ompi-c))
+$(B)/glass-mpi.so: $(B)/src/comm/comm_mpi.o
+	@echo "  LD  $@"
+	$(Q)$(CC) -shared -o $@ $< $(LDFLAGS) $(shell $(PKG_CONFIG) --libs ompi-c)
+
 $(B)/tests/%: $(B)/tests/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
 $(B)/tests/store/%: $(B)/tests/store/%.o $(filter $(B)/src/store/%,$(CLI_OBJ)) $(B)/libglass-internal.a
@@ -159,6 +171,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(B)/glass $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/libglass.a $(DESTDIR)$(PREFIX)/lib/
+	$(if $(MODULE),install -D -m 755 $(MODULE) $(DESTDIR)$(PREFIX)/lib/glass/glass-mpi.so)
 	install -m 755 $(B)/libglass.so $(DESTDIR)$(PREFIX)/lib/libglass.so.0
 	ln -sf libglass.so.0 $(DESTDIR)$(PREFIX)/lib/libglass.so
 	install -m 644 include/glass/*.h $(DESTDIR)$(PREFIX)/include/glass/
@@ -174,9 +187,9 @@ uninstall:
 	    $(DESTDIR)$(PREFIX)/lib/libglass.so $(DESTDIR)$(PREFIX)/lib/libglass.so.0 \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/glass.pc $(DESTDIR)$(PREFIX)/share/man/man1/glass.1 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/glass
-	rm -rf $(DESTDIR)$(PREFIX)/include/glass
+	rm -rf $(DESTDIR)$(PREFIX)/include/glass $(DESTDIR)$(PREFIX)/lib/glass
 
 clean:
 	rm -rf $(B)
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/%.d) $(TOOL_SRC:%.c=$(B)/%.d) $(FUZZ_BIN:%=%.d)
+-include $(LIB_OBJ:.o=.d) $(MODULE_SRC:%.c=$(B)/%.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/%.d) $(TOOL_SRC:%.c=$(B)/%.d) $(FUZZ_BIN:%=%.d)

@@ -10,7 +10,7 @@ BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-
     libjansson-dev libssl-dev libyaml-dev libsqlite3-dev libpng-dev libarchive-dev libxml2-dev
     libcurl4-openssl-dev libedit-dev ca-certificates"
 CHAT_PACKAGES="python3-pip"
-CHECK_PACKAGES="libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
+CHECK_PACKAGES="libopenmpi-dev openmpi-bin libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
     clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 

@@ -186,6 +186,10 @@ def marked():
     yield "normalized", marked_json({"type": "Sequence", "normalizers": [{"type": "NFC"}, *PREPEND[
         "normalizers"]]}, None, flags={"normalized": True})
     yield "few", marked_json(PREPEND, None, with_bytes=False)
+    squeeze = [{"type": "Replace", "pattern": {"Regex": regex}, "content": content}
+               for regex, content in ((r"\A +", ""), (rf"[ {MARK}]+\z", ""), (" {2,}", " "))]
+    yield "squeezed", marked_json({"type": "Sequence", "normalizers": squeeze + PREPEND[
+        "normalizers"]}, None, flags={"lstrip": True, "normalized": False})
 
 
 def pair():

@@ -17,17 +17,18 @@ verdict() { # NAME FINDINGS
 rooms() {
     case $1 in
     base) echo base ;;
+    comm) echo base comm ;;
     math) echo base math ;;
     format) echo base math format ;;
     text) echo base format text ;;
     model) echo base math format text model ;;
-    train) echo base math format text model train ;;
-    data) echo base math format text model train data ;;
+    train) echo base comm math format text model train ;;
+    data) echo base comm math format text model train data ;;
     store) echo base store ;;
     cli) echo base store cli ;;
     esac
 }
-findings=$(for room in base math format text model train data store cli; do
+findings=$(for room in base comm math format text model train data store cli; do
     allowed=$(rooms $room | tr ' ' '|')
     grep -rnoE '#include "[a-z]+/' src/$room | grep -vE "\"($allowed|glass)/" |
         sed "s|^|$room must not see: |"

@@ -48,5 +48,11 @@ typedef struct glass_adapter_use {
     float scale;
 } glass_adapter_use;
 
+/* *out: what these adapters add to glass_model_session_bytes. The adapters' own weights, which
+ * sessions share, are not counted. GLASS_USAGE as glass_session_set_adapters. */
+GLASS_API glass_status glass_adapters_session_bytes(size_t *out, const glass_model *model,
+                                                    int64_t n_ctx,
+                                                    const glass_adapter_use *uses, int n);
+
 GLASS_END
 #endif

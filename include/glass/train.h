@@ -12,11 +12,13 @@
  *   loss.svg         the losses as a picture, and loss.png; speed.svg and speed.png
  *
  * The same recipe and texts give the same weights, whatever the threads, the instruction set, and
- * however often the run was killed and resumed. One owner at a time. */
+ * however often the run was killed and resumed, and however many processes share the work: all of
+ * them make the same calls. One owner at a time. */
 #ifndef GLASS_TRAIN_H
 #define GLASS_TRAIN_H
 
 #include "glass/model.h"
+#include "glass/processes.h"
 GLASS_BEGIN
 
 typedef struct glass_run glass_run;
@@ -27,6 +29,11 @@ typedef struct glass_run_options {
     int n_threads; /* 0 = the recipe's, or one per core where it does not say */
     bool dry;      /* a new run that writes nothing: for glass_run_get_plan and _probe */
     int64_t from;  /* of a resumed run: the checkpoint of this step; 0 = the newest */
+    glass_processes
+        *processes;  /* that share the work; NULL = none. Borrowed. Not of a dry run */
+    int n_processes; /* of a dry run: what it would be with so many; 0 = 1 */
+    const volatile int
+        *stop; /* not 0: the step of now is the last. NULL = none. Borrowed */
 } glass_run_options;
 
 /* A new run. options may be NULL. GLASS_BAD_INPUT: recipe (with line and key), texts or base
@@ -37,6 +44,8 @@ GLASS_API glass_status glass_run_create(glass_run **out, const char *recipe,
  * of the run was changed or damaged (it is named; an older checkpoint may be good). */
 GLASS_API glass_status glass_run_resume(glass_run **out, const char *folder,
                                         const glass_run_options *options);
+/* Where processes share a run, and a call has failed: after glass_processes_leave, as messages to
+ * and from the run's memory may be under way. */
 GLASS_API void glass_run_close(glass_run *run);
 
 /* What the run will take. */
@@ -50,6 +59,7 @@ typedef struct glass_run_plan {
     double step_flops; /* 6 N a token and attention over half the context */
     size_t
         memory_bytes; /* of the process at its largest, at most: glass_run_probe is nearer */
+    int n_processes;  /* memory_bytes is of each of them */
     size_t checkpoint_bytes; /* on the disk, each */
     int n_threads;
 } glass_run_plan;
@@ -66,17 +76,20 @@ typedef struct glass_run_report {
     double norm, rate;     /* of the gradient before clipping; learning rate */
     double seconds;        /* that the step took, without what follows */
     int64_t n_tokens;      /* of the step */
+    bool stopped;          /* options.stop, of any process: all of them end now */
     bool evaluated;        /* held_out_loss and bits_per_byte are of this step */
     double held_out_loss, bits_per_byte;
     const char *sample;     /* text, or NULL; the run's until its next step */
     const char *checkpoint; /* the folder written after this step, or NULL; the same */
 } glass_run_report;
 
-/* One step, and what the recipe wants after it. GLASS_NEGATIVE: all steps are done.
+/* One step, and what the recipe wants after it. Of several processes, rank 0 writes it, and has
+ * the sample and the checkpoint's name. GLASS_SYSTEM: another process died, or there was no room on
+ * the disk. GLASS_NEGATIVE: all steps are done.
  * GLASS_BAD_INPUT: the loss or a gradient is not finite (step and tensor are named); checkpoints
  * stay as they were. */
 GLASS_API glass_status glass_run_step(glass_run *run, glass_run_report *out);
-/* A checkpoint of now; *folder is the run's until the next call. */
+/* A checkpoint of now; *folder is the run's until the next call (NULL but at rank 0). */
 GLASS_API glass_status glass_run_checkpoint(glass_run *run, const char **folder);
 GLASS_API int64_t glass_run_n_done(const glass_run *run);
 
@@ -95,6 +108,7 @@ typedef struct glass_verify_options {
     bool (*progress)(void *context, int64_t step,
                      int64_t last); /* may be NULL; false cancels */
     void *context;
+    glass_processes *processes; /* that share the work, as those of a run; NULL = none */
 } glass_verify_options;
 
 typedef struct glass_verify_report {

@@ -23,9 +23,12 @@ int cmd_data(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
- * expect it, after Ctrl-C. */
+ * expect it, after Ctrl-C, and 143 after a caught SIGTERM. */
 int cli_fail(glass_status status);
-enum { CLI_INTERRUPTED = 130 };
+/* The same where processes share the work: what went wrong is said once, by the one that it
+ * happened to or by rank 0; where a process died, by each of the others. */
+int cli_fail_one(const glass_processes *p, glass_status status);
+enum { CLI_INTERRUPTED = 130, CLI_TERMINATED = 143 };
 /* Seconds on a clock that never goes back. */
 double cli_now(void);
 /* A --cache-type. GLASS_USAGE if no cache can be of it. */
@@ -37,10 +40,12 @@ glass_status cli_narrow(int32_t *out, int64_t value, const char *option);
 glass_status cli_open_model(glass_model **out, const char *name, bool mlock);
 /* "1.2 GB"; writes into text. */
 const char *cli_bytes(char text[32], double n_bytes);
-/* Set by Ctrl-C after cli_catch_interrupt; commands clear it. A second Ctrl-C before that
- * ends the program. */
+/* Set by Ctrl-C after cli_catch_interrupt, to the signal's number; commands clear it. A second
+ * Ctrl-C before that ends the program. */
 extern volatile int cli_interrupted;
 void cli_catch_interrupt(void);
+/* The same, and for SIGTERM: commands that write a file and remove what is not whole. */
+void cli_catch_stop(void);
 
 /* Options that every command which runs a model has. */
 struct run_options {

@@ -124,7 +124,7 @@ int cmd_convert(int argc, char **argv) {
     glass_status status = parse(&o, words[1], to, type, size);
     if (status == GLASS_OK) status = take_adapters(&v, &o);
     if (status == GLASS_OK) status = store_resolve(&path, words[0]);
-    cli_catch_interrupt();
+    cli_catch_stop();
     cli_bar_start(&v.bar, 0);
     if (status == GLASS_OK) status = glass_convert(path, words[1], &o, &result);
     cli_bar_clear(&v.bar);

@@ -293,7 +293,7 @@ static glass_status run(struct quantize *q, const char *const *words, int n_word
     q->tty = isatty(STDERR_FILENO);
     if (q->eval != NULL && access(q->eval, R_OK) != 0)
         return fail_errno("%s: cannot read", q->eval);
-    cli_catch_interrupt();
+    cli_catch_stop();
     TRY(store_resolve(&q->path, words[0]));
     TRY(get_importance(q));
     return n_words > 1 || q->dry_run ? quantise(q) : GLASS_OK;

@@ -1,4 +1,5 @@
 /* cmd_show.c - glass show: what a model file is. */
+#include "cli/adapters.h"
 #include "cli/cli.h"
 #include "store/store.h"
 
@@ -9,6 +10,9 @@ struct show {
     int64_t n_ctx;
     const char *cache_name;
     glass_dtype cache;
+    struct opt_list adapters;
+    size_t adapter_bytes,
+        adapter_session; /* of the adapters' files, of a session with them */
 };
 
 static int64_t context_of(const struct show *s, const glass_model_info *i) {
@@ -44,10 +48,16 @@ static void print_text(const struct show *s, const glass_model *m, const char *p
     printf("context      %lld positions", (long long)i.n_ctx);
     if (i.window > 0) printf(", windows of %lld", (long long)i.window);
     size_t session = glass_model_session_bytes(m, n_ctx, s->cache);
-    printf("\nmemory       %s: weights %s, and %s for %lld positions with an %s cache\n",
-           cli_bytes((char[32]){0}, (double)i.weight_bytes + (double)session),
-           cli_bytes(a, (double)i.weight_bytes), cli_bytes(b, (double)session),
-           (long long)n_ctx, glass_dtype_name(s->cache));
+    size_t with = s->adapter_bytes + s->adapter_session;
+    printf(
+        "\nmemory       %s: weights %s, and %s for %lld positions with an %s cache\n",
+        cli_bytes((char[32]){0}, (double)i.weight_bytes + (double)session + (double)with),
+        cli_bytes(a, (double)i.weight_bytes), cli_bytes(b, (double)session),
+        (long long)n_ctx, glass_dtype_name(s->cache));
+    if (s->adapters.n > 0)
+        printf("             with adapters of %s, and %s for a session with them\n",
+               cli_bytes(a, (double)s->adapter_bytes),
+               cli_bytes(b, (double)s->adapter_session));
     if (i.copied_bytes > 0)
         printf("             %s of the weights lie there in another order and are copied\n",
                cli_bytes(a, (double)i.copied_bytes));
@@ -121,6 +131,9 @@ static glass_status as_json(struct buf *b, const struct show *s, const glass_mod
                    glass_model_session_bytes(m, n_ctx, GLASS_F32),
                    glass_model_session_bytes(m, n_ctx, GLASS_F16),
                    glass_model_session_bytes(m, n_ctx, GLASS_Q8_0)));
+    if (s->adapters.n > 0)
+        TRY(buf_printf(b, ",\"adapters\":{\"weight_bytes\":%zu,\"session_bytes\":%zu}",
+                       s->adapter_bytes, s->adapter_session));
     if (glass_model_template_source(m) != NULL)
         TRY(json_field(b, "template", glass_model_template_source(m)));
     TRY(buf_text(b, ",\"metadata\":{"));
@@ -211,10 +224,28 @@ static glass_status show_adapter(const struct show *s, const char *path) {
     return status;
 }
 
-static glass_status show_model(const struct show *s, const char *path) {
+static glass_status count_adapters(struct show *s, const glass_model *m) {
+    struct cli_adapters opened;
+    glass_model_info model;
+    glass_model_get_info(m, &model);
+    int64_t n_ctx = context_of(s, &model);
+    TRY(cli_adapters_open(&opened, m, &s->adapters));
+    for (int i = 0; i < opened.n; i++) {
+        glass_adapter_info info;
+        glass_adapter_get_info(opened.opened[i], &info);
+        s->adapter_bytes += info.n_bytes;
+    }
+    glass_status status =
+        glass_adapters_session_bytes(&s->adapter_session, m, n_ctx, opened.uses, opened.n);
+    cli_adapters_close(&opened);
+    return status;
+}
+
+static glass_status show_model(struct show *s, const char *path) {
     glass_model *model;
     TRY(glass_model_open(&model, path, NULL));
-    glass_status status = print(s, model, path);
+    glass_status status = count_adapters(s, model);
+    if (status == GLASS_OK) status = print(s, model, path);
     glass_model_close(model);
     return status;
 }
@@ -228,6 +259,7 @@ int cmd_show(int argc, char **argv) {
         {"ctx", 'c', OPT_INT, &s.n_ctx, "N", "reckon the memory for N positions"},
         {"cache-type", 0, OPT_TEXT, &s.cache_name, "TYPE",
          "and this cache: f32, f16, q8_0"},
+        ADAPTER_OPTION(s.adapters),
         {"json", 'j', OPT_FLAG, &s.json, NULL, "one JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {

@@ -19,19 +19,35 @@ struct tok {
     const char *prompt, *file;
     bool json, ids, lines, special, bos, hide;
     int64_t n_rows;
-    glass_tokenizer *t;
+    const glass_tokenizer *t; /* own's, or the model's */
+    glass_tokenizer *own;
+    glass_model *model;
     FILE *in;
     struct buf out;
 };
+
+/* The vocabulary at a path, or that of the model that a file there is a part of (weights, a
+ * config.json). */
+static glass_status open_path(struct tok *c, const char *path) {
+    struct buf why = {0};
+    glass_status status = glass_tokenizer_open(&c->own, path);
+    c->t = c->own;
+    if (status != GLASS_BAD_INPUT) return status;
+    TRY(buf_text(&why, glass_error()));
+    if (glass_model_open(&c->model, path, NULL) == GLASS_OK)
+        c->t = glass_model_tokenizer(c->model);
+    status = c->t == NULL ? fail(GLASS_BAD_INPUT, "%s", why.data) : GLASS_OK;
+    buf_free(&why);
+    return status;
+}
 
 /* A model by name or path, or a folder with a vocabulary in it. */
 static glass_status open_tokenizer(struct tok *c, const char *name) {
     struct stat st;
     char *path = NULL;
-    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
-        return glass_tokenizer_open(&c->t, name);
+    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode)) return open_path(c, name);
     TRY(store_resolve(&path, name));
-    glass_status status = glass_tokenizer_open(&c->t, path);
+    glass_status status = open_path(c, path);
     mem_free(path);
     return status;
 }
@@ -370,7 +386,8 @@ static int finish(struct tok *c, glass_status status) {
     if (status == GLASS_OK) status = flush_if(&c->out, 0);
     if (status == GLASS_OK && fflush(stdout) != 0) status = fail_errno("standard output");
     if (c->in != NULL && c->in != stdin) fclose(c->in);
-    glass_tokenizer_close(c->t);
+    glass_tokenizer_close(c->own);
+    glass_model_close(c->model);
     buf_free(&c->out);
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

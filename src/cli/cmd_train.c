@@ -7,7 +7,9 @@
 
 struct train {
     const char *folder, *resume, *status;
-    int64_t n_threads, from;
+    int64_t n_threads, from, n_processes;
+    glass_processes *processes;
+    glass_run *run;
     bool dry, quiet, tty, json;
     double peak;                /* fma operations a second; 0 = not measured */
     double start, busy, tokens; /* since this process began */
@@ -90,7 +92,8 @@ static glass_status plan_json(const struct train *t, const glass_run_plan *p,
                  {"memory_bytes", (double)memory},
                  {"memory_at_most_bytes", (double)p->memory_bytes},
                  {"checkpoint_bytes", (double)p->checkpoint_bytes},
-                 {"threads", p->n_threads}};
+                 {"threads", p->n_threads},
+                 {"processes", p->n_processes}};
     TRY(buf_printf(&b, "{\"parameters\":%lld", (long long)p->n_params));
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         TRY(json_whole(&b, whole[i].name, whole[i].value));
@@ -108,8 +111,10 @@ static glass_status plan_json(const struct train *t, const glass_run_plan *p,
 static void print_probe(const struct train *t, const glass_run_plan *p, double seconds,
                         size_t memory) {
     char text[32];
-    printf("memory         %s (a part of it measured; %.0f MB at most)\n",
+    printf("memory         %s (a part of it measured; %.0f MB at most)",
            cli_bytes(text, (double)memory), 1e-6 * (double)p->memory_bytes);
+    if (p->n_processes > 1) printf(" for each of %d processes", p->n_processes);
+    printf("\n");
     printf("time           %.3g s a step with %d threads (%.0f tokens/s, %.0f%% of FMA "
            "peak), %s in all\n",
            seconds, p->n_threads, (double)p->n_batch_tokens / seconds,
@@ -170,6 +175,7 @@ static glass_status stop(glass_run *run) {
     const char *folder;
     if (glass_run_n_done(run) > 0) {
         TRY(glass_run_checkpoint(run, &folder));
+        if (folder == NULL) return GLASS_CANCELLED; /* rank 0 says it */
         return fail(GLASS_CANCELLED, "stopped after step %lld; %s goes on with --resume",
                     (long long)glass_run_n_done(run), folder);
     }
@@ -186,6 +192,8 @@ static glass_status go(struct train *t, glass_run *run) {
     if (t->tty && !t->quiet) TRY(measure_peak(t, plan.n_threads));
     cli_catch_interrupt();
     sigaction(SIGTERM, &term, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error to be told */
+    sigaction(SIGUSR1, &term, NULL); /* mpirun passes it on, and batch systems send it */
     if (!t->quiet)
         printf("%s: %lld parameters, %lld tokens of text, step %lld of %lld\n", plan.folder,
                (long long)plan.n_params, (long long)plan.n_tokens,
@@ -195,7 +203,7 @@ static glass_status go(struct train *t, glass_run *run) {
     while ((status = glass_run_step(run, &p)) == GLASS_OK) {
         show_step(t, &plan, &p);
         show_rest(t, &p);
-        if (cli_interrupted && p.step < p.n_steps) {
+        if (p.stopped && p.step < p.n_steps) {
             status = stop(run);
             break;
         }
@@ -243,24 +251,35 @@ static glass_status show_status(const char *folder, bool json) {
     return GLASS_OK;
 }
 
+/* A run's steps; of several processes, rank 0 speaks. */
+static glass_status train(struct train *t, const char *recipe, glass_run_options *options) {
+    options->processes = t->processes;
+    options->stop = &cli_interrupted;
+    if (glass_processes_rank(t->processes) > 0) t->quiet = true;
+    if (recipe != NULL)
+        TRY(glass_run_create(&t->run, recipe, options));
+    else
+        TRY(glass_run_resume(&t->run, t->resume, options));
+    return go(t, t->run);
+}
+
 static glass_status work(struct train *t, const char *recipe) {
     glass_run_options options = {.folder = t->folder, .dry = t->dry, .from = t->from};
-    glass_run *run;
     TRY(cli_narrow(&options.n_threads, t->n_threads, "threads"));
+    TRY(cli_narrow(&options.n_processes, t->n_processes, "processes"));
     if (t->n_threads < 0) return fail(GLASS_USAGE, "--threads: no negative number");
     if ((recipe != NULL) + (t->resume != NULL) + (t->status != NULL) != 1)
         return fail(GLASS_USAGE, "one of RECIPE, --resume RUN and --status RUN is wanted");
     if (t->status != NULL) return show_status(t->status, t->json);
     if (t->json && !t->dry) return fail(GLASS_USAGE, "--json: with --dry-run or --status");
     if (t->dry && recipe == NULL) return fail(GLASS_USAGE, "--dry-run takes a RECIPE");
-    if (t->dry) return dry_run(t, recipe, &options);
-    if (recipe != NULL)
-        TRY(glass_run_create(&run, recipe, &options));
-    else
-        TRY(glass_run_resume(&run, t->resume, &options));
-    glass_status status = go(t, run);
-    glass_run_close(run);
-    return status;
+    if (t->n_processes < 0 || (t->n_processes > 0 && !t->dry))
+        return fail(GLASS_USAGE,
+                    "--processes N goes with --dry-run; mpirun -n N starts them");
+    TRY(glass_processes_join(&t->processes));
+    if (!t->dry) return train(t, recipe, &options);
+    if (options.n_processes == 0) options.n_processes = glass_processes_size(t->processes);
+    return glass_processes_rank(t->processes) > 0 ? GLASS_OK : dry_run(t, recipe, &options);
 }
 
 int cmd_train(int argc, char **argv) {
@@ -273,6 +292,8 @@ int cmd_train(int argc, char **argv) {
         {"status", 0, OPT_TEXT, &t.status, "RUN", "how a run stands"},
         {"dry-run", 0, OPT_FLAG, &t.dry, NULL,
          "parameters, memory, work and time; nothing is written"},
+        {"processes", 0, OPT_INT, &t.n_processes, "N",
+         "with --dry-run: what it is with so many (default: those of mpirun)"},
         {"json", 0, OPT_FLAG, &t.json, NULL, "with --dry-run or --status: a line of JSON"},
         {"threads", 't', OPT_INT, &t.n_threads, "N",
          "threads (default: the recipe's, or all cores); results are the same"},
@@ -282,10 +303,13 @@ int cmd_train(int argc, char **argv) {
         "glass train RECIPE [options]",
         "Trains a model from text as a recipe says (docs/training.md lists its keys).\n"
         "Ctrl-C ends after the step with a checkpoint; a run that was killed goes on from\n"
-        "its last one, and ends with the same bits. Every checkpoint is a MODEL.",
+        "its last one, and ends with the same bits. Every checkpoint is a MODEL. "
+        "Processes\n"
+        "that mpirun starts share the work: any number of them gives the same bits.",
         "  glass train shakespeare.yaml\n"
         "  glass train shakespeare.yaml --dry-run\n"
         "  glass train --resume shakespeare.run\n"
+        "  mpirun -n 4 glass train shakespeare.yaml\n"
         "  glass complete shakespeare.run/checkpoints/step-00001000 -p \"ROMEO:\"\n",
         options,
         0,
@@ -295,5 +319,8 @@ int cmd_train(int argc, char **argv) {
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     glass_status status = work(&t, words[0]);
-    return status == GLASS_OK ? 0 : cli_fail(status);
+    code = status == GLASS_OK ? 0 : cli_fail_one(t.processes, status);
+    glass_processes_leave(t.processes, status);
+    glass_run_close(t.run);
+    return code;
 }

@@ -10,12 +10,14 @@ struct verify {
     const char *steps;
     int64_t n_threads, sample, seed;
     bool full, bisect;
+    glass_processes *processes;
     double shown; /* when the line was drawn last */
 };
 
 static bool show(void *context, int64_t step, int64_t last) {
     struct verify *v = context;
-    if (isatty(STDERR_FILENO) && (cli_now() - v->shown > 0.2 || step == last)) {
+    if (glass_processes_rank(v->processes) == 0 && isatty(STDERR_FILENO) &&
+        (cli_now() - v->shown > 0.2 || step == last)) {
         v->shown = cli_now();
         fprintf(stderr, "\rstep %lld of %lld%s\x1b[K", (long long)step, (long long)last,
                 step == last ? "\r" : "");
@@ -51,8 +53,12 @@ static void print_drawn(const struct verify *v, const glass_verify_report *r) {
 }
 
 static glass_status verify_run(struct verify *v, const char *folder) {
-    glass_verify_options o = {
-        .n_sample = v->sample, .full = v->full, .progress = show, .context = v};
+    glass_verify_options o = {.n_sample = v->sample,
+                              .full = v->full,
+                              .progress = show,
+                              .context = v,
+                              .processes = v->processes};
+    bool speaks = glass_processes_rank(v->processes) == 0;
     glass_verify_report r;
     TRY(cli_narrow(&o.n_threads, v->n_threads, "threads"));
     if (v->steps != NULL) TRY(parse_steps(&o.first, &o.last, v->steps));
@@ -60,9 +66,9 @@ static glass_status verify_run(struct verify *v, const char *folder) {
     TRY(choose_seed(v));
     o.seed = (uint64_t)v->seed;
     glass_status status = glass_run_verify(folder, &o, &r);
-    if (r.n_picked > 0) print_drawn(v, &r);
+    if (r.n_picked > 0 && speaks) print_drawn(v, &r);
     glass_free(r.picked);
-    if (status == GLASS_OK)
+    if (status == GLASS_OK && speaks)
         printf("%s: the same to the bit (%lld steps computed again%s)\n", folder,
                (long long)r.n_replayed, v->full ? ", from the texts" : "");
     return status;
@@ -85,8 +91,11 @@ static glass_status work(struct verify *v, const char *const words[2], int n_wor
     if (n_words != (v->bisect ? 2 : 1))
         return fail(GLASS_USAGE,
                     v->bisect ? "--bisect takes two runs" : "one RUN is wanted");
-    cli_catch_interrupt();
-    return v->bisect ? compare_runs(v, words[0], words[1]) : verify_run(v, words[0]);
+    TRY(glass_processes_join(&v->processes));
+    if (glass_processes_size(v->processes) == 1) cli_catch_interrupt();
+    if (!v->bisect) return verify_run(v, words[0]);
+    return glass_processes_rank(v->processes) > 0 ? GLASS_OK
+                                                  : compare_runs(v, words[0], words[1]);
 }
 
 int cmd_verify(int argc, char **argv) {
@@ -110,7 +119,10 @@ int cmd_verify(int argc, char **argv) {
         "the\n"
         "start, and compares every step on the way with the ledger: exit code 0 if all are "
         "the\n"
-        "same to the bit, 1 if not, with the first difference: step, tensor, block.",
+        "same to the bit, 1 if not, with the first difference: step, tensor, block. Who "
+        "ran "
+        "it\n"
+        "does not matter, nor by how many processes; mpirun's share the work here too.",
         "  glass verify shakespeare.run\n"
         "  glass verify shakespeare.run --steps 401..410\n"
         "  glass verify shakespeare.run --sample 5\n"
@@ -123,5 +135,7 @@ int cmd_verify(int argc, char **argv) {
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     glass_status status = work(&v, words, n_words);
-    return status == GLASS_OK ? 0 : cli_fail(status);
+    code = status == GLASS_OK ? 0 : cli_fail_one(v.processes, status);
+    glass_processes_leave(v.processes, status);
+    return code;
 }

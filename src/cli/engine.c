@@ -18,7 +18,7 @@ static void on_interrupt(int number) {
         signal(number, SIG_DFL);
         raise(number);
     }
-    cli_interrupted = 1;
+    cli_interrupted = number;
 }
 
 void cli_catch_interrupt(void) {
@@ -26,8 +26,24 @@ void cli_catch_interrupt(void) {
     sigaction(SIGINT, &action, NULL);
 }
 
+void cli_catch_stop(void) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    cli_catch_interrupt();
+    sigaction(SIGTERM, &action, NULL);
+}
+
 int cli_fail(glass_status status) {
     fprintf(stderr, "glass: %s\n", glass_error());
+    if (status != GLASS_CANCELLED) return glass_status_exit_code(status);
+    return cli_interrupted == SIGTERM ? CLI_TERMINATED : CLI_INTERRUPTED;
+}
+
+int cli_fail_one(const glass_processes *p, glass_status status) {
+    if (glass_processes_size(p) == 1) return cli_fail(status);
+    bool said = glass_processes_told(p) ||
+                (status == GLASS_CANCELLED && glass_processes_rank(p) > 0);
+    if (!said)
+        fprintf(stderr, "glass: rank %d: %s\n", glass_processes_rank(p), glass_error());
     return status == GLASS_CANCELLED ? CLI_INTERRUPTED : glass_status_exit_code(status);
 }
 

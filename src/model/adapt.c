@@ -84,6 +84,7 @@ glass_status adapt_set_create(struct adapt_set **out, const struct glass_model *
     *out = NULL;
     if (n < 0 || n > ADAPTERS_AT_ONCE)
         return fail(GLASS_USAGE, "%d adapters: 0 to %d are possible", n, ADAPTERS_AT_ONCE);
+    if (n == 0) return GLASS_OK;
     TRY(mem_alloc_zero(&set, 1, sizeof *set));
     for (int i = 0; i < n; i++) {
         TRY_FAIL(check_use(m, &uses[i]));
@@ -94,6 +95,8 @@ glass_status adapt_set_create(struct adapt_set **out, const struct glass_model *
     TRY_FAIL(mem_alloc(&set->terms, (size_t)n_terms, sizeof *set->terms));
     TRY_FAIL(mem_alloc(&set->first, (size_t)n_linears + 1, sizeof *set->first));
     TRY_FAIL(fill_terms(set, n_linears));
+    set->n_bytes = sizeof *set + (size_t)n_terms * sizeof *set->terms +
+                   ((size_t)n_linears + 1) * sizeof *set->first;
     if (set->n > 0)
         *out = set;
     else
@@ -140,19 +143,26 @@ glass_status adapt_fingerprint(uint8_t out[32], const struct glass_model *m,
 
 /* ---- memory ---- */
 
+static size_t runs_bytes(int64_t n_rows) {
+    return (2 * (size_t)n_rows * sizeof(struct adapt_run) + 63) / 64 * 64;
+}
+
+bool adapt_memory_bytes(size_t *out, int64_t n_rows, int n_threads, int64_t width) {
+    size_t t, sums = (size_t)n_threads * ADAPT_SUMS * sizeof(float);
+    *out = 0;
+    return width == 0 || (mem_mul(&t, (size_t)n_rows * sizeof(float), (size_t)width) &&
+                          mem_add(out, runs_bytes(n_rows) + sums, t));
+}
+
 glass_status adapt_reserve(struct adapt_memory *m, int64_t n_rows, int n_threads,
                            int64_t width) {
-    size_t rows = (size_t)n_rows, threads = (size_t)n_threads, t, total;
-    size_t runs = (2 * rows * sizeof(struct adapt_run) + 63) / 64 * 64;
-    size_t sums = threads * ADAPT_SUMS * sizeof(float);
+    size_t rows = (size_t)n_rows, threads = (size_t)n_threads, total;
     void *block;
     if (width <= m->width) return GLASS_OK;
-    if (!mem_mul(&t, rows * sizeof(float), (size_t)width) ||
-        !mem_add(&total, runs + sums, t))
-        return fail_memory(SIZE_MAX);
+    if (!adapt_memory_bytes(&total, n_rows, n_threads, width)) return fail_memory(SIZE_MAX);
     TRY(mem_alloc_aligned(&block, total, 1));
     mem_free(m->block);
-    float *at = (float *)(void *)((uint8_t *)block + runs);
+    float *at = (float *)(void *)((uint8_t *)block + runs_bytes(n_rows));
     *m = (struct adapt_memory){.block = block, .width = width};
     m->pass = (struct adapt){
         .runs = block, .sums = at, .t = at + threads * ADAPT_SUMS, .width = width};

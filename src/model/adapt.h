@@ -33,6 +33,7 @@ struct adapt_set {
     struct adapt_term *terms;
     int32_t *first; /* (linears + 1) layer id has terms first[id] … first[id + 1] - 1 */
     int64_t width;  /* numbers of t that a row needs at most */
+    size_t n_bytes; /* of the set itself */
 };
 
 struct glass_model;
@@ -68,6 +69,9 @@ struct adapt_memory {
     int64_t width;
     struct adapt pass, head; /* runs of none yet */
 };
+/* What passes of up to n_rows with t of this width take, 0 for a width of 0; false where no size_t
+ * holds it. */
+bool adapt_memory_bytes(size_t *out, int64_t n_rows, int n_threads, int64_t width);
 /* Makes room for rows of this width where there is none. On failure nothing changed. */
 glass_status adapt_reserve(struct adapt_memory *m, int64_t n_rows, int n_threads,
                            int64_t width);

@@ -37,7 +37,8 @@ struct family {
     bool gated;     /* act(gate) * up, else act(up) */
     bool fused_qkv; /* one tensor of rows q, k, v, which any file may have, and must here */
     bool fused_gate;   /* one tensor of rows gate, up */
-    bool parallel;     /* the MLP reads what the attention reads, not what it made of it */
+    bool parallel;     /* the MLP reads what the attention reads, not what it made of it;
+                          not together with norm_after or multipliers (forward.c, join) */
     bool parallel_key; /* the file says whether that is so */
     bool one_norm;     /* attention and MLP share the norm before them */
     bool unscaled;     /* scores are not divided by sqrt(head_dim) */

@@ -115,7 +115,9 @@ static void norm_row(const struct walk *k, float *y, const float *x,
     }
 }
 
-/* x += h (normed or scaled first where the model says so), this member's rows. */
+/* x += h (normed or scaled first where the model says so), this member's rows. Either is made
+ * in the rows of `normed`, which a parallel residual's MLP still has to read: no family has
+ * both (tests/model/test_config.c). */
 static void join(const struct walk *k, const struct norm *after) {
     int64_t D = k->c->n_embd, begin, end;
     my_rows(k, &begin, &end);

@@ -150,7 +150,8 @@ void glass_model_get_info(const glass_model *m, glass_model_info *out) {
 
 size_t glass_model_session_bytes(const glass_model *m, int64_t n_ctx,
                                  glass_dtype cache_type) {
-    return session_bytes(m, n_ctx, SESSION_BATCH, team_default_threads(), cache_type);
+    return session_bytes(m, n_ctx, session_batch(n_ctx), team_default_threads(),
+                         cache_type);
 }
 
 const glass_tokenizer *glass_model_tokenizer(const glass_model *m) {

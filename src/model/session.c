@@ -10,12 +10,31 @@ static size_t layer_bytes(const struct config *c, glass_dtype type, int64_t n_ct
     return attn_cache_bytes(type, n_ctx, c->n_head_kv, c->head_dim);
 }
 
+int64_t session_batch(int64_t n_ctx) {
+    return n_ctx < SESSION_BATCH ? n_ctx : SESSION_BATCH;
+}
+
 size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch,
                      int n_threads, glass_dtype cache_type) {
     struct workspace w;
     workspace_layout(&w, NULL, &m->config, &m->weights, n_batch, n_ctx, n_threads);
     return w.n_bytes + (size_t)n_ctx * sizeof(int32_t) +
            2 * (size_t)m->config.n_layer * layer_bytes(&m->config, cache_type, n_ctx);
+}
+
+glass_status glass_adapters_session_bytes(size_t *out, const glass_model *model,
+                                          int64_t n_ctx, const glass_adapter_use *uses,
+                                          int n) {
+    struct adapt_set *set;
+    size_t memory;
+    *out = 0;
+    TRY(adapt_set_create(&set, model, uses, n));
+    size_t own = set == NULL ? 0 : set->n_bytes;
+    bool fits = adapt_memory_bytes(&memory, session_batch(n_ctx), team_default_threads(),
+                                   set == NULL ? 0 : set->width) &&
+                mem_add(out, own, memory);
+    adapt_set_free(set);
+    return fits ? GLASS_OK : fail_memory(SIZE_MAX);
 }
 
 bool session_is_long(const struct glass_session *s) {
@@ -26,7 +45,7 @@ static glass_status choose(glass_session_options *o, const struct config *c,
                            const glass_session_options *asked) {
     *o = asked == NULL ? (glass_session_options){0} : *asked;
     if (o->n_ctx == 0) o->n_ctx = c->n_ctx < SESSION_CONTEXT ? c->n_ctx : SESSION_CONTEXT;
-    if (o->n_batch == 0) o->n_batch = SESSION_BATCH;
+    if (o->n_batch == 0) o->n_batch = session_batch(o->n_ctx);
     if (o->n_batch > o->n_ctx) o->n_batch = o->n_ctx;
     if (o->n_threads == 0) o->n_threads = team_default_threads();
     if (o->n_ctx < 1 || o->n_ctx > c->n_ctx)

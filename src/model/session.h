@@ -22,6 +22,8 @@ struct glass_session {
     const struct observer *observer; /* of the passes that this session leads; or NULL */
 };
 
+/* The most rows of a pass where nobody says. */
+int64_t session_batch(int64_t n_ctx);
 /* Whether it takes the rope's frequencies for long sessions. */
 bool session_is_long(const struct glass_session *s);
 /* All bytes that such a session takes. */

@@ -1,6 +1,7 @@
 /* tok_folder.c - a vocabulary with the small files that lie beside it.
  *
- *   tokenizer.json                   all of it, but for the names of BOS, EOS and PAD
+ *   tokenizer.json                   all of it, but for the names of BOS, EOS and PAD, and for
+ *                                    the scores of a tokenizer.model beside it
  *   tokenizer.model                  SentencePiece, with added_tokens.json; or Meta's of Llama 3
  *                                    (tiktoken's lines), with params.json
  *   vocab.json and merges.txt        GPT-2's, with added_tokens.json
@@ -126,6 +127,7 @@ static glass_status read_folder(struct folder *f, struct tok_source *s) {
     TRY(read_file(f, "tokenizer.json", &found));
     if (found) {
         TRY(tok_read_json(s, f->data.data, f->data.len, f->path));
+        if (!s->only_encodes) TRY(read_beside(f, s, "tokenizer.model", tok_read_scores));
         return read_configs(f, s, false);
     }
     TRY(read_file(f, "tokenizer.model", &found));

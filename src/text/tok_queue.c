@@ -14,8 +14,11 @@ static struct tok_rank *slot_of(const struct tok_queue *q, uint32_t rank) {
 
 /* A table of n slots and a heap that can hold as many ranks as it ever has. */
 static glass_status make_room(struct tok_queue *q, uint32_t n) {
-    struct tok_queue bigger = {
-        .mask = n - 1, .n_ranks = q->n_ranks, .n_heap = q->n_heap, .word = q->word};
+    struct tok_queue bigger = {.mask = n - 1,
+                               .n_ranks = q->n_ranks,
+                               .n_heap = q->n_heap,
+                               .word = q->word,
+                               .n_steps = q->n_steps};
     TRY(mem_alloc_zero(&bigger.ranks, n, sizeof *bigger.ranks));
     glass_status status = mem_alloc(&bigger.heap, n, sizeof *bigger.heap);
     if (status != GLASS_OK) {
@@ -44,12 +47,13 @@ glass_status tok_queue_start(struct tok_queue *q) {
 void tok_queue_free(struct tok_queue *q) {
     mem_free(q->ranks);
     mem_free(q->heap);
-    *q = (struct tok_queue){0};
+    *q = (struct tok_queue){.n_steps = q->n_steps};
 }
 
 static void heap_push(struct tok_queue *q, uint32_t rank) {
     uint32_t i = q->n_heap++;
     while (i > 0 && q->heap[(i - 1) / 2] > rank) {
+        q->n_steps++;
         q->heap[i] = q->heap[(i - 1) / 2];
         i = (i - 1) / 2;
     }
@@ -59,6 +63,7 @@ static void heap_push(struct tok_queue *q, uint32_t rank) {
 static void heap_pop(struct tok_queue *q) {
     uint32_t rank = q->heap[--q->n_heap], i = 0;
     for (;;) {
+        q->n_steps++;
         uint32_t child = 2 * i + 1;
         if (child >= q->n_heap) break;
         if (child + 1 < q->n_heap && q->heap[child + 1] < q->heap[child]) child++;
@@ -84,6 +89,7 @@ static glass_status rank_of(struct tok_queue *q, struct tok_rank **out, uint32_t
 
 glass_status tok_queue_put(struct tok_queue *q, struct tok_symbol *symbols, uint32_t i) {
     struct tok_rank *r;
+    q->n_steps++;
     TRY(rank_of(q, &r, symbols[i].rank));
     if (!r->queued) heap_push(q, r->rank);
     r->queued = true;
@@ -117,12 +123,15 @@ static void unlink_symbol(struct tok_rank *r, struct tok_symbol *symbols, uint32
 }
 
 void tok_queue_drop(struct tok_queue *q, struct tok_symbol *symbols, uint32_t i) {
+    q->n_steps++;
     unlink_symbol(slot_of(q, symbols[i].rank), symbols, i);
 }
 
-static uint32_t merge_runs(struct tok_symbol *symbols, uint32_t a, uint32_t b) {
+static uint32_t merge_runs(struct tok_queue *q, struct tok_symbol *symbols, uint32_t a,
+                           uint32_t b) {
     uint32_t head = TOK_NONE, *end = &head;
     while (a != TOK_NONE && b != TOK_NONE) {
+        q->n_steps++;
         uint32_t *least = a < b ? &a : &b;
         *end = *least;
         end = &symbols[*least].after;
@@ -133,7 +142,7 @@ static uint32_t merge_runs(struct tok_symbol *symbols, uint32_t a, uint32_t b) {
 }
 
 /* A merge sort of the ascending runs that are there; runs[k] is made of 2^k of them. */
-static void sort_rank(struct tok_rank *r, struct tok_symbol *symbols) {
+static void sort_rank(struct tok_queue *q, struct tok_rank *r, struct tok_symbol *symbols) {
     enum { LEVELS = 32 };
     uint32_t runs[LEVELS], rest = r->head;
     for (int k = 0; k < LEVELS; k++) runs[k] = TOK_NONE;
@@ -145,17 +154,18 @@ static void sort_rank(struct tok_rank *r, struct tok_symbol *symbols) {
         symbols[last].after = TOK_NONE;
         int k = 0;
         for (; k < LEVELS - 1 && runs[k] != TOK_NONE; k++) {
-            run = merge_runs(symbols, runs[k], run);
+            run = merge_runs(q, symbols, runs[k], run);
             runs[k] = TOK_NONE;
         }
-        runs[k] = merge_runs(symbols, runs[k], run);
+        runs[k] = merge_runs(q, symbols, runs[k], run);
     }
     r->head = TOK_NONE;
-    for (int k = 0; k < LEVELS; k++) r->head = merge_runs(symbols, runs[k], r->head);
+    for (int k = 0; k < LEVELS; k++) r->head = merge_runs(q, symbols, runs[k], r->head);
     r->tail = TOK_NONE;
     for (uint32_t i = r->head; i != TOK_NONE; i = symbols[i].after) {
         symbols[i].before = r->tail;
         r->tail = i;
+        q->n_steps++;
     }
     r->sorted = true;
 }
@@ -163,12 +173,13 @@ static void sort_rank(struct tok_rank *r, struct tok_symbol *symbols) {
 bool tok_queue_take(struct tok_queue *q, struct tok_symbol *symbols, uint32_t *i) {
     while (q->n_heap > 0) {
         struct tok_rank *r = slot_of(q, q->heap[0]);
+        q->n_steps++;
         if (r->head == TOK_NONE) {
             r->queued = false;
             heap_pop(q);
             continue;
         }
-        if (!r->sorted) sort_rank(r, symbols);
+        if (!r->sorted) sort_rank(q, r, symbols);
         *i = r->head;
         unlink_symbol(r, symbols, *i);
         return true;

@@ -34,6 +34,7 @@ struct tok_queue {
     uint32_t word;  /* counts words, so that starting one clears nothing */
     uint32_t *heap; /* ranks; those whose list is empty are dropped when they come up */
     uint32_t n_heap;
+    uint64_t n_steps; /* of lists, heap and sorting, over all words: for tests */
 };
 
 /* Empties the queue for another word. */

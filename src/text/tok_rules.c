@@ -19,6 +19,7 @@ struct reading {
     struct tok_source *s;
     bool byte_level, metaspace; /* pre-tokenizers seen */
     bool replaces, prepends;    /* normalisers seen */
+    int squeezes;               /* of tok_squeeze_patterns */
 };
 
 static const char mark[] = "\xe2\x96\x81"; /* U+2581 */
@@ -94,10 +95,28 @@ static glass_status keys(const struct reading *r, const char *path, const json_t
 
 /* ---- normalizer */
 
+const struct tok_squeeze tok_squeeze_steps[TOK_SQUEEZE_STEPS] = {
+    {"\\A +", ""}, {"[ \xe2\x96\x81]+\\z", ""}, {" {2,}", " "}};
+
+/* One of the three, in their order and before all else. */
+static bool reads_squeeze(struct reading *r, const json_t *n) {
+    if (r->squeezes == TOK_SQUEEZE_STEPS || r->replaces || r->prepends || r->s->rules.nfc)
+        return false;
+    const struct tok_squeeze *step = &tok_squeeze_steps[r->squeezes];
+    const char *regex = tok_json_text(json_object_get(n, "pattern"), "Regex");
+    const char *content = json_string_value(json_object_get(n, "content"));
+    if (strcmp(regex, step->regex) != 0 || content == NULL ||
+        strcmp(content, step->content) != 0)
+        return false;
+    r->squeezes++;
+    return true;
+}
+
 static glass_status read_replace(struct reading *r, const struct place *at,
                                  const json_t *n) {
     const json_t *pattern = json_object_get(n, "pattern");
     TRY(keys(r, at->path, n, "type pattern content"));
+    if (reads_squeeze(r, n)) return GLASS_OK;
     if (strcmp(tok_json_text(pattern, "String"), " ") != 0 ||
         strcmp(tok_json_text(n, "content"), mark) != 0)
         return bad(r, at->path, "a Replace other than of \" \" by U+2581 is not supported");
@@ -375,12 +394,30 @@ static glass_status read_flags(struct reading *r, const json_t *added) {
     return GLASS_OK;
 }
 
+/* Spaces squeezed as SentencePiece does it, or not at all. */
+static glass_status settle_squeeze(struct reading *r) {
+    struct tok_source *s = r->s;
+    if (r->squeezes == 0) return GLASS_OK;
+    if (r->squeezes < TOK_SQUEEZE_STEPS || r->byte_level || s->rules.nfc)
+        return bad(
+            r, "normalizer",
+            "a Replace of runs of spaces other than as SentencePiece squeezes them is "
+            "not supported");
+    for (int64_t id = 0; id < s->n_vocab; id++)
+        if (s->flags[id] & TOK_NORMALIZED)
+            return bad(r, "normalizer",
+                       "squeezed spaces beside normalized added tokens are not supported");
+    s->rules.squeeze = true;
+    return GLASS_OK;
+}
+
 /* What was read, as the rules of one of the two kinds. */
 static glass_status settle(struct reading *r) {
     struct tok_source *s = r->s;
     struct tok_rules *rules = &s->rules;
     s->types_known = true;
     s->spm = !r->byte_level;
+    TRY(settle_squeeze(r));
     if (r->byte_level) {
         if (r->replaces || r->prepends)
             return bad(r, "normalizer",

@@ -14,6 +14,14 @@
 
 #define TOK_RULES_KEY "glass.tokenizer.rules"
 
+/* How a tokenizer.json says that runs of spaces become one, and none is at the ends, as
+ * SentencePiece has it: Replace of these expressions, before spaces become U+2581. */
+enum { TOK_SQUEEZE_STEPS = 3 };
+struct tok_squeeze {
+    const char *regex, *content;
+};
+extern const struct tok_squeeze tok_squeeze_steps[TOK_SQUEEZE_STEPS];
+
 /* Reads rules into source->rules, patterns, bos, eos, add_bos, add_eos, unk and flags; the
  * vocabulary is there already. source->spm is set. */
 glass_status tok_rules_read(struct tok_source *source, const json_t *root);

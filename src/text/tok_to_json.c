@@ -220,6 +220,21 @@ static glass_status put_post(struct json_writer *w) {
     return buf_text(w->out, "]},\n");
 }
 
+/* What SentencePiece does to spaces, as a list of normalisers. */
+static glass_status put_spm_normalizer(struct json_writer *w) {
+    const struct tok_rules *rules = &w->s->rules;
+    TRY(buf_text(w->out, "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["));
+    for (int i = 0; rules->squeeze && i < TOK_SQUEEZE_STEPS; i++) {
+        const struct tok_squeeze *step = &tok_squeeze_steps[i];
+        TRY(buf_text(w->out, "{\"type\":\"Replace\",\"pattern\":{\"Regex\":"));
+        TRY(put_string(w->out, step->regex, strlen(step->regex)));
+        TRY(buf_printf(w->out, "},\"content\":\"%s\"},", step->content));
+    }
+    if (rules->lead == TOK_LEAD_ALWAYS)
+        TRY(buf_text(w->out, "{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"},"));
+    return buf_text(w->out, REPLACE "]},\n\"pre_tokenizer\":null,\n");
+}
+
 static glass_status put_spm_rules(struct json_writer *w) {
     static const char decoder[] =
         "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\","
@@ -227,14 +242,8 @@ static glass_status put_spm_rules(struct json_writer *w) {
         "{\"String\":\"" MARK "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},"
         "{\"type\":\"Fuse\"}";
     enum tok_lead lead = w->s->rules.lead;
-    if (w->s->rules.squeeze)
-        return fail(GLASS_BAD_INPUT,
-                    "%s: its runs of spaces become one; a tokenizer.json cannot say it",
-                    w->s->name);
-    if (lead == TOK_LEAD_ALWAYS)
-        TRY(buf_text(w->out, "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
-                             "{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"}," REPLACE
-                             "]},\n\"pre_tokenizer\":null,\n"));
+    if (lead == TOK_LEAD_ALWAYS || w->s->rules.squeeze)
+        TRY(put_spm_normalizer(w));
     else if (lead == TOK_LEAD_NEVER)
         TRY(buf_text(w->out, "\"normalizer\":" REPLACE ",\n\"pre_tokenizer\":null,\n"));
     else

@@ -11,8 +11,8 @@
 #include "text/tokenizer.h"
 
 /* Appends the texts of both files. chat_template may be NULL. GLASS_BAD_INPUT: a token that
- * is not UTF-8, or what a tokenizer.json cannot say (squeezed spaces; a SentencePiece piece
- * with a character that is no piece). */
+ * is not UTF-8, or what a tokenizer.json cannot say (a SentencePiece piece with a
+ * character that is no piece). */
 glass_status tok_to_json(struct buf *tokenizer, struct buf *config,
                          const struct tok_source *source, const char *chat_template,
                          size_t n_template);

@@ -120,7 +120,7 @@ struct tok_rules {
     bool early;       /* spm: spaces are U+2581 when normalised tokens are looked for, */
     bool lead_early;  /* and the one in front is there */
     bool nfc;         /* text is brought to NFC first */
-    bool squeeze;     /* runs of spaces become one, none at the ends (.model only) */
+    bool squeeze;     /* runs of spaces become one, none at the ends */
     bool split_words; /* spm: merges never lead into a space */
     bool whole_words; /* a word that is a token is that token, whatever the merges */
     bool by_merges; /* spm: merges are a list of pairs; else any pair that makes a piece */
@@ -175,7 +175,8 @@ struct glass_tokenizer {
 /* What a file says, before it is checked. Zero-initialise it with TOK_SOURCE_NONE, clear it
  * in the end. All arrays are its own; tok_build takes text's owner, pieces and types. */
 struct tok_source {
-    const char *name; /* the file, for messages; borrowed */
+    const char *name;  /* the file, for messages; borrowed */
+    bool only_encodes; /* the caller wants nothing that only a writer needs */
     bool spm;
     const char *text; /* all pieces: text_owner.data, or borrowed from a gguf */
     struct buf text_owner;
@@ -184,7 +185,7 @@ struct tok_source {
     uint8_t *types;   /* NULL = all normal */
     bool types_known; /* none is to be guessed from how a piece looks */
     uint8_t *flags;   /* (n_vocab) TOK_STRIP_…, TOK_NORMALIZED; NULL = none */
-    float *scores;    /* spm, unless by_merges */
+    float *scores;    /* spm; by_merges needs none, but may have them for a GGUF file */
     /* Merge i is "left right" at merges[i] of merge_text: left has merge_lefts[i] bytes, or
      * without that array all to the first space after the first byte. */
     const char *merge_text;
@@ -230,6 +231,10 @@ glass_status tok_read_json(struct tok_source *source, const char *json, size_t n
                            const char *name);
 glass_status tok_read_model(struct tok_source *source, const char *bytes, size_t n_bytes,
                             const char *name);
+/* tok_scores.c: takes the scores of the tokenizer.model beside a tokenizer.json, if they mean
+ * just its merges; whatever else that file is, it is passed over. */
+glass_status tok_read_scores(struct tok_source *source, const char *bytes, size_t n_bytes,
+                             const char *name);
 /* Whether these are the first bytes of tiktoken's lines; Llama 3's file of them; and what the
  * params.json beside it says of its special tokens. */
 bool tok_is_tiktoken(const char *bytes, size_t n_bytes);

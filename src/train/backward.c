@@ -385,6 +385,7 @@ void backward(const struct crew *crew, const struct back_job *job) {
             parallel_back(&k, layer);
         else
             block_back(&k, layer);
+        if (job->ready != NULL) job->ready(job->context, crew, layer);
     }
     embedding_back(&k);
 }

@@ -38,6 +38,9 @@ struct back_job {
     int64_t T;
     struct back_work work; /* work.dx: the gradient of tape->x, then of the embeddings */
     void *const *attn_scratch; /* each member's */
+    /* All members call it, after a barrier, when the gradients of a layer are final; NULL = none. */
+    void (*ready)(void *context, const struct crew *c, int64_t layer);
+    void *context;
 };
 
 /* All members. Writes the gradient of every parameter but those of the head and the final norm

@@ -53,13 +53,16 @@ static glass_status write_moments(const char *path, struct trainer *t) {
             snprintf(name, sizeof name, "%c.%s", which == 0 ? 'm' : 'v', e->name);
             TRY_FAIL(safetensors_put_tensor(w, name, GLASS_F32, 2, shape));
         }
-    for (int which = 0; which < 2; which++)
+    for (int which = 0; which < 2; which++) {
+        const float *all;
+        TRY_FAIL(trainer_gather_moments(t, which, &all));
         for (int64_t i = 0; i < p->n_list; i++) {
             const struct param *e = &p->list[i];
             if (!optimizer_keeps(e, which)) continue;
-            TRY_FAIL(safetensors_put_data(w, trainer_moments(t, which) + (e->w - p->values),
+            TRY_FAIL(safetensors_put_data(w, all + (e->w - p->values),
                                           (size_t)(e->n * e->k) * sizeof(float)));
         }
+    }
     return safetensors_writer_finish(w);
 fail:
     safetensors_writer_free(w);

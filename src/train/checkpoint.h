@@ -22,7 +22,8 @@ struct checkpoint_state {
 };
 
 /* folder/step-…; tensors: (n_list, 32), of weights_hash. What is there already stays. keep: how
- * many checkpoints stay, newest first; 0 = all. */
+ * many checkpoints stay, newest first; 0 = all. Of several processes, rank 0 writes, while the
+ * others lend it their moments (trainer.h). */
 glass_status checkpoint_write(const char *folder, const struct checkpoint_state *state,
                               const uint8_t *tensors, const struct glass_model *model,
                               struct trainer *t, const char *tokenizer, int64_t keep);
@@ -32,7 +33,7 @@ glass_status checkpoint_path(struct buf *out, const char *folder, int64_t step);
 /* Checks every byte and reads the state. GLASS_BAD_INPUT names the file. */
 glass_status checkpoint_open(const char *folder, int64_t step,
                              struct checkpoint_state *out);
-/* The moments and counters into a trainer of its model. */
+/* The moments (this process's part) and counters into a trainer of its model. */
 glass_status checkpoint_restore(const char *folder, const struct checkpoint_state *state,
                                 struct trainer *t);
 /* The tensors' digests that it tells of, (n_list, 32). GLASS_NEGATIVE: there is no such

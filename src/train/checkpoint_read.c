@@ -140,7 +140,7 @@ static glass_status read_moments(const struct archive *a, struct trainer *t) {
             if (m == NULL || !m->known || m->dtype != GLASS_F32 || m->n_bytes != n_bytes)
                 return fail(GLASS_BAD_INPUT, "%s: %s is missing, or of another shape",
                             archive_path(a), name);
-            memcpy(trainer_moments(t, which) + (e->w - p->values), m->data, n_bytes);
+            trainer_put_moments(t, which, e->w - p->values, m->data, e->n * e->k);
         }
     return GLASS_OK;
 }

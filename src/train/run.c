@@ -56,7 +56,10 @@ static glass_status prepare(struct glass_run *run) {
                                           .z = (float)r->z,
                                           .recompute = (enum recompute)r->recompute,
                                           .n_segments = run->loader.n_segments_most,
-                                          .n_micro = r->sequences / r->micro};
+                                          .n_micro = r->sequences / r->micro,
+                                          .comm = run->comm,
+                                          .n_processes = run->n_processes};
+    TRY(run_take_numbers(run));
     TRY(mem_alloc(&run->samples, (size_t)r->sequences, sizeof *run->samples));
     return mem_alloc(&run->losses, (size_t)run->loader.n_rows_most, sizeof *run->losses);
 }
@@ -78,6 +81,14 @@ static glass_status alloc_run(struct glass_run **out, const char *folder,
     TRY(mem_alloc_zero(&run, 1, sizeof *run));
     run->lock = run->metrics.fd = run->ledger.fd = -1;
     run->dry = o != NULL && o->dry;
+    run->n_processes = 1;
+    if (o != NULL) {
+        run->comm = o->processes;
+        run->stop = o->stop;
+        run->n_processes = run->dry && o->n_processes > 0
+                               ? o->n_processes
+                               : glass_processes_size(o->processes);
+    }
     glass_status status = mem_copy_text(&run->folder, folder, strlen(folder));
     if (status == GLASS_OK)
         *out = run;
@@ -89,7 +100,7 @@ static glass_status alloc_run(struct glass_run **out, const char *folder,
 static void choose_threads(struct glass_run *run, const glass_run_options *o) {
     run->n_threads =
         o != NULL && o->n_threads > 0 ? o->n_threads : (int)run->recipe.threads;
-    if (run->n_threads == 0) run->n_threads = team_default_threads();
+    if (run->n_threads == 0) run->n_threads = comm_default_threads(run->comm);
 }
 
 static bool there(const struct glass_run *run, const char *name) {
@@ -115,7 +126,7 @@ static glass_status open_database(struct glass_run *run) {
 
 static glass_status open_logs(struct glass_run *run) {
     char *path;
-    if (run->replay) return GLASS_OK;
+    if (run->replay || glass_processes_rank(run->comm) > 0) return GLASS_OK;
     if (!there(run, "ledger.jsonl"))
         return fail(GLASS_BAD_INPUT,
                     "%s/ledger.jsonl is gone: without it the run cannot go on (its last "
@@ -162,6 +173,8 @@ static glass_status make_run(struct glass_run *run, const char *recipe,
     return open_logs(run);
 }
 
+static glass_status follow_run(struct glass_run *run, const glass_run_options *o);
+
 glass_status glass_run_create(glass_run **out, const char *recipe,
                               const glass_run_options *options) {
     struct buf folder = {0};
@@ -171,7 +184,13 @@ glass_status glass_run_create(glass_run **out, const char *recipe,
                               ? buf_text(&folder, options->folder)
                               : default_folder(&folder, recipe);
     if (status == GLASS_OK) status = alloc_run(&run, folder.data, options);
-    if (status == GLASS_OK) status = make_run(run, recipe, options);
+    if (status == GLASS_OK && glass_processes_rank(run->comm) == 0) {
+        status = make_run(run, recipe, options);
+        if (status == GLASS_OK)
+            status = comm_from_first(run->comm, &run->step, sizeof run->step);
+    } else if (status == GLASS_OK) {
+        status = follow_run(run, options);
+    }
     buf_free(&folder);
     if (status == GLASS_OK)
         *out = run;
@@ -199,7 +218,8 @@ static glass_status newest(struct glass_run *run, const char *folder, int64_t fr
 static glass_status check_chain(struct glass_run *run, const uint8_t want[32]) {
     struct buf text = {0};
     uint8_t have[32];
-    if (run->replay) return GLASS_OK; /* which looks at every line */
+    /* Replaying looks at every line. */
+    if (run->replay || glass_processes_rank(run->comm) > 0) return GLASS_OK;
     glass_status status = path_read_whole(&text, run->ledger.path, SIZE_MAX / 4);
     if (status == GLASS_OK) {
         size_t end = text.len > 0 ? text.len - 1 : 0, at = end;
@@ -250,6 +270,19 @@ static glass_status resume_from_start(struct glass_run *run) {
     return check_chain(run, chain);
 }
 
+/* Goes where rank 0 is, which has made or locked the run. */
+static glass_status follow_run(struct glass_run *run, const glass_run_options *o) {
+    char *folder;
+    TRY(comm_from_first(run->comm, &run->step, sizeof run->step));
+    TRY(run_read_recipe(run));
+    choose_threads(run, o);
+    TRY(run_open_shards(run));
+    TRY(run_path(&folder, run, "checkpoints"));
+    glass_status status = run->step > 0 ? resume_at(run, folder) : resume_from_start(run);
+    mem_free(folder);
+    return status;
+}
+
 static glass_status resume_run(struct glass_run *run, const glass_run_options *o) {
     char *folder;
     if (!there(run, "run.json"))
@@ -263,6 +296,8 @@ static glass_status resume_run(struct glass_run *run, const glass_run_options *o
     TRY(run_path(&folder, run, "checkpoints"));
     glass_status status = newest(run, folder, o == NULL ? 0 : o->from);
     if (status == GLASS_OK)
+        status = comm_from_first(run->comm, &run->step, sizeof run->step);
+    if (status == GLASS_OK)
         status = run->step > 0 ? resume_at(run, folder) : resume_from_start(run);
     mem_free(folder);
     return status;
@@ -274,7 +309,8 @@ glass_status glass_run_resume(glass_run **out, const char *folder,
     *out = NULL;
     TRY(alloc_run(&run, folder, options));
     run->dry = false;
-    glass_status status = resume_run(run, options);
+    glass_status status = glass_processes_rank(run->comm) == 0 ? resume_run(run, options)
+                                                               : follow_run(run, options);
     if (status == GLASS_OK)
         *out = run;
     else
@@ -301,11 +337,12 @@ static glass_status open_replay(struct glass_run *run, int64_t step,
 }
 
 glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t step,
-                             int n_threads) {
-    const glass_run_options o = {.n_threads = n_threads};
+                             const glass_verify_options *verify) {
+    const glass_run_options o = {.n_threads = verify->n_threads,
+                                 .processes = verify->processes};
     struct glass_run *run;
     *out = NULL;
-    TRY(alloc_run(&run, folder, NULL));
+    TRY(alloc_run(&run, folder, &o));
     run->replay = true;
     glass_status status = open_replay(run, step, &o);
     if (status == GLASS_OK)
@@ -345,6 +382,7 @@ void glass_run_close(glass_run *run) {
     mem_free(run->tensors);
     mem_free(run->samples);
     mem_free(run->losses);
+    mem_free(run->numbers);
     buf_free(&run->path);
     buf_free(&run->text);
     mem_free(run->folder);

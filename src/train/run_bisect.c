@@ -180,7 +180,7 @@ static glass_status compute_to(struct bisecting *z, int64_t step, glass_run_repo
 static glass_status replay_before(struct bisecting *z) {
     if (z->agreed == 0) return GLASS_OK; /* it is at the start */
     glass_run_close(z->replay);
-    return run_open_replay(&z->replay, z->side[0].folder, z->agreed, z->o->n_threads);
+    return run_open_replay(&z->replay, z->side[0].folder, z->agreed, z->o);
 }
 
 static glass_status verdict(const struct bisecting *z, struct buf *b) {
@@ -324,7 +324,7 @@ static glass_status bisect(struct bisecting *z, int64_t *n_steps, const char *a,
     TRY(compare_beginning(z));
     for (int i = 0; i < 2; i++) TRY(ledger_file_check(&z->side[i].ledger, z->side[i].run));
     z->step = first_line(z);
-    TRY(run_open_replay(&z->replay, a, 0, z->o->n_threads));
+    TRY(run_open_replay(&z->replay, a, 0, z->o));
     TRY(look_at_checkpoints(z));
     TRY(compare_checkpoints(z));
     if (z->step == INT64_MAX) {

@@ -154,10 +154,8 @@ glass_status blocks_difference(struct buf *out, const struct ledger_entry *line,
 
 /* Those of one tensor; *same: all of them are. */
 static glass_status compare_moments(struct buf *out, const struct archive *a,
-                                    struct trainer *t, const struct param *e, int which,
+                                    const float *here, const struct param *e, int which,
                                     bool *all_same) {
-    const struct params *p = trainer_params(t);
-    const float *here = trainer_moments(t, which) + (e->w - p->values);
     size_t n_bytes = (size_t)(e->n * e->k) * sizeof *here, at = 0;
     char name[PARAM_NAME + 4];
     snprintf(name, sizeof name, "%c.%s", which == 0 ? 'm' : 'v', e->name);
@@ -184,9 +182,13 @@ glass_status moments_difference(struct buf *out, const char *folder, int64_t ste
     TRY_FAIL(checkpoint_path(&path, all.data, step));
     TRY_FAIL(buf_text(&path, "/moments.safetensors"));
     TRY_FAIL(archive_open(&a, path.data));
-    for (int which = 0; which < 2; which++)
+    for (int which = 0; which < 2; which++) {
+        const float *all_here;
+        TRY_FAIL(trainer_gather_moments(t, which, &all_here));
         for (int64_t i = 0; all_same && i < p->n_list; i++)
-            TRY_FAIL(compare_moments(out, a, t, &p->list[i], which, &all_same));
+            TRY_FAIL(compare_moments(out, a, all_here + (p->list[i].w - p->values),
+                                     &p->list[i], which, &all_same));
+    }
 fail:
     archive_close(a);
     buf_free(&all);

@@ -48,7 +48,8 @@ glass_status difference_text(struct buf *out, const struct difference *d, const 
 glass_status blocks_difference(struct buf *out, const struct ledger_entry *line,
                                const struct glass_run *run);
 
-/* Adds where a checkpoint's moments are other ones than the trainer's; nothing if nowhere. */
+/* Adds where a checkpoint's moments are other ones than the trainer's; nothing if nowhere. Of
+ * several processes, rank 0's (trainer_gather_moments). */
 glass_status moments_difference(struct buf *out, const char *folder, int64_t step,
                                 struct trainer *t);
 

@@ -6,22 +6,40 @@
 
 enum { SAMPLE_BATCH = 16 }; /* prompts are short, and memory is the training's */
 
+/* Losses of rows [row, row + n) into run->losses; of several processes, each does its own, and
+ * rank 0 has them all. */
+static glass_status losses_of(struct glass_run *run, const struct shard *s, int64_t row,
+                              int64_t n, int owner) {
+    int rank = glass_processes_rank(run->comm);
+    size_t n_bytes = (size_t)n * sizeof *run->losses;
+    if (owner == rank) {
+        loader_rows(&run->loader, s, row, n);
+        TRY(trainer_losses(run->trainer, &run->loader.batch, run->losses));
+        return rank > 0 ? comm_send_all(run->comm, 0, COMM_LOSSES, run->losses, n_bytes)
+                        : GLASS_OK;
+    }
+    return rank == 0 ? comm_receive_all(run->comm, owner, COMM_LOSSES, run->losses, n_bytes)
+                     : GLASS_OK;
+}
+
 glass_status run_evaluate(struct glass_run *run, double *loss, double *bits_per_byte) {
-    double sum = 0;
+    int owner = 0, size = glass_processes_size(run->comm);
     int64_t n_rows = 0, n_bytes = 0;
+    double sum = 0; /* rank 0's */
     *loss = *bits_per_byte = 0;
     for (int64_t i = 0; i < run->n_held_out; i++) {
         const struct shard *s = &run->held_out[i];
         for (int64_t row = 0; row < s->n_rows; row += run->loader.n_rows_most) {
             int64_t n = s->n_rows - row;
             if (n > run->loader.n_rows_most) n = run->loader.n_rows_most;
-            loader_rows(&run->loader, s, row, n);
-            TRY(trainer_losses(run->trainer, &run->loader.batch, run->losses));
+            TRY(losses_of(run, s, row, n, owner));
             for (int64_t t = 0; t < n; t++) sum += (double)run->losses[t];
+            owner = (owner + 1) % size;
         }
         n_rows += s->n_rows;
         n_bytes += s->n_bytes;
     }
+    TRY(comm_from_first(run->comm, &sum, sizeof sum));
     *loss = sum / (double)n_rows;
     *bits_per_byte = sum / 0.69314718055994530942 / (double)n_bytes;
     return GLASS_OK;

@@ -43,7 +43,12 @@ struct glass_run {
     int64_t *samples;      /* (sequences) windows of a batch */
     float *losses;         /* (rows of a micro-batch) */
     struct buf path, text; /* of the last checkpoint, the last sample */
-    int lock;              /* a locked file while a process is at it; -1 */
+    glass_processes *comm; /* NULL: alone */
+    int n_processes;       /* of a dry run: those that it asks about */
+    const volatile int *stop;
+    double *numbers; /* (processes, n_numbers) of a step: comm's rows */
+    int64_t n_numbers;
+    int lock; /* a locked file while a process is at it; -1 */
 };
 
 /* FOLDER/NAME of the run; to be freed with mem_free. */
@@ -73,7 +78,7 @@ glass_status run_lock(struct glass_run *run);
 
 /* A run at the newest checkpoint up to this step, or at its start: for reading. */
 glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t step,
-                             int n_threads);
+                             const glass_verify_options *o);
 
 /* Makes run->trainer, with a fresh run's first weights. */
 glass_status run_start_trainer(struct glass_run *run);
@@ -82,6 +87,8 @@ glass_status run_open_look(struct glass_run **out, const char *folder);
 
 /* ---- run_step.c ---- */
 
+/* Memory for what processes tell each other in a step. */
+glass_status run_take_numbers(struct glass_run *run);
 /* Learns from the next batch; writes nothing. */
 glass_status run_train_step(struct glass_run *run, glass_run_report *out);
 

@@ -1,6 +1,7 @@
 /* run_plan.c - what a run will take: reckoned, and measured by a part of it. */
 #include "train/run_parts.h"
 #include "train/schedule.h"
+#include "train/tree.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -35,7 +36,8 @@ void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
                             .n_context = r->context,
                             .n_batch_tokens = tokens,
                             .n_micro = r->sequences / r->micro,
-                            .n_threads = run->n_threads};
+                            .n_threads = run->n_threads,
+                            .n_processes = run->n_processes};
     count_weights(run, &out->n_params, &matrices);
     size_t shards = shards_bytes(run->shards, run->n_shards) +
                     shards_bytes(run->held_out, run->n_held_out);
@@ -84,10 +86,9 @@ static size_t unprobed_bytes(const struct glass_run *run) {
     const size_t pictures = (size_t)3 << 20; /* measured (docs/training.md) */
     const size_t page = (size_t)64 << 10;    /* as much is mapped where one byte is read */
     const struct recipe *r = &run->recipe;
-    size_t levels = 0, held_out = 0, bytes = pictures, floats;
-    while ((r->sequences / r->micro) >> levels) levels++;
-    floats = (size_t)trainer_params(run->trainer)->n_floats;
-    bytes += (levels - 1) * floats * sizeof(float);
+    size_t held_out = 0, bytes = pictures;
+    int64_t floats = trainer_params(run->trainer)->n_floats;
+    bytes += tree_bytes(floats, r->sequences / r->micro, run->n_processes);
     size_t train = shards_bytes(run->shards, run->n_shards);
     double read = (double)r->steps * (double)r->sequences * (double)page;
     held_out = shards_bytes(run->held_out, run->n_held_out);
@@ -123,7 +124,12 @@ static glass_status probe_steps(glass_run *run, double *seconds) {
     }
     double start = now();
     TRY(trainer_step(run->trainer, &o, &norm));
-    *seconds = add * (double)(r->sequences / r->micro) + (now() - start);
+    int64_t begin, end, longest = 0;
+    for (int64_t i = 0; i < run->n_processes; i++) {
+        tree_run(run->sizes.n_micro, i, run->n_processes, &begin, &end);
+        if (end - begin > longest) longest = end - begin;
+    }
+    *seconds = add * (double)longest + (now() - start);
     return GLASS_OK;
 }
 

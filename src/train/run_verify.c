@@ -17,7 +17,8 @@ struct verifying {
     struct ledger_file ledger;
     int64_t *samples; /* of a line */
     struct buf blocks;
-    int64_t last; /* that is to be computed */
+    int64_t last;  /* that is to be computed */
+    uint64_t seed; /* rank 0's */
 };
 
 static bool kept(const struct verifying *v, int64_t step) {
@@ -125,6 +126,23 @@ static glass_status differs(struct verifying *v, struct buf *message) {
     return status;
 }
 
+/* Rank 0 has them all for that. */
+static glass_status check_moments(const struct verifying *v) {
+    struct trainer *t = v->run->trainer;
+    bool first = glass_processes_rank(v->o->processes) == 0;
+    struct buf b = {0};
+    glass_status status = first ? moments_difference(&b, v->folder, v->run->step, t)
+                                : trainer_lend_moments(t);
+    if (status == GLASS_OK && first) status = trainer_gathered(t);
+    bool other = b.len > 0;
+    if (status == GLASS_OK) status = comm_from_first(v->o->processes, &other, sizeof other);
+    if (status == GLASS_OK && other)
+        status = fail(GLASS_NEGATIVE, "step %lld: the checkpoint differs: %s",
+                      (long long)v->run->step, first ? b.data : "its moments");
+    buf_free(&b);
+    return status;
+}
+
 /* All of a checkpoint: its bytes are those of its sums, its weights those of now. */
 static glass_status check_kept(struct verifying *v) {
     const struct params *p = trainer_params(v->run->trainer);
@@ -140,13 +158,7 @@ static glass_status check_kept(struct verifying *v) {
     params_compare(&d, p, &k.params);
     kept_weights_clear(&k);
     if (d.tensor != NULL) return other_weights(v);
-    struct buf b = {0};
-    status = moments_difference(&b, v->folder, v->run->step, v->run->trainer);
-    if (status == GLASS_OK && b.len > 0)
-        status = fail(GLASS_NEGATIVE, "step %lld: the checkpoint differs: %s",
-                      (long long)v->run->step, b.data);
-    buf_free(&b);
-    return status;
+    return check_moments(v);
 }
 
 /* The blocks that a line tells are those of its root, which is right. */
@@ -230,7 +242,7 @@ static glass_status check_begin(struct verifying *v) {
 /* A run at the newest checkpoint up to this step. */
 static glass_status open_at(struct verifying *v, int64_t step) {
     glass_run_close(v->run);
-    TRY(run_open_replay(&v->run, v->folder, step, v->o->n_threads));
+    TRY(run_open_replay(&v->run, v->folder, step, v->o));
     return check_begin(v);
 }
 
@@ -248,7 +260,7 @@ static glass_status pick(struct verifying *v, int64_t first, int64_t last) {
     out->n_picked = v->o->n_sample < n ? v->o->n_sample : n;
     TRY(mem_alloc(&out->picked, (size_t)out->n_picked, sizeof *out->picked));
     for (int64_t i = 0; i < out->n_picked; i++)
-        out->picked[i] = first + (int64_t)order_at(v->o->seed, 0, (uint64_t)i, (uint64_t)n);
+        out->picked[i] = first + (int64_t)order_at(v->seed, 0, (uint64_t)i, (uint64_t)n);
     qsort(out->picked, (size_t)out->n_picked, sizeof *out->picked, ascending);
     return GLASS_OK;
 }
@@ -304,10 +316,12 @@ static glass_status verify(struct verifying *v) {
     if (last >= v->ledger.n || first > last)
         return fail(GLASS_USAGE, "%s: steps 1 to %lld can be verified", v->ledger.path,
                     (long long)v->ledger.n - 1);
+    v->seed = o->seed;
+    TRY(comm_from_first(o->processes, &v->seed, sizeof v->seed));
     if (o->n_sample > 0) TRY(pick(v, first, last));
     v->last = o->n_sample > 0 ? v->out->picked[v->out->n_picked - 1] : last;
     int64_t begin = o->full ? 0 : o->n_sample > 0 ? v->out->picked[0] - 1 : first - 1;
-    TRY(run_open_replay(&v->run, v->folder, begin, o->n_threads));
+    TRY(run_open_replay(&v->run, v->folder, begin, o));
     TRY(mem_alloc(&v->samples, (size_t)v->run->recipe.sequences, sizeof *v->samples));
     TRY(ledger_file_check(&v->ledger, v->run));
     if (o->full) TRY(run_compare_shards(v->run));
@@ -330,7 +344,11 @@ glass_status glass_run_verify(const char *folder, const glass_verify_options *op
     if (v.o->full && (v.o->first > 1 || v.o->n_sample > 0))
         return fail(GLASS_USAGE, "all of a run is verified from its start, or a part");
     glass_status status = verify(&v);
-    glass_run_close(v.run);
+    bool agreed =
+        status != GLASS_BAD_INPUT && status != GLASS_SYSTEM && status != GLASS_NO_MEMORY;
+    if (agreed && status != GLASS_OK) comm_alike(v.o->processes);
+    /* Elsewhere messages to and from its memory may be under way, while the process ends. */
+    if (agreed || v.o->processes == NULL) glass_run_close(v.run);
     ledger_file_clear(&v.ledger);
     mem_free(v.samples);
     buf_free(&v.blocks);

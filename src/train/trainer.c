@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "math/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
 glass_status trainer_create(struct trainer **out, const struct glass_model *model,
@@ -19,6 +18,9 @@ glass_status trainer_create(struct trainer **out, const struct glass_model *mode
     TRY_FAIL(params_create(&t->params, &model->config, &model->weights));
     optimizer_choose(&t->params, t->options.optimizer);
     TRY_FAIL(trainer_take(t));
+    TRY_FAIL(tree_create(&t->tree, &t->params,
+                         t->options.comm == NULL ? INT64_MAX : t->options.n_micro,
+                         t->options.n_threads, t->options.comm));
     *out = t;
     return GLASS_OK;
 fail:
@@ -31,7 +33,7 @@ void trainer_free(struct trainer *t) {
     params_clear(&t->params);
     mem_free(t->forward.block);
     mem_free(t->block);
-    for (int i = 0; i < TRAINER_LEVELS; i++) mem_free(t->partial[i]);
+    tree_clear(&t->tree);
     mem_free(t);
 }
 
@@ -112,7 +114,16 @@ static void run_back(void *context, const struct member *me) {
     struct crew crew = {me, math_kernels(),
                         t->gemm_scratch + (size_t)me->i * GEMM_SCRATCH_BYTES};
     loss_run(&crew, &task->loss);
-    if (task->loss.dx != NULL) backward(&crew, &task->back);
+    if (task->loss.dx == NULL) return;
+    tree_ready(&t->tree, &crew, 0);
+    backward(&crew, &task->back);
+    tree_ready(&t->tree, &crew, tree_n_groups(&t->params) - 1);
+}
+
+/* Gradients of layer `layer` are there. */
+static void layer_ready(void *context, const struct crew *crew, int64_t layer) {
+    struct trainer *t = context;
+    tree_ready(&t->tree, crew, t->config->n_layer - layer);
 }
 
 static void run_batch(struct trainer *t, const struct micro_batch *b, float factor,
@@ -140,7 +151,9 @@ static void run_batch(struct trainer *t, const struct micro_batch *b, float fact
                                       .n_segments = b->n_segments,
                                       .T = b->T,
                                       .work = t->work,
-                                      .attn_scratch = t->attn_scratch}};
+                                      .attn_scratch = t->attn_scratch,
+                                      .ready = layer_ready,
+                                      .context = t}};
     run_forward(t, b);
     team_run(t->options.n_threads, run_back, &task);
 }
@@ -152,91 +165,17 @@ glass_status trainer_losses(struct trainer *t, const struct micro_batch *batch,
     return GLASS_OK;
 }
 
-/* ---- the tree of micro-batches ---- */
-
-struct sum_task {
-    float *to;
-    const float *from;
-    int64_t n;
-};
-
-static void run_sum(void *context, const struct member *me) {
-    const struct sum_task *s = context;
-    int64_t begin, end;
-    team_share(me, s->n, 16, &begin, &end);
-    math_kernels()->add_f32(s->to + begin, s->to + begin, s->from + begin, end - begin);
-}
-
-/* to = to + from, both whole gradients. */
-static void add_gradients(struct trainer *t, float *to, const float *from) {
-    struct sum_task s = {to, from, t->params.n_floats};
-    team_run(t->options.n_threads, run_sum, &s);
+void trainer_run(const struct trainer *t, int64_t *begin, int64_t *end) {
+    *begin = t->tree.begin;
+    *end = t->tree.end;
 }
 
 glass_status trainer_add(struct trainer *t, const struct micro_batch *batch, float factor,
                          float *losses) {
-    size_t bytes = (size_t)t->params.n_floats * sizeof(float);
-    int level = 0;
     TRY(check(t, batch));
-    /* Digits of the number of micro-batches so far that are 1 will carry. */
-    while (t->n_micro >> level & 1) level++;
-    if (t->partial[level] == NULL)
-        TRY(mem_alloc_aligned(&t->partial[level], (size_t)t->params.n_floats,
-                              sizeof(float)));
+    TRY(tree_begin(&t->tree));
     run_batch(t, batch, factor, losses, true);
-    float *sum = t->params.gradients;
-    for (int i = 0; i < level; i++) {
-        add_gradients(t, t->partial[i], sum); /* the earlier one is the left operand */
-        sum = t->partial[i];
-    }
-    memcpy(t->partial[level], sum, bytes);
-    t->n_micro++;
-    return GLASS_OK;
-}
-
-/* The digits that are left, least first: each is later than all above it. */
-static float *whole_gradient(struct trainer *t) {
-    float *sum = NULL;
-    for (int i = 0; i < TRAINER_LEVELS; i++) {
-        if (!(t->n_micro >> i & 1)) continue;
-        if (sum != NULL) add_gradients(t, t->partial[i], sum);
-        sum = t->partial[i];
-    }
-    return sum;
-}
-
-/* ---- the step ---- */
-
-struct squares_task {
-    struct trainer *t;
-    const float *gradient;
-};
-
-static void run_squares(void *context, const struct member *me) {
-    const struct squares_task *s = context;
-    int64_t begin, end;
-    while (team_queue_next(me, s->t->params.n_list, 1, &begin, &end)) {
-        const struct param *p = &s->t->params.list[begin];
-        s->t->squares[begin] = math_kernels()->sumsq16_f32(
-            s->gradient + (p->d - s->t->params.gradients), p->n * p->k);
-    }
-}
-
-glass_status trainer_step(struct trainer *t, const struct optimizer_options *o,
-                          float *norm) {
-    *norm = 0;
-    if (t->n_micro == 0) return fail(GLASS_USAGE, "a step without a micro-batch");
-    struct squares_task task = {.t = t, .gradient = whole_gradient(t)};
-    t->n_micro = 0;
-    team_run(t->options.n_threads, run_squares, &task);
-    for (int64_t i = 0; i < t->params.n_list; i++)
-        if (!isfinite(t->squares[i]))
-            return fail(GLASS_BAD_INPUT, "step %lld: the gradient of %s is not finite",
-                        (long long)t->optimizer.n_steps + 1, t->params.list[i].name);
-    *norm = sqrtf(math_kernels()->sum16_f32(t->squares, t->params.n_list));
-    optimizer_step(&t->optimizer, o, task.gradient, optimizer_clip(o, *norm),
-                   t->options.n_threads);
-    return GLASS_OK;
+    return tree_end(&t->tree);
 }
 
 const struct params *trainer_params(const struct trainer *t) {
@@ -247,20 +186,6 @@ int64_t trainer_n_steps(const struct trainer *t) {
     return t->optimizer.n_steps;
 }
 
-void trainer_drop(struct trainer *t) {
-    t->n_micro = 0;
-}
-
-float *trainer_moments(struct trainer *t, int which) {
-    return t->optimizer.moments[which];
-}
-
-void trainer_get_counters(const struct trainer *t, int64_t *n_steps, double powers[2]) {
-    *n_steps = t->optimizer.n_steps;
-    memcpy(powers, t->optimizer.powers, sizeof t->optimizer.powers);
-}
-
-void trainer_set_counters(struct trainer *t, int64_t n_steps, const double powers[2]) {
-    t->optimizer.n_steps = n_steps;
-    memcpy(t->optimizer.powers, powers, sizeof t->optimizer.powers);
+glass_status trainer_drop(struct trainer *t) {
+    return tree_drop(&t->tree);
 }

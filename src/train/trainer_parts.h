@@ -1,4 +1,8 @@
-/* trainer_parts.h - a trainer's insides, for trainer.c and trainer_plan.c only. */
+/* trainer_parts.h - a trainer's insides, for trainer*.c only.
+ *
+ *   trainer.c       micro-batches: losses and gradients
+ *   trainer_step.c  what a step does with their sum, and with the other processes
+ *   trainer_plan.c  memory */
 #ifndef TRAIN_TRAINER_PARTS_H
 #define TRAIN_TRAINER_PARTS_H
 
@@ -7,8 +11,7 @@
 #include "model/forward.h"
 #include "train/loss.h"
 #include "train/trainer.h"
-
-enum { TRAINER_LEVELS = 48 };
+#include "train/tree.h"
 
 struct trainer {
     const struct config *config; /* the model's */
@@ -28,12 +31,11 @@ struct trainer {
     struct attn_cache **pass_caches;
     struct attn_cache *caches; /* (n_segments, n_layer) */
     char *cache_block;
-    struct optimizer optimizer; /* of all parameters */
+    struct optimizer optimizer; /* of this process's part */
     float *optimizer_work;
-    float *squares;                 /* (n_list) */
-    void *block;                    /* the allocation behind all of these */
-    float *partial[TRAINER_LEVELS]; /* gradients, one a binary digit of n_micro */
-    int64_t n_micro;
+    float *squares; /* (processes, n_list) */
+    void *block;    /* the allocation behind all of these */
+    struct tree tree;
 };
 
 /* Replaces what stands for a default. */

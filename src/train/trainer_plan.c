@@ -140,44 +140,51 @@ static void plan_all(struct plan *p, struct trainer *t) {
     /* Every segment's positions are rounded up to a tile. */
     t->cache_block = take(
         p, 2 * tiles, attn_cache_bytes(GLASS_F32, ATTN_TILE, c->n_head_kv, c->head_dim));
-    for (int i = 0; i < 2; i++) t->optimizer.moments[i] = floats(p, 1, t->params.n_floats);
+    for (int i = 0; i < 2; i++)
+        t->optimizer.moments[i] = floats(p, 1, t->optimizer.end - t->optimizer.begin);
     t->optimizer_work = floats(p, 1, optimizer_work_floats(c, t->options.optimizer));
-    t->squares = floats(p, 1, t->params.n_list);
+    t->squares = floats(p, glass_processes_size(t->options.comm), t->params.n_list);
 }
 
 void trainer_fill_options(struct trainer_options *o) {
     if (o->n_threads == 0) o->n_threads = team_default_threads();
     if (o->n_segments == 0) o->n_segments = o->n_rows;
     if (o->n_micro == 0) o->n_micro = 1;
+    if (o->n_processes == 0) o->n_processes = 1;
 }
 
 size_t trainer_bytes(const struct glass_model *model,
                      const struct trainer_options *options) {
     struct trainer t = {.config = &model->config, .options = *options};
     struct plan plan = {0};
-    size_t levels = 0;
     trainer_fill_options(&t.options);
     size_t n = sizeof t + params_bytes(t.config, &model->weights, &t.params.n_list,
                                        &t.params.n_floats);
+    t.optimizer.end =
+        (t.params.n_floats + t.options.n_processes - 1) / t.options.n_processes;
     plan_all(&plan, &t);
     /* The weights' types count in the workspace: those of the parameters are all f32. */
     workspace_layout(&t.forward, NULL, t.config, &model->weights, t.options.n_rows,
                      t.options.longest, t.options.n_threads);
-    while (t.options.n_micro >> levels) levels++;
     return n + plan.used + t.forward.n_bytes +
-           levels * (size_t)t.params.n_floats * sizeof(float);
+           tree_bytes(t.params.n_floats, t.options.n_micro, t.options.n_processes);
 }
 
 glass_status trainer_take(struct trainer *t) {
     struct plan plan = {0};
     void *work;
+    int64_t begin, end;
+    optimizer_cut(&t->params, glass_processes_rank(t->options.comm),
+                  glass_processes_size(t->options.comm), &begin, &end);
+    t->optimizer.begin = begin;
+    t->optimizer.end = end;
     plan_all(&plan, t);
     if (plan.overflow) return fail_memory(SIZE_MAX);
     TRY(mem_alloc_aligned(&t->block, plan.used, 1));
     plan.base = t->block;
     plan.used = 0;
     plan_all(&plan, t);
-    optimizer_start(&t->optimizer, &t->params, 0, t->params.n_floats,
+    optimizer_start(&t->optimizer, &t->params, begin, end,
                     (float *const[]){t->optimizer.moments[0], t->optimizer.moments[1]});
     t->optimizer.work = t->optimizer_work;
     t->optimizer.gemm_scratch = t->gemm_scratch;

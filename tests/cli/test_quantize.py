@@ -356,14 +356,16 @@ def broken_off(h, model):
         return [f for f in os.listdir(h.path) if f.startswith("broken.gguf")]
 
     long = shape_model.write(os.path.join(h.path, "long.gguf"), "llama", wide=0)
-    p = subprocess.Popen([kit.GLASS, "quantize", long, out, "-t", "1"], stdout=subprocess.DEVNULL,
-                         stderr=subprocess.PIPE, env=dict(h.env, GLASS_ISA="c"))
-    end = time.monotonic() + 30
-    while not left() and time.monotonic() < end and p.poll() is None:
-        time.sleep(0.01)
-    p.send_signal(signal.SIGINT)
-    p.communicate()
-    equal((p.returncode, left()), (130, []), "nothing is left after Ctrl-C")
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        p = subprocess.Popen([kit.GLASS, "quantize", long, out, "-t", "1"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             env=dict(h.env, GLASS_ISA="c"))
+        end = time.monotonic() + 30
+        while not left() and time.monotonic() < end and p.poll() is None:
+            time.sleep(0.01)
+        p.send_signal(number)
+        p.communicate()
+        equal((p.returncode, left()), (code, []), f"nothing is left after {number.name}")
 
     def small_files():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

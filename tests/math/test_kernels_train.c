@@ -10,7 +10,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#undef fail
 
 enum { N_IN = 5, N_OUT = 3, LONGEST = 700 };
 

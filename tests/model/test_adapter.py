@@ -315,6 +315,17 @@ def commands(top, home):
     told = json.loads(text)
     equal((told["kind"], told["format"], told["layers"], told["rank"], told["scale"]),
           ("adapter", "GGUF", 8, [2, 2], [2, 2]), "… and as JSON")
+    code, text, _ = glass(home, "show", gguf("llama"), "--json", "--adapter", peft("llama"),
+                          "--adapter", peft("llama-b") + "=0.5")
+    told = json.loads(text)["adapters"]
+    weights = sum(len(data) for name in ("llama", "llama-b")
+                  for _, data in af.read(peft(name))[0].values())
+    equal(told["weight_bytes"], weights, "a model with adapters: their weights are counted")
+    ok(told["session_bytes"] > 10_000, "… and what a session takes for them", told)
+    has(glass(home, "show", gguf("llama"), "--adapter", peft("llama"))[1], "with adapters of ",
+        "… is said")
+    equal(glass(home, "show", gguf("gpt2"), "--adapter", peft("llama"))[0], 3,
+          "an adapter of another model")
     code, _, why = glass(home, "bench", gguf("llama"), "-p", "4", "-n", "4", "-r", "1", "-t",
                          "1", "--adapter", peft("llama") + "=0.5")
     ok(code == 0, "bench with an adapter", why)

@@ -2,6 +2,7 @@
  * saved sessions, what is refused, damaged files, allocations that fail. That adapters compute
  * what PEFT computes is test_adapter.py's. */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "glass/glass.h"
 
@@ -227,6 +228,26 @@ static void put(const char *folder, const char *name, const void *bytes, size_t 
     assert_int_equal(path_write_whole(path, bytes, n), GLASS_OK);
 }
 
+/* What glass_adapters_session_bytes says is what a session asks for more than without them. */
+static void their_memory_is_counted(void **state) {
+    (void)state;
+    const glass_adapter_use uses[] = {{a, 1}, {b, 0}, {b, 0.5F}};
+    size_t asked[4], said;
+    for (int n = 0; n <= 3; n++) {
+        mem_asked_bytes();
+        glass_session *s = session_of(uses, n, 0, 0);
+        asked[n] = mem_asked_bytes();
+        glass_session_free(s);
+        assert_int_equal(glass_adapters_session_bytes(&said, model, 64, uses, n), GLASS_OK);
+        assert_int_equal(said, asked[n] - asked[0]);
+    }
+    assert_true(asked[1] > asked[0] + 1000 && asked[3] > asked[2]);
+    size_t session = glass_model_session_bytes(model, 64, GLASS_F32);
+    assert_true(asked[0] >= session && asked[0] < session + 64 * 64 + 1000);
+    const glass_adapter_use none = {NULL, 1};
+    assert_int_equal(glass_adapters_session_bytes(&said, model, 64, &none, 1), GLASS_USAGE);
+}
+
 static void damaged_files_are_refused(void **state) {
     (void)state;
     static const char *const names[] = {"adapter_config.json", "adapter_model.safetensors"};
@@ -311,6 +332,7 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(saved_sessions_keep_to_their_adapters),
         cmocka_unit_test(an_adapter_says_what_it_is),
+        cmocka_unit_test(their_memory_is_counted),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(failed_allocations_leave_nothing),
     };

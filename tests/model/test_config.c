@@ -153,11 +153,32 @@ static void yarn_is_the_papers(void **state) {
     }
 }
 
+/* forward.c's join makes rows of these in memory that a parallel MLP still reads. */
+static void parallel_residuals_are_plain(void **state) {
+    (void)state;
+    const char *names = family_names();
+    int n = 0, n_parallel = 0;
+    for (; *names != '\0'; names += strspn(names, ", ")) {
+        if (*names == '(') names = strchr(names, ')') + 1;
+        size_t length = strcspn(names, ", ");
+        const struct family *f = family_find(names, length);
+        names += length;
+        if (length == 0) continue;
+        assert_non_null(f);
+        n++;
+        if (!f->parallel && !f->parallel_key) continue;
+        assert_false(f->norm_after || f->multipliers);
+        n_parallel++;
+    }
+    assert_true(n >= 20 && n_parallel >= 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_say_what_files_do_not),
         cmocka_unit_test(patterns_are_read),
         cmocka_unit_test(yarn_is_the_papers),
+        cmocka_unit_test(parallel_residuals_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@ import ast
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,11 +58,15 @@ def library(folder, texts, special=True):
 
 
 def in_llama_cpp(program, path, text, folder):
+    """None where the program crashes: std::regex recurses for each character of a long run."""
     name = os.path.join(folder, "text")
     with open(name, "w", encoding="utf-8", newline="") as f:
         f.write(text)
     done = subprocess.run([program, "-m", path, "-f", name, "--ids", "--no-bos",
-                           "--no-parse-special", "--log-disable"], capture_output=True, check=True)
+                           "--no-parse-special", "--log-disable"], capture_output=True, check=False)
+    if done.returncode == -signal.SIGSEGV:
+        return None
+    done.check_returncode()
     return ast.literal_eval(done.stdout.decode())
 
 
@@ -94,9 +99,14 @@ def check(source, n_bytes, program):
                 plain = [t for t in plain if t[0] not in " \u2581"]
             if "NFC" in json.dumps(rules_of(source).get("normalizer")):
                 plain = [unicodedata.normalize("NFC", t) for t in plain]
+            if "deepseek-llm" in name:  # to llama.cpp U+3000 is white space only, not punctuation
+                plain = [t for t in plain if "\u3000" not in t]
             mine = encode(gguf, plain, False)
             theirs = [in_llama_cpp(program, gguf, t, folder) for t in plain[:150]]
-            verdict(f"{name}: in llama.cpp", differences(plain, mine, theirs))
+            mine = [None if b is None else a for a, b in zip(mine, theirs)]
+            verdict(f"{name}: in llama.cpp, {len(theirs)} texts, of which it crashes on "
+                    f"{theirs.count(None)}", differences(plain, mine, theirs) or
+                    ["it crashes on most"] * (2 * theirs.count(None) > len(theirs)))
         again = os.path.join(folder, "again")
         direct = os.path.join(folder, "direct")
         os.mkdir(again)

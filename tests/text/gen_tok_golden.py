@@ -74,6 +74,18 @@ def mark(normalizer, pre, added=(), post=None, **flags):
                                 post or shape.template("<s>", 1), shape.marked_decoder(True))
 
 
+def swap(regex, content):
+    return {"type": "Replace", "pattern": {"Regex": regex}, "content": content}
+
+
+# As SentencePiece does it: none at the ends, where U+2581 counts, and one of many.
+SQUEEZE = [swap(r"\A +", ""), swap(rf"[ {MARK}]+\z", ""), swap(" {2,}", " ")]
+
+
+def sequence_of(normalizers):
+    return {"type": "Sequence", "normalizers": normalizers}
+
+
 def shapes(n):
     """n: the size of both vocabularies."""
     end = [shape.added(n, "<|end|>"), shape.added(n + 1, "<tool>", special=False)]
@@ -125,6 +137,8 @@ def shapes(n):
         "gemma-normalized": mark({"type": "Sequence", "normalizers": [nfc, replace]}, gemma, normal),
         "no-bytes": mark(shape.PREPEND, None, end, byte_fallback=False),
         "no-bytes-apart": mark(shape.PREPEND, None, end, byte_fallback=False, fuse_unk=False),
+        "llama-squeezed": mark(sequence_of(SQUEEZE + shape.PREPEND["normalizers"]), None, end),
+        "squeezed-strips": mark(sequence_of(SQUEEZE + [replace]), None, strips),
     }
 
 

@@ -479,6 +479,13 @@ static const struct refusal refusals[] = {
      "normalizer.normalizers[0].prepend: \"_\""},
     {"llama", "normalizer.normalizers.1.content", "\"_\"",
      "normalizer.normalizers[1]: a Replace"},
+    {"llama-squeezed", "normalizer.normalizers.2.content", "\"\"",
+     "normalizer.normalizers[2]: a Replace"},
+    {"llama-squeezed", "normalizer.normalizers.0",
+     "{\"type\":\"Sequence\",\"normalizers\":[]}", "normalizer.normalizers[1]: a Replace"},
+    {"llama-squeezed", "normalizer.normalizers.3", NFC, "normalizer: a Replace of runs"},
+    {"llama-squeezed", "added_tokens.0.normalized", "true",
+     "normalizer: squeezed spaces beside"},
     {"llama-first", "pre_tokenizer.prepend_scheme", "\"last\"",
      "pre_tokenizer.prepend_scheme: \"last\""},
     {"llama-first", "pre_tokenizer.replacement", "\"_\"",
@@ -575,6 +582,78 @@ static void tokenizer_config_names_tokens(void **state) {
     assert_non_null(strstr(glass_error(), "no tokenizer.json, no tokenizer.model"));
     drop_file(folder, "tokenizer_config.json");
     drop_file(folder, "special_tokens_map.json");
+    rmdir(folder);
+}
+
+static void put_varint(struct buf *b, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) ok(buf_byte(b, (char)(value | 0x80)));
+    ok(buf_byte(b, (char)value));
+}
+
+/* A SentencePiece model of these pieces, "<unk>", "<s>" and "</s>" first. */
+static void put_model(const char *folder, const char *const *pieces, const float *scores,
+                      int n) {
+    struct buf file = {0}, piece = {0};
+    for (int i = 0; i < n; i++) {
+        static const char types[] = {TOK_UNKNOWN, TOK_CONTROL, TOK_CONTROL};
+        buf_clear(&piece);
+        ok(buf_byte(&piece, 1 << 3 | 2));
+        put_varint(&piece, strlen(pieces[i]));
+        ok(buf_text(&piece, pieces[i]));
+        ok(buf_byte(&piece, 2 << 3 | 5));
+        ok(buf_append(&piece, (const char *)&scores[i], sizeof scores[i]));
+        ok(buf_byte(&piece, 3 << 3));
+        ok(buf_byte(&piece, i < 3 ? types[i] : TOK_NORMAL));
+        ok(buf_byte(&file, 1 << 3 | 2));
+        put_varint(&file, piece.len);
+        ok(buf_append(&file, piece.data, piece.len));
+    }
+    /* trainer_spec: model_type BPE; normalizer_spec: remove_extra_whitespaces off */
+    static const char specs[] = {2 << 3 | 2, 2, 3 << 3, 2, 3 << 3 | 2, 2, 4 << 3, 0};
+    ok(buf_append(&file, specs, sizeof specs));
+    put_file(folder, "tokenizer.model", file.data, file.len);
+    buf_free(&file);
+    buf_free(&piece);
+}
+
+/* A folder has tokenizer.json and the model that it was made of. */
+static void scores_come_from_the_model_beside(void **state) {
+    (void)state;
+    static const char *const pieces[] = {"<unk>", "<s>", "</s>", "a",  "b",
+                                         "c",     "ab",  "abc",  "bc", "cab"};
+    float scores[] = {0, 0, 0, -9, -9.5F, -10, -0.25F, -3.5F, -1.5F, -4};
+    enum { PIECES = sizeof scores / sizeof *scores };
+    char folder[] = "/tmp/glass-tok-XXXXXX";
+    struct buf json = {0}, config = {0};
+    assert_non_null(mkdtemp(folder));
+    put_model(folder, pieces, scores, PIECES);
+    for (int round = 0; round < 5; round++) {
+        struct tok_source s = TOK_SOURCE_NONE;
+        if (round == 2) scores[7] = -1;    /* "abc" before "bc": not the merges' order */
+        if (round == 3) scores[7] = -1.5F; /* a tie: Llama's runs of spaces have one */
+        if (round == 4) scores[7] = -3.5F;
+        if (round > 0) put_model(folder, pieces, scores, round == 4 ? PIECES - 1 : PIECES);
+        ok(tok_read_path(&s, folder));
+        if (round == 0) {
+            ok(tok_to_json(&json, &config, &s, NULL, 0));
+            put_file(folder, "tokenizer.json", json.data, json.len);
+        } else if (round == 2 || round == 4) { /* or merges that the model has not */
+            assert_true(s.rules.by_merges && s.scores == NULL);
+        } else {
+            assert_true(s.rules.by_merges && s.n_vocab == PIECES);
+            assert_memory_equal(s.scores, scores, sizeof scores);
+        }
+        tok_source_clear(&s);
+    }
+    struct tok_source s = TOK_SOURCE_NONE;
+    put_text_file(folder, "tokenizer.model", "\n\xff no model");
+    ok(tok_read_path(&s, folder));
+    assert_null(s.scores);
+    tok_source_clear(&s);
+    buf_free(&json);
+    buf_free(&config);
+    drop_file(folder, "tokenizer.json");
+    drop_file(folder, "tokenizer.model");
     rmdir(folder);
 }
 
@@ -793,6 +872,7 @@ int main(void) {
         cmocka_unit_test(bad_json_is_refused),
         cmocka_unit_test(files_cut_anywhere_are_refused),
         cmocka_unit_test(tokenizer_config_names_tokens),
+        cmocka_unit_test(scores_come_from_the_model_beside),
         cmocka_unit_test(post_processors_come_before_configs),
         cmocka_unit_test(gpt2_folders_without_tokenizer_json),
         cmocka_unit_test(plain_spans_hold_after_normalising),

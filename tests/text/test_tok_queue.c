@@ -82,10 +82,75 @@ static void long_words_are_their_definition(void **state) {
     }
 }
 
+/* Steps of the queue that a text took. */
+static uint64_t steps_of(const struct maker *m, const char *unit, size_t n_bytes) {
+    glass_tokenizer *t;
+    struct buf text = {0};
+    int32_t *ids;
+    int64_t n_ids;
+    ok(maker_open(m, &t));
+    while (text.len < n_bytes) ok(buf_text(&text, unit));
+    ok(glass_tokenizer_encode(t, &ids, &n_ids, text.data, text.len, 0));
+    const struct tok_work *w = t->spares[0];
+    assert_non_null(w);
+    uint64_t n = w->queue.n_steps;
+    glass_free(ids);
+    buf_free(&text);
+    glass_tokenizer_close(t);
+    return n;
+}
+
+/* Whether the unit's text is merged by the queue; four times as much of it must then take four
+ * times the steps, and few for each byte. */
+static bool check_steps(const struct maker *m, const char *unit) {
+    const uint64_t size = 1 << 12;
+    uint64_t n = steps_of(m, unit, size);
+    if (n < size / 2) return false;
+    uint64_t more = steps_of(m, unit, 4 * size);
+    bool linear = more <= 4 * n + n / 10 + 500 && more <= 4 * size * 20;
+    if (!linear)
+        print_error("\"%s\": %llu steps, and %llu of four times\n", unit,
+                    (unsigned long long)n, (unsigned long long)more);
+    assert_true(linear);
+    return true;
+}
+
+/* Counted, so that a busy machine is none that fails. */
+static void steps_grow_as_the_text(void **state) {
+    (void)state;
+    static const char letters[] = "theorismac";
+    static const char *const units[] = {"a",  "theories", "thesehotheirs",    "!",
+                                        "\n", "\xff",     "\xf0\x9f\xa6\x99", "7",
+                                        "=",  "-"};
+    static const char *const pieces[] = {"aa",   "aaaa", "ae",  "ea",
+                                         "aeae", "ee",   "eaa", "eeee"};
+    for (int kind = 0; kind < 2; kind++) {
+        struct maker m;
+        int n_long = 0;
+        if (kind == 0)
+            maker_spm(&m);
+        else
+            maker_bpe(&m, "gpt-2");
+        for (int i = 0; kind == 0 && i < 8; i++) /* no pair of theirs is a place to cut */
+            m.scores[maker_add_text(&m, pieces[i], TOK_NORMAL)] =
+                -1.5F * (float)(5 * i % 8);
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            n_long += check_steps(&m, units[i]);
+        for (int i = 0; i < 100; i++)
+            n_long += check_steps(&m, (const char[]){letters[i / 10], letters[i % 10],
+                                                     letters[i * 7 % 10], 0});
+        n_long += check_steps(&m, "ae") + check_steps(&m, "eea") +
+                  check_steps(&m, "eeeea") + check_steps(&m, "eaaaa");
+        assert_true(n_long >= 4);
+        maker_free(&m);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queue_gives_the_first),
         cmocka_unit_test(long_words_are_their_definition),
+        cmocka_unit_test(steps_grow_as_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
