@@ -79,7 +79,8 @@ glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     if (status == GLASS_OK && !isfinite(out->loss)) {
         TRY(trainer_drop(run->trainer));
         comm_alike(run->comm);
-        return fail(GLASS_BAD_INPUT, "step %lld: the loss is not finite",
+        return fail(GLASS_BAD_INPUT,
+                    "step %lld: the loss is not finite: a smaller optimizer.rate may help",
                     (long long)run->step + 1);
     }
     if (status == GLASS_OK) status = trainer_step(run->trainer, &o, &norm);
