@@ -120,7 +120,7 @@ def prepare(folder, text, steps):
 
 def main():
     text, steps = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 500
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     with tempfile.TemporaryDirectory() as folder:
         run = prepare(folder, text, steps)
         metrics = lines(f"{run}/metrics.jsonl")
