@@ -95,6 +95,13 @@ static size_t unprobed_bytes(const struct glass_run *run) {
     return bytes + (read < (double)train ? (size_t)read : train) + held_out;
 }
 
+/* Moments that the probe, which is one process, has, and that other processes will have. */
+static size_t others_bytes(const struct glass_run *run) {
+    size_t moments = 2 * (size_t)trainer_params(run->trainer)->n_floats * sizeof(float);
+    return moments / (size_t)glass_processes_size(run->comm) -
+           moments / (size_t)run->n_processes;
+}
+
 static glass_status check_room(const glass_run *run) {
     glass_run_plan plan;
     size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
@@ -142,6 +149,6 @@ glass_status glass_run_probe(glass_run *run, double *seconds, size_t *memory_byt
     TRY(probe_steps(run, seconds));
     if (run->recipe.sample_every > 0) TRY(run_sample(run));
     *memory_bytes = peak_bytes();
-    if (*memory_bytes > 0) *memory_bytes += unprobed_bytes(run);
+    if (*memory_bytes > 0) *memory_bytes += unprobed_bytes(run) - others_bytes(run);
     return GLASS_OK;
 }

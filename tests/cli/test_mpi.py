@@ -336,6 +336,21 @@ def planned(h):
     has(p.out, " for each of 2 processes", "--dry-run of mpirun")
     equal(p.out.count("parameters"), 1, "said once")
     equal(one.train(h, "a.yaml", "--processes", "2").returncode, 2, "--processes starts none")
+    write(h, "m.yaml", RECIPE.replace("n_embd: 32", "n_embd: 320").replace(
+        "sequences: 6\n  micro: 2", "sequences: 4\n  micro: 1"))
+    for n in (2, 4):
+        said = h.json("train", "m.yaml", "--dry-run", "--json", "--processes", str(n), "-t", "1",
+                      cwd=h.path)["memory_bytes"]
+        p, most = start(h, n, "train", "m.yaml", "-q", "-t", "1"), {}
+        while p.poll() is None:
+            for i, pid in enumerate(ranks(p)):
+                most[i] = max(most.get(i, 0), one.peak_now(pid))
+            time.sleep(0.002)
+        finish(p)
+        shutil.rmtree(f"{h.path}/m.run", ignore_errors=True)
+        ok(p.returncode == 0 and abs(said / max(most.values()) - 1) < 0.1,
+           f"memory of {n} processes: {said / 1e6:.1f} MB said, "
+           f"{', '.join(f'{b / 1e6:.1f}' for b in most.values())} taken", p.err)
 
 
 def launchers(h):

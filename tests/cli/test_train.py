@@ -752,12 +752,18 @@ def peak_of(p):
     """The largest resident size of a process (rusage would have this one's, too)."""
     most = 0
     while p.poll() is None:
-        with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
-            for line in f:
-                if line.startswith("VmHWM:"):
-                    most = max(most, int(line.split()[1]) * 1024)
+        most = max(most, peak_now(p.pid))
         time.sleep(0.0005)
     return most
+
+
+def peak_now(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            return max((int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM:")),
+                       default=0)
+    except OSError:
+        return 0
 
 
 def plans(h):
