@@ -21,6 +21,7 @@
 
 struct glass_run {
     struct recipe recipe;
+    uint8_t recipe_sha256[32]; /* of recipe.yaml */
     char *folder;
     bool dry;
     bool replay; /* nothing is written: for verifying */
@@ -36,7 +37,7 @@ struct glass_run {
     struct lines metrics, ledger;
     struct database *database; /* metrics.sqlite */
     uint8_t chain[32];
-    uint8_t *tensors; /* (n_list, 32) digests */
+    uint8_t *tensors; /* (n_list + blocks, 32) digests of weights_hash */
     int64_t step;
     double next_plot;      /* not before */
     int64_t *samples;      /* (sequences) windows of a batch */

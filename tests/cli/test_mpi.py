@@ -288,7 +288,7 @@ def not_a_number(h):
     write(h, "nan.yaml", "model: {base: nan.gguf}\n" + base)
     p = mpi(h, 3, "train", "nan.yaml", "-q")
     equal(p.returncode, 3, "a number that is none ends the run")
-    equal(re.findall("glass: (.*)", p.err), ["rank 0: step 1: the loss is not finite"],
+    equal(re.findall("glass: (.*)", p.err), ["rank 0: step 1: the loss is not finite: a smaller optimizer.rate may help"],
           "rank 0 says it")
     for words, part in ((("e.yaml",), "e.yaml:14: "), (("--resume", "no.run"), "holds no run"),
                         (("a.yaml", "-o", "a.run"), "holds a run already"), (("none.yaml",), "none")):
