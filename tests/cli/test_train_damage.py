@@ -42,7 +42,7 @@ def changed(h, name, *command):
     for at in some:
         byte = good[at] ^ pick.randrange(1, 256)
         put(path, good[:at] + bytes([byte]) + good[at + 1:])
-        p = h.run(*command, cwd=h.path)
+        p = h.run(*command, cwd=h.path, timeout=600)
         if p.returncode not in (1, 3) or os.path.basename(name) not in p.err:
             bad.append((at, good[at], byte, p.returncode, p.err))
     put(path, good)

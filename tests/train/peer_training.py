@@ -136,7 +136,7 @@ def main():
     rates = [abs(m["rate"] / rate(m["step"], steps) - 1) for m in metrics]
     verdicts = ((max(rates) < 1e-6, f"the same rates: {max(rates):.1e} apart"),
                 (apart[0] < 1e-5, f"the first loss: {metrics[0]['loss']:.7f}, {losses[0]:.7f}"),
-                (max(apart) < 0.05, f"each loss within 5%: {max(apart):.5f} apart at most, "
+                (max(apart) < 0.01, f"each loss within 1%: {max(apart):.5f} apart at most, "
                  f"{sum(apart) / steps:.5f} on average"),
                 (abs(ours / theirs - 1) < 0.01,
                  f"held out after {steps} steps: Glass {ours:.4f}, PyTorch {theirs:.4f}, "
