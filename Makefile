@@ -176,7 +176,7 @@ install: all
 	ln -sf libglass.so.0 $(DESTDIR)$(PREFIX)/lib/libglass.so
 	install -m 644 include/glass/*.h $(DESTDIR)$(PREFIX)/include/glass/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e "s|@OPENMP@|$(OPENMP_LIB)|" packaging/glass.pc.in \
+	    -e "s|@OPENMP@|$(OPENMP_LIB)|" -e "s|@LIBS@|$(LIBS)|" packaging/glass.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/glass.pc
 	install -m 644 packaging/glass.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 packaging/glass.bash \

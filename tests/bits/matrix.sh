@@ -155,7 +155,10 @@ aarch64() {
         ok "aarch64 # SKIP no arm64 libraries: tests/bits/arm64_root.sh gets them"
         return
     fi
-    make_tools "$dir" CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar O=-O2 SAN= \
+    # These tools need none of the libraries that read archives and pages, which are not there.
+    make_tools "$dir" CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar O=-O2 SAN= MPI=0 \
+        LIBS="$(pkg-config --libs libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng \
+            zlib) -lm -lpthread" \
         CFLAGS="-isystem $root/include -isystem $root/include/aarch64-linux-gnu" \
         LDFLAGS="-static -L$root/lib/aarch64-linux-gnu" || return
     if make_models "$work/models" qemu-aarch64 "$dir/tests/tools/bits_model" &&
