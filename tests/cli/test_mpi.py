@@ -331,6 +331,9 @@ def killed(h):
             n += 1
             moments.append((count, round(wait, 3)))
             pids = ranks(p)
+            while not pids and p.poll() is None:  # mpirun itself is still starting
+                time.sleep(0.02)
+                pids = ranks(p)
             for pid in pids if n % 2 else pids[-1:]:
                 os.kill(pid, signal.SIGKILL)
             finish(p)
