@@ -136,6 +136,8 @@ def other_ways(h):
     equal((p.returncode, weights(f"{h.path}/w.run"), moments(f"{h.path}/w.run")),
           (0, weights(f"{h.path}/b.run"), moments(f"{h.path}/b.run")), "and resumed by two")
     equal(mpi(h, 3, "verify", "w.run", "--full").returncode, 0, "and verified by three")
+    shutil.rmtree(f"{h.path}/b.run")
+    shutil.rmtree(f"{h.path}/w.run")
 
 
 def weights(run):
