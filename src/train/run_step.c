@@ -60,6 +60,7 @@ static glass_status add_micro_batches(struct glass_run *run, glass_run_report *o
     row[0] = run->stop != NULL && *run->stop != 0;
     TRY(comm_gather(run->comm, run->numbers, (size_t)run->n_numbers * sizeof *row));
     out->loss = 0;
+    out->stopped = false;
     for (int64_t p = 0; p < size; p++) {
         row = run->numbers + p * run->n_numbers;
         out->stopped |= row[0] != 0;

@@ -136,6 +136,8 @@ def other_ways(h):
     equal((p.returncode, weights(f"{h.path}/w.run"), moments(f"{h.path}/w.run")),
           (0, weights(f"{h.path}/b.run"), moments(f"{h.path}/b.run")), "and resumed by two")
     equal(mpi(h, 3, "verify", "w.run", "--full").returncode, 0, "and verified by three")
+    shutil.rmtree(f"{h.path}/b.run")
+    shutil.rmtree(f"{h.path}/w.run")
 
 
 def weights(run):
@@ -331,6 +333,9 @@ def killed(h):
             n += 1
             moments.append((count, round(wait, 3)))
             pids = ranks(p)
+            while not pids and p.poll() is None:  # mpirun itself is still starting
+                time.sleep(0.02)
+                pids = ranks(p)
             for pid in pids if n % 2 else pids[-1:]:
                 os.kill(pid, signal.SIGKILL)
             finish(p)
