@@ -13,20 +13,28 @@ static void one_line(const char *text, size_t n, int64_t n_samples) {
     struct ledger_entry e, again;
     int64_t samples[MOST], samples2[MOST];
     uint8_t chain[32] = {1}, told[32];
-    struct buf line = {0};
-    if (ledger_parse(&e, samples, n_samples, text, n) != GLASS_OK) return;
+    struct buf line = {0}, blocks = {0}, blocks2 = {0};
+    if (ledger_parse(&e, &blocks, samples, n_samples, text, n) != GLASS_OK) {
+        buf_free(&blocks);
+        return;
+    }
     MUST(ledger_line(&line, chain, &e) == GLASS_OK);
     MUST(ledger_chain_of(told, line.data, line.len, "fuzz") == GLASS_OK);
     MUST(memcmp(told, chain, sizeof told) == 0);
-    MUST(ledger_parse(&again, samples2, n_samples, line.data, line.len) == GLASS_OK);
+    MUST(ledger_parse(&again, &blocks2, samples2, n_samples, line.data, line.len) ==
+         GLASS_OK);
     MUST(again.step == e.step && memcmp(&again.loss, &e.loss, sizeof e.loss) == 0 &&
          memcmp(&again.norm, &e.norm, sizeof e.norm) == 0 &&
          again.has_weights == e.has_weights);
     MUST(memcmp(samples, samples2, (size_t)n_samples * sizeof *samples) == 0);
     MUST(!e.has_weights || memcmp(e.weights, again.weights, 32) == 0);
+    MUST(again.n_blocks == e.n_blocks);
+    MUST(e.n_blocks == 0 || memcmp(e.blocks, again.blocks, 32 * (size_t)e.n_blocks) == 0);
     MUST(e.step < 0 || lines_step(line.data, line.len) == e.step ||
          e.step >= INT64_MAX / 1000);
     buf_free(&line);
+    buf_free(&blocks);
+    buf_free(&blocks2);
 }
 
 static void as_file(const char *text, size_t n, int64_t last_step) {

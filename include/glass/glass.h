@@ -18,6 +18,7 @@
 #include "glass/status.h"
 #include "glass/template.h"
 #include "glass/tokenizer.h"
+#include "glass/trace.h"
 #include "glass/train.h"
 #include "glass/tokenizer_train.h"
 

@@ -29,9 +29,9 @@ typedef struct glass_run_options {
     int n_threads; /* 0 = the recipe's, or one per core where it does not say */
     bool dry;      /* a new run that writes nothing: for glass_run_get_plan and _probe */
     int64_t from;  /* of a resumed run: the checkpoint of this step; 0 = the newest */
-    glass_processes
-        *processes;  /* that share the work; NULL = none. Borrowed. Not of a dry run */
-    int n_processes; /* of a dry run: what it would be with so many; 0 = 1 */
+    /* That share the work; NULL = none. Borrowed. A dry run is this process's alone. */
+    glass_processes *processes;
+    int n_processes; /* of a dry run: what it would be with so many; 0 = as many as those */
     const volatile int
         *stop; /* not 0: the step of now is the last. NULL = none. Borrowed */
 } glass_run_options;

@@ -2,6 +2,7 @@
 #include "base/path.h"
 #include "cli/conversation.h"
 #include "cli/line.h"
+#include "cli/trace_show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@ struct chat {
     int64_t n_retries;
     bool tty, color, interrupted;
     struct line_editor *line; /* on a terminal */
+    const char *trace_path;
+    glass_trace *trace; /* NULL: answers are not traced */
 };
 
 static const char help_text[] =
@@ -71,6 +74,14 @@ static glass_status on_text(void *context, const char *text, size_t n_bytes) {
     return fflush(stdout) == 0 ? GLASS_OK : fail_errno("standard output");
 }
 
+/* Where the answer's words stand in what the model learnt from. */
+static glass_status trace(const struct chat *c, struct buf *json) {
+    const struct message *asked = &c->talk.messages[c->talk.n - 1];
+    if (c->trace == NULL) return GLASS_OK;
+    return trace_answer(c->trace, asked->content, asked->n_content,
+                        c->answer.len > 0 ? c->answer.data : "", c->answer.len, json);
+}
+
 static glass_status print_json(struct chat *c, enum answer_end end) {
     struct buf b = {0};
     glass_status status = buf_text(&b, "{\"answer\":");
@@ -87,6 +98,7 @@ static glass_status print_json(struct chat *c, enum answer_end end) {
                        (long long)c->n_skip, (unsigned long long)c->run.sampler.seed,
                        c->engine.prompt_s, c->engine.answer_s);
     if (status == GLASS_OK) status = engine_speculation_json(&c->engine, &b);
+    if (status == GLASS_OK) status = trace(c, &b);
     if (status == GLASS_OK) printf("%s}\n", b.data);
     fflush(stdout);
     buf_free(&b);
@@ -147,7 +159,7 @@ static glass_status finish_answer(struct chat *c, enum answer_end end) {
     if (end == END_CONTEXT)
         remark(c, "the context is full, which cut the answer; a larger -c has more room");
     if (end == END_LENGTH) remark(c, "cut at the length given with -n");
-    return GLASS_OK;
+    return trace(c, NULL);
 }
 
 /* The model's turn, after the last message. */
@@ -404,6 +416,7 @@ static glass_status loop(struct chat *c) {
 
 static glass_status run(struct chat *c, const char *model) {
     const glass_template *tmpl;
+    if (c->trace_path != NULL) TRY(glass_trace_open(&c->trace, c->trace_path));
     TRY(engine_open(&c->engine, model, &c->run));
     glass_status status = glass_model_template(c->engine.model, &tmpl);
     if (status == GLASS_NEGATIVE)
@@ -425,6 +438,8 @@ int cmd_chat(int argc, char **argv) {
         {"prompt", 'p', OPT_TEXT, &c.prompt, "TEXT", "answer this and end"},
         {"system", 0, OPT_TEXT, &c.system, "TEXT", "the system message"},
         {"json", 'j', OPT_FLAG, &c.run.json, NULL, "a JSON object per answer"},
+        {"trace", 0, OPT_TEXT, &c.trace_path, "RUN",
+         "where each answer's words stand in that run's texts (or INDEX)"},
         RUN_OPTIONS(c.run),
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command_line = {
@@ -447,6 +462,7 @@ int cmd_chat(int argc, char **argv) {
               (term == NULL || strcmp(term, "dumb") != 0);
     glass_status status = run(&c, words[0]);
     engine_close(&c.engine);
+    glass_trace_close(c.trace);
     conversation_clear(&c.talk);
     buf_free(&c.answer);
     if (status != GLASS_OK) return cli_fail(status);

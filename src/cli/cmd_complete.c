@@ -1,6 +1,7 @@
 /* cmd_complete.c - glass complete: continue a text, or fill in what is missing between two. */
 #include "base/path.h"
 #include "cli/cli.h"
+#include "cli/trace_show.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -18,13 +19,16 @@ struct complete {
     struct engine engine;
     int32_t *ids; /* the prompt */
     int64_t n_ids, prefix_cut, suffix_cut;
-    struct buf text;   /* the answer, for --json */
-    struct buf tokens; /* JSON of the tokens, for --logprobs */
+    struct buf text; /* the answer, for --json and --trace */
+    const char *trace_path;
+    glass_trace *trace; /* NULL: the answer is not traced */
+    struct buf tokens;  /* JSON of the tokens, for --logprobs */
 };
 
 static glass_status on_text(void *context, const char *text, size_t n_bytes) {
     struct complete *c = context;
-    if (c->run.json) return buf_append(&c->text, text, n_bytes);
+    if (c->run.json || c->trace != NULL) TRY(buf_append(&c->text, text, n_bytes));
+    if (c->run.json) return GLASS_OK;
     if (fwrite(text, 1, n_bytes, stdout) != n_bytes || fflush(stdout) != 0)
         return fail_errno("standard output");
     return GLASS_OK;
@@ -139,6 +143,16 @@ static glass_status encode_around(struct complete *c) {
     return GLASS_OK;
 }
 
+/* Where the answer's words stand in what the model learnt from. */
+static glass_status trace(const struct complete *c, struct buf *json) {
+    size_t skip = c->echo ? c->before.len : 0;
+    size_t behind = c->echo && c->infill ? c->after.len : 0;
+    if (c->trace == NULL) return GLASS_OK;
+    return trace_answer(c->trace, c->before.data, c->before.len,
+                        c->text.len > 0 ? c->text.data + skip : "",
+                        c->text.len - skip - behind, json);
+}
+
 static glass_status print_json(struct complete *c, enum answer_end end) {
     struct buf b = {0};
     glass_status status = buf_text(&b, "{\"text\":");
@@ -159,6 +173,7 @@ static glass_status print_json(struct complete *c, enum answer_end end) {
                             (long long)c->prefix_cut, (long long)c->suffix_cut);
     if (status == GLASS_OK && c->logprobs >= 0)
         status = buf_printf(&b, ",\"tokens\":[%s]", c->tokens.data ? c->tokens.data : "");
+    if (status == GLASS_OK) status = trace(c, &b);
     if (status == GLASS_OK) printf("%s}\n", b.data);
     buf_free(&b);
     return status;
@@ -167,6 +182,7 @@ static glass_status print_json(struct complete *c, enum answer_end end) {
 static glass_status run(struct complete *c, const char *model) {
     enum answer_end end = END_LENGTH;
     TRY(c->infill ? read_around(c) : read_prompt(c));
+    if (c->trace_path != NULL) TRY(glass_trace_open(&c->trace, c->trace_path));
     TRY(engine_open(&c->engine, model, &c->run));
     TRY(c->infill ? encode_around(c) : encode_prompt(c));
     cli_catch_interrupt();
@@ -189,7 +205,7 @@ static glass_status run(struct complete *c, const char *model) {
         printf("\n[%s]\n", c->tokens.data ? c->tokens.data : "");
     else
         printf("\n");
-    return GLASS_OK;
+    return trace(c, NULL);
 }
 
 static glass_status check(struct complete *c) {
@@ -224,6 +240,8 @@ int cmd_complete(int argc, char **argv) {
         {"logprobs", 0, OPT_INT, &c.logprobs, "N",
          "log-probabilities, with N alternatives"},
         {"json", 'j', OPT_FLAG, &c.run.json, NULL, "one JSON object"},
+        {"trace", 0, OPT_TEXT, &c.trace_path, "RUN",
+         "where the answer's words stand in that run's texts (or INDEX)"},
         RUN_OPTIONS(c.run),
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
@@ -246,6 +264,7 @@ int cmd_complete(int argc, char **argv) {
     glass_status status = check(&c);
     if (status == GLASS_OK) status = run(&c, words[0]);
     engine_close(&c.engine);
+    glass_trace_close(c.trace);
     mem_free(c.ids);
     buf_free(&c.before);
     buf_free(&c.after);

@@ -278,7 +278,7 @@ static glass_status work(struct train *t, const char *recipe) {
                     "--processes N goes with --dry-run; mpirun -n N starts them");
     TRY(glass_processes_join(&t->processes));
     if (!t->dry) return train(t, recipe, &options);
-    if (options.n_processes == 0) options.n_processes = glass_processes_size(t->processes);
+    options.processes = t->processes;
     return glass_processes_rank(t->processes) > 0 ? GLASS_OK : dry_run(t, recipe, &options);
 }
 

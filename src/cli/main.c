@@ -21,13 +21,14 @@ static const struct {
     {"data", cmd_data, "corpora: every document with its licence, and proofs"},
     {"train", cmd_train, "train a model from text, as a recipe says"},
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
+    {"trace", cmd_trace, "where a text's words stand in what a model learnt from"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out, int code) {
     fprintf(out,
-            "glass %s - a language-model system: the same bits on every machine\n\n"
+            "glass %s - a language-model system: the same bits on every machine\n"
             "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)

@@ -21,7 +21,7 @@ struct checkpoint_state {
     uint8_t weights[32];
 };
 
-/* folder/step-…; tensors: (n_list, 32) of weights_hash. What is there already stays. keep: how
+/* folder/step-…; tensors: (n_list, 32), of weights_hash. What is there already stays. keep: how
  * many checkpoints stay, newest first; 0 = all. Of several processes, rank 0 writes, while the
  * others lend it their moments (trainer.h). */
 glass_status checkpoint_write(const char *folder, const struct checkpoint_state *state,

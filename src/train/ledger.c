@@ -22,7 +22,12 @@ static glass_status payload(struct buf *b, const struct ledger_entry *e) {
                    bits_of(e->norm)));
     if (!e->has_weights) return GLASS_OK;
     sha256_hex(hex, e->weights);
-    return buf_printf(b, "weights %s\n", hex);
+    TRY(buf_printf(b, "weights %s\nblocks", hex));
+    for (int64_t i = 0; i < e->n_blocks; i++) {
+        sha256_hex(hex, e->blocks + 32 * i);
+        TRY(buf_printf(b, " %s", hex));
+    }
+    return buf_byte(b, '\n');
 }
 
 static glass_status line_text(struct buf *b, const uint8_t chain[32],
@@ -35,7 +40,12 @@ static glass_status line_text(struct buf *b, const uint8_t chain[32],
                    bits_of(e->norm)));
     if (e->has_weights) {
         sha256_hex(hex, e->weights);
-        TRY(buf_printf(b, ",\"weights\":\"%s\"", hex));
+        TRY(buf_printf(b, ",\"weights\":\"%s\",\"blocks\":[", hex));
+        for (int64_t i = 0; i < e->n_blocks; i++) {
+            sha256_hex(hex, e->blocks + 32 * i);
+            TRY(buf_printf(b, "%s\"%s\"", i > 0 ? "," : "", hex));
+        }
+        TRY(buf_byte(b, ']'));
     }
     sha256_hex(hex, chain);
     return buf_printf(b, ",\"chain\":\"%s\"}", hex);
@@ -80,11 +90,30 @@ static bool read_bits(double *out, const json_t *text) {
     return *end == '\0';
 }
 
-glass_status ledger_parse(struct ledger_entry *out, int64_t *samples, int64_t n_samples,
-                          const char *line, size_t n) {
+static bool read_digest(uint8_t out[32], const json_t *text) {
+    return sha256_parse(out, json_string_value(text), json_string_length(text));
+}
+
+static glass_status read_blocks(bool *good, struct ledger_entry *e, struct buf *out,
+                                const json_t *list) {
+    uint8_t digest[32];
+    buf_clear(out);
+    *good = json_is_array(list);
+    e->n_blocks = (int64_t)json_array_size(list);
+    for (int64_t i = 0; *good && i < e->n_blocks; i++) {
+        *good = read_digest(digest, json_array_get(list, (size_t)i));
+        TRY(buf_append(out, digest, sizeof digest));
+    }
+    e->blocks = (const uint8_t *)out->data;
+    return GLASS_OK;
+}
+
+glass_status ledger_parse(struct ledger_entry *out, struct buf *blocks, int64_t *samples,
+                          int64_t n_samples, const char *line, size_t n) {
     json_t *j = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
     const json_t *list = json_object_get(j, "samples");
     const json_t *weights = json_object_get(j, "weights");
+    glass_status status = GLASS_OK;
     *out = (struct ledger_entry){.step = json_integer_value(json_object_get(j, "step")),
                                  .samples = samples,
                                  .n_samples = n_samples,
@@ -92,13 +121,16 @@ glass_status ledger_parse(struct ledger_entry *out, int64_t *samples, int64_t n_
     bool good = json_array_size(list) == (size_t)n_samples &&
                 read_bits(&out->loss, json_object_get(j, "loss")) &&
                 read_bits(&out->norm, json_object_get(j, "norm")) &&
-                (weights == NULL || sha256_parse(out->weights, json_string_value(weights),
-                                                 json_string_length(weights)));
+                (weights == NULL || read_digest(out->weights, weights));
     for (int64_t i = 0; good && i < n_samples; i++) {
         const json_t *sample = json_array_get(list, (size_t)i);
         good = json_is_integer(sample);
         samples[i] = json_integer_value(sample);
     }
+    if (good && out->has_weights)
+        status = read_blocks(&good, out, blocks, json_object_get(j, "blocks"));
     json_decref(j);
-    return good ? GLASS_OK : fail(GLASS_BAD_INPUT, "a line that is none of a ledger");
+    if (status == GLASS_OK && !good)
+        status = fail(GLASS_BAD_INPUT, "a line that is none of a ledger");
+    return status;
 }

@@ -3,10 +3,14 @@
  * A line of JSON a step. chain_0 is SHA-256 of the run's beginning (run_files.c says of what);
  * chain_t is SHA-256 of chain_(t-1) (32 bytes) and the text
  *
- *   step T\nsamples A B C …\nloss HEX\nnorm HEX\n   and, where weights are hashed,   weights HEX\n
+ *   step T\nsamples A B C …\nloss HEX\nnorm HEX\n
+ *
+ * and, where weights are hashed,
+ *
+ *   weights HEX\nblocks HEX HEX …\n
  *
  * Samples are the windows (loader_window) of the step's batch in order; loss and norm the bits of
- * binary64 numbers, 16 digits; weights the root of weights_hash. */
+ * binary64 numbers, 16 digits; weights the root of weights_hash, blocks the digests it is made of. */
 #ifndef TRAIN_LEDGER_H
 #define TRAIN_LEDGER_H
 
@@ -19,13 +23,16 @@ struct ledger_entry {
     double loss, norm;
     bool has_weights;
     uint8_t weights[32];
+    const uint8_t *blocks; /* (n_blocks, 32) */
+    int64_t n_blocks;
 };
 
 /* The new chain from the old one, in place, and the line. */
 glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger_entry *e);
-/* A line back; samples: room for n_samples. GLASS_BAD_INPUT: it is none of that many samples. */
-glass_status ledger_parse(struct ledger_entry *out, int64_t *samples, int64_t n_samples,
-                          const char *line, size_t n);
+/* A line back; samples: room for n_samples; blocks: anew what holds out->blocks. GLASS_BAD_INPUT:
+ * it is none of that many samples. */
+glass_status ledger_parse(struct ledger_entry *out, struct buf *blocks, int64_t *samples,
+                          int64_t n_samples, const char *line, size_t n);
 /* The first line: step 0. */
 glass_status ledger_first(struct buf *out, const uint8_t chain[32],
                           const uint8_t weights[32]);

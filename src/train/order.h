@@ -10,5 +10,7 @@
 
 /* The sample at place i of this epoch; i < n, 0 < n < 2^62. */
 uint64_t order_at(uint64_t seed, uint64_t epoch, uint64_t i, uint64_t n);
+/* The place of sample x: order_at(seed, epoch, order_place(seed, epoch, x, n), n) == x < n. */
+uint64_t order_place(uint64_t seed, uint64_t epoch, uint64_t x, uint64_t n);
 
 #endif

@@ -11,6 +11,7 @@
 #include <yaml.h>
 
 enum { RECIPE_BYTES = 1 << 20, MAX_KEYS = 128, MAX_SOURCES = 1024, NAME_BYTES = 96 };
+enum { HASH_TOKENS = 1 << 15 }; /* between two hashes of the weights; docs/training.md */
 
 struct reading {
     struct recipe *r;
@@ -305,6 +306,9 @@ static glass_status check(struct recipe *r) {
     if (!r->micro) r->micro = r->sequences;
     if (r->sequences % r->micro != 0)
         return bad(r, "batch.sequences must be a multiple of batch.micro");
+    /* A hash of the weights costs as much as few tokens do, whatever the model's size. */
+    int64_t tokens = r->context * r->sequences;
+    if (!r->ledger_every) r->ledger_every = (HASH_TOKENS + tokens - 1) / tokens;
     if (r->warmup > r->steps) return bad(r, "schedule.warmup is more than steps");
     if (r->schedule == SCHEDULE_WSD && r->decline == 0) r->decline = (r->steps + 9) / 10;
     if (r->schedule != SCHEDULE_WSD && r->decline != 0)

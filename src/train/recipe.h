@@ -44,7 +44,7 @@ struct recipe {
     int64_t schedule, warmup, decline; /* decline: steps at the end, of wsd */
     double final_rate;                 /* as a share of rate */
     int64_t seed, threads;
-    int64_t evaluate_every, checkpoint_every, checkpoint_keep;
+    int64_t evaluate_every, checkpoint_every, checkpoint_keep, ledger_every;
     int64_t sample_every, sample_n;
     char *sample_prompt;
     double sample_temperature;

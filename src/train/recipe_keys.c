@@ -61,6 +61,7 @@ const struct recipe_key recipe_keys[] = {
     {"evaluate.every", KEY_WHOLE, AT(evaluate_every), "0", 0, COUNT_LIMIT, NULL, true},
     {"checkpoint.every", KEY_WHOLE, AT(checkpoint_every), "0", 0, COUNT_LIMIT, NULL, false},
     {"checkpoint.keep", KEY_WHOLE, AT(checkpoint_keep), "2", 1, COUNT_LIMIT, NULL, true},
+    {"ledger.every", KEY_WHOLE, AT(ledger_every), "0", 0, COUNT_LIMIT, NULL, false},
     {"sample.every", KEY_WHOLE, AT(sample_every), "0", 0, COUNT_LIMIT, NULL, true},
     {"sample.prompt", KEY_TEXT, AT(sample_prompt), "", 0, 0, NULL, true},
     {"sample.n", KEY_WHOLE, AT(sample_n), "64", 1, 1 << 20, NULL, true},

@@ -53,8 +53,9 @@ struct reduction {
 
 /* ---- the plan ---- */
 
+/* Slots hold a part of a small model, and of a large one what is on its way. */
 static int64_t chunk_floats(int64_t n_floats, int64_t n_processes) {
-    int64_t n = n_floats / (2 * n_processes) / 16 * 16;
+    int64_t n = n_floats / (SLOTS * n_processes) / 16 * 16;
     return n > CHUNK_MOST ? CHUNK_MOST : n < CHUNK_LEAST ? CHUNK_LEAST : n;
 }
 
@@ -131,7 +132,15 @@ static void plan_chunks(struct reduction *r, const struct tree *t) {
 }
 
 size_t reduction_bytes(int64_t n_floats, int64_t n, int64_t n_processes) {
-    return (size_t)SLOTS * (size_t)list_pieces(NULL, n, (int)n_processes) *
+    struct tree_node nodes[TREE_LEVELS];
+    int n_pieces = list_pieces(NULL, n, (int)n_processes), fewest = n_pieces, most;
+    for (int64_t i = 0; i < n_processes; i++) { /* a process's own need no slot */
+        int64_t begin, end;
+        tree_run(n, i, n_processes, &begin, &end);
+        int own = tree_nodes(nodes, n, begin, end, &most);
+        if (own < fewest) fewest = own;
+    }
+    return (size_t)SLOTS * (size_t)(n_pieces - fewest) *
            (size_t)chunk_floats(n_floats, n_processes) * sizeof(float);
 }
 

@@ -6,6 +6,7 @@
 #include "train/ledger.h"
 #include "train/run_metrics.h"
 #include "train/shape.h"
+#include "train/weights_hash.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -67,7 +68,7 @@ glass_status run_start_trainer(struct glass_run *run) {
     TRY(trainer_create(&run->trainer, run->model, &run->sizes));
     const struct params *p = trainer_params(run->trainer);
     if (run->fresh) shape_fill(p, &run->recipe);
-    return mem_alloc_zero(&run->tensors, (size_t)p->n_list, 32);
+    return mem_alloc_zero(&run->tensors, (size_t)(p->n_list + weights_n_blocks(p)), 32);
 }
 
 /* ---- opening ---- */
@@ -82,7 +83,8 @@ static glass_status alloc_run(struct glass_run **out, const char *folder,
     run->dry = o != NULL && o->dry;
     run->n_processes = 1;
     if (o != NULL) {
-        run->comm = o->processes;
+        run->comm = run->dry ? NULL : o->processes;
+        run->joined = o->processes != NULL;
         run->stop = o->stop;
         run->n_processes = run->dry && o->n_processes > 0
                                ? o->n_processes
@@ -126,6 +128,11 @@ static glass_status open_database(struct glass_run *run) {
 static glass_status open_logs(struct glass_run *run) {
     char *path;
     if (run->replay || glass_processes_rank(run->comm) > 0) return GLASS_OK;
+    if (!there(run, "ledger.jsonl"))
+        return fail(GLASS_BAD_INPUT,
+                    "%s/ledger.jsonl is gone: without it the run cannot go on (its last "
+                    "checkpoint can be the model.base of a new one)",
+                    run->folder);
     TRY(run_path(&path, run, "metrics.jsonl"));
     glass_status status = lines_open(&run->metrics, path, run->step);
     mem_free(path);

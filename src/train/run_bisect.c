@@ -17,6 +17,7 @@ struct side {
     struct buf identity;
     int64_t *steps, n_steps; /* of checkpoints */
     int64_t *samples;
+    struct buf blocks;
     struct ledger_entry entry; /* of the line in question */
     bool right;
 };
@@ -106,8 +107,9 @@ static glass_status check_checkpoint(const struct bisecting *z, const struct sid
 static glass_status look_at_checkpoints(struct bisecting *z) {
     for (int i = 0; i < 2; i++) {
         struct side *s = &z->side[i];
-        TRY(mem_alloc_zero(&s->run->tensors,
-                           (size_t)trainer_params(z->replay->trainer)->n_list, 32));
+        const struct params *p = trainer_params(z->replay->trainer);
+        TRY(mem_alloc_zero(&s->run->tensors, (size_t)(p->n_list + weights_n_blocks(p)),
+                           32));
         for (int64_t j = 0; j < s->n_steps && s->steps[j] < z->step; j++) {
             bool good;
             TRY(check_checkpoint(z, s, s->steps[j], &good));
@@ -205,6 +207,35 @@ static glass_status add_weights(const struct bisecting *z, int i, struct buf *b)
     return status;
 }
 
+/* By the digests in the ledger of a run that is wrong: the first from the step on. */
+static glass_status name_block(struct bisecting *z, struct buf *b) {
+    int64_t step = INT64_MAX;
+    struct side *s = NULL;
+    struct ledger_entry line;
+    glass_run_report p;
+    uint8_t want[32], root[32];
+    for (int i = 0; i < 2; i++)
+        for (int64_t j = z->step; j < z->side[i].ledger.n && !z->side[i].right; j++) {
+            if (!ledger_file_weights(root, &z->side[i].ledger, j)) continue;
+            if (j < step) {
+                step = j;
+                s = &z->side[i];
+                memcpy(want, root, sizeof want);
+            }
+            break;
+        }
+    if (s == NULL)
+        return buf_text(b, "; no weights from that step on are known to name a tensor");
+    TRY(compute_to(z, step, &p));
+    TRY(weights_hash(root, z->replay->tensors, trainer_params(z->replay->trainer),
+                     z->replay->n_threads));
+    TRY(buf_printf(b, "; weights after step %lld of %s: ", (long long)step, s->folder));
+    if (memcmp(root, want, sizeof root) == 0) return buf_text(b, "those computed here");
+    TRY(ledger_file_entry(&line, &s->blocks, s->samples, s->run->recipe.sequences,
+                          &s->ledger, step));
+    return blocks_difference(b, &line, z->replay);
+}
+
 /* The first checkpoint from the step on of a run that is wrong. */
 static glass_status name_tensor(struct bisecting *z, struct buf *b) {
     int64_t step = INT64_MAX;
@@ -216,8 +247,7 @@ static glass_status name_tensor(struct bisecting *z, struct buf *b) {
                 step = z->side[i].steps[j];
                 which = i;
             }
-    if (step == INT64_MAX)
-        return buf_text(b, "; no checkpoint from that step on is there to name a tensor");
+    if (step == INT64_MAX) return name_block(z, b);
     TRY(compute_to(z, step, &p));
     return add_weights(z, which, b);
 }
@@ -266,8 +296,8 @@ static glass_status differing_line(struct bisecting *z, struct buf *b) {
     TRY(replay_before(z));
     for (int i = 0; i < 2; i++) {
         struct side *s = &z->side[i];
-        const struct ledger_text l = s->ledger.lines[z->step];
-        TRY(ledger_parse(&s->entry, s->samples, s->run->recipe.sequences, l.text, l.n));
+        TRY(ledger_file_entry(&s->entry, &s->blocks, s->samples, s->run->recipe.sequences,
+                              &s->ledger, z->step));
     }
     TRY(compute_to(z, z->step, &p));
     have = (struct ledger_entry){.step = z->step,
@@ -323,6 +353,7 @@ glass_status glass_run_bisect(int64_t *n_steps, const char *a, const char *b,
         buf_free(&s->identity);
         mem_free(s->steps);
         mem_free(s->samples);
+        buf_free(&s->blocks);
     }
     return status;
 }

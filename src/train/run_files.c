@@ -245,21 +245,26 @@ fail:
     return status;
 }
 
+/* run.json of a run whose shards' digests are known. */
+static glass_status run_json(struct buf *out, const struct glass_run *run) {
+    char hex[65];
+    sha256_hex(hex, run->recipe_sha256);
+    TRY(buf_printf(out, "{\n\"format\": 1,\n\"recipe\": \"%s\"", hex));
+    TRY(list_shards(out, "train", run->shards, run->n_shards));
+    TRY(list_shards(out, "held-out", run->held_out, run->n_held_out));
+    return buf_text(out, "\n}\n");
+}
+
 glass_status run_write_files(struct glass_run *run) {
     struct buf recipe = {0}, json = {0};
-    uint8_t digest[32];
-    char hex[65], *path = NULL;
+    char *path = NULL;
     glass_status status;
     TRY_FAIL(recipe_write(&recipe, &run->recipe));
     TRY_FAIL(run_path(&path, run, "recipe.yaml"));
     TRY_FAIL(path_write_whole(path, recipe.data, recipe.len));
     TRY_FAIL(write_ledger(run));
-    TRY_FAIL(sha256_bytes(digest, recipe.data, recipe.len));
-    sha256_hex(hex, digest);
-    TRY_FAIL(buf_printf(&json, "{\n\"format\": 1,\n\"recipe\": \"%s\"", hex));
-    TRY_FAIL(list_shards(&json, "train", run->shards, run->n_shards));
-    TRY_FAIL(list_shards(&json, "held-out", run->held_out, run->n_held_out));
-    TRY_FAIL(buf_text(&json, "\n}\n"));
+    TRY_FAIL(sha256_bytes(run->recipe_sha256, recipe.data, recipe.len));
+    TRY_FAIL(run_json(&json, run));
     mem_free(path);
     TRY_FAIL(run_path(&path, run, "run.json"));
     status = path_write_whole(path, json.data, json.len);
@@ -297,7 +302,7 @@ static bool digest_of(uint8_t out[32], const json_t *text) {
 
 glass_status run_read_recipe(struct glass_run *run) {
     struct buf text = {0};
-    uint8_t have[32], want[32];
+    uint8_t *have = run->recipe_sha256, want[32];
     char *path = NULL;
     json_t *json = NULL;
     glass_status status;
@@ -306,7 +311,7 @@ glass_status run_read_recipe(struct glass_run *run) {
     TRY_FAIL(path_read_whole(&text, path, SMALL_FILE));
     TRY_FAIL(sha256_bytes(have, text.data, text.len));
     if (!digest_of(want, json_object_get(json, "recipe")) ||
-        memcmp(have, want, sizeof have) != 0)
+        memcmp(have, want, sizeof want) != 0)
         status = fail(GLASS_BAD_INPUT,
                       "%s: its SHA-256 is not the one that run.json says: one of the two "
                       "was changed",
@@ -339,6 +344,26 @@ static glass_status open_list(struct glass_run *run, const json_t *json, bool he
     return GLASS_OK;
 }
 
+/* Whatever else stands in it than what is read was not written by a run. */
+static glass_status check_json(const struct glass_run *run) {
+    struct buf want = {0}, have = {0};
+    char *path;
+    TRY(run_path(&path, run, "run.json"));
+    glass_status status = path_read_whole(&have, path, SMALL_FILE);
+    if (status == GLASS_OK) status = run_json(&want, run);
+    if (status == GLASS_OK &&
+        (have.len != want.len || memcmp(have.data, want.data, want.len) != 0)) {
+        size_t at = 0, line = 1;
+        for (; at < have.len && at < want.len && have.data[at] == want.data[at]; at++)
+            line += want.data[at] == '\n';
+        status = fail(GLASS_BAD_INPUT, "%s:%zu: not as the run wrote it", path, line);
+    }
+    mem_free(path);
+    buf_free(&want);
+    buf_free(&have);
+    return status;
+}
+
 glass_status run_open_shards(struct glass_run *run) {
     json_t *json;
     TRY(take_shards(run));
@@ -346,6 +371,7 @@ glass_status run_open_shards(struct glass_run *run) {
     glass_status status = open_list(run, json, false, run->shards, run->n_shards);
     if (status == GLASS_OK)
         status = open_list(run, json, true, run->held_out, run->n_held_out);
+    if (status == GLASS_OK) status = check_json(run);
     json_decref(json);
     return status;
 }

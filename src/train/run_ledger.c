@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/path.h"
 #include "format/archive.h"
+#include "train/weights_hash.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ static glass_status check_first(const struct ledger_file *f, struct glass_run *r
 }
 
 glass_status ledger_file_check(const struct ledger_file *f, struct glass_run *run) {
-    struct buf b = {0};
+    struct buf b = {0}, blocks = {0};
     int64_t *samples, n = run->recipe.sequences;
     TRY(check_first(f, run));
     TRY(mem_alloc(&samples, (size_t)n, sizeof *samples));
@@ -73,7 +74,7 @@ glass_status ledger_file_check(const struct ledger_file *f, struct glass_run *ru
     for (int64_t i = 1; status == GLASS_OK && i < f->n; i++) {
         struct ledger_entry e;
         buf_clear(&b);
-        status = ledger_parse(&e, samples, n, f->lines[i].text, f->lines[i].n);
+        status = ledger_file_entry(&e, &blocks, samples, n, f, i);
         if (status == GLASS_OK) status = ledger_line(&b, run->chain, &e);
         if (status == GLASS_BAD_INPUT ||
             (status == GLASS_OK && (e.step != i || !same(&b, f->lines[i]))))
@@ -81,7 +82,15 @@ glass_status ledger_file_check(const struct ledger_file *f, struct glass_run *ru
     }
     mem_free(samples);
     buf_free(&b);
+    buf_free(&blocks);
     return status;
+}
+
+glass_status ledger_file_entry(struct ledger_entry *out, struct buf *blocks,
+                               int64_t *samples, int64_t n_samples,
+                               const struct ledger_file *f, int64_t step) {
+    const struct ledger_text l = f->lines[step];
+    return ledger_parse(out, blocks, samples, n_samples, l.text, l.n);
 }
 
 bool ledger_file_weights(uint8_t root[32], const struct ledger_file *f, int64_t step) {
@@ -123,6 +132,26 @@ void params_compare(struct difference *out, const struct params *a,
     }
 }
 
+glass_status blocks_difference(struct buf *out, const struct ledger_entry *line,
+                               const struct glass_run *run) {
+    const struct params *p = trainer_params(run->trainer);
+    const uint8_t *blocks = run->tensors + 32 * p->n_list;
+    int64_t n = weights_n_blocks(p), first = -1, others = 0, block;
+    if (line->n_blocks != n)
+        return buf_printf(out, "the ledger tells of %lld blocks, and there are %lld",
+                          (long long)line->n_blocks, (long long)n);
+    for (int64_t i = n - 1; i >= 0; i--) {
+        if (memcmp(line->blocks + 32 * i, blocks + 32 * i, 32) == 0) continue;
+        first = i;
+        others++;
+    }
+    if (first < 0)
+        return buf_text(out, "but each block is the one computed here: the line is wrong");
+    const struct param *e = weights_block(p, first, &block);
+    return buf_printf(out, "first in %s, block %lld of 1 MiB (%lld of %lld blocks differ)",
+                      e->name, (long long)block, (long long)others, (long long)n);
+}
+
 /* Those of one tensor; *same: all of them are. */
 static glass_status compare_moments(struct buf *out, const struct archive *a,
                                     const float *here, const struct param *e, int which,
@@ -156,9 +185,12 @@ glass_status moments_difference(struct buf *out, const char *folder, int64_t ste
     for (int which = 0; which < 2; which++) {
         const float *all_here;
         TRY_FAIL(trainer_gather_moments(t, which, &all_here));
-        for (int64_t i = 0; all_same && i < p->n_list; i++)
-            TRY_FAIL(compare_moments(out, a, all_here + (p->list[i].w - p->values),
-                                     &p->list[i], which, &all_same));
+        for (int64_t i = 0; all_same && i < p->n_list; i++) {
+            const struct param *e = &p->list[i];
+            if (optimizer_keeps(e, which))
+                TRY_FAIL(compare_moments(out, a, all_here + (e->w - p->values), e, which,
+                                         &all_same));
+        }
     }
 fail:
     archive_close(a);

@@ -23,6 +23,10 @@ void ledger_file_clear(struct ledger_file *f);
 /* Every line from the fields that it has, with the chain. run: whose recipe and shards the first
  * line is of. GLASS_NEGATIVE: a line was changed (its step is named). */
 glass_status ledger_file_check(const struct ledger_file *f, struct glass_run *run);
+/* Line `step` in its fields; see ledger_parse. */
+glass_status ledger_file_entry(struct ledger_entry *out, struct buf *blocks,
+                               int64_t *samples, int64_t n_samples,
+                               const struct ledger_file *f, int64_t step);
 /* The root of the weights that the line of a step tells; false where it tells none. */
 bool ledger_file_weights(uint8_t root[32], const struct ledger_file *f, int64_t step);
 
@@ -38,6 +42,11 @@ void params_compare(struct difference *out, const struct params *a, const struct
 /* "blk.0.attn_q.weight, block 3 of 64 KiB, row 5, column 7: 0x3f800001 there, …" */
 glass_status difference_text(struct buf *out, const struct difference *d, const char *a,
                              const char *b);
+
+/* Adds which blocks of run's weights, whose digests run->tensors has, are other ones than a
+ * line tells: "first in blk.0.attn_q.weight, block 3 of 1 MiB (…)". */
+glass_status blocks_difference(struct buf *out, const struct ledger_entry *line,
+                               const struct glass_run *run);
 
 /* Adds where a checkpoint's moments are other ones than the trainer's; nothing if nowhere. Of
  * several processes, rank 0's (trainer_gather_moments). */

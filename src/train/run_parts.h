@@ -21,6 +21,7 @@
 
 struct glass_run {
     struct recipe recipe;
+    uint8_t recipe_sha256[32]; /* of recipe.yaml */
     char *folder;
     bool dry;
     bool replay; /* nothing is written: for verifying */
@@ -36,7 +37,7 @@ struct glass_run {
     struct lines metrics, ledger;
     struct database *database; /* metrics.sqlite */
     uint8_t chain[32];
-    uint8_t *tensors; /* (n_list, 32) digests */
+    uint8_t *tensors; /* (n_list + blocks, 32) digests of weights_hash */
     int64_t step;
     double next_plot;      /* not before */
     int64_t *samples;      /* (sequences) windows of a batch */
@@ -44,6 +45,7 @@ struct glass_run {
     struct buf path, text; /* of the last checkpoint, the last sample */
     glass_processes *comm; /* NULL: alone */
     int n_processes;       /* of a dry run: those that it asks about */
+    bool joined;           /* of a dry run: MPI is there, and has its memory */
     const volatile int *stop;
     double *numbers; /* (processes, n_numbers) of a step: comm's rows */
     int64_t n_numbers;

@@ -79,7 +79,8 @@ glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     if (status == GLASS_OK && !isfinite(out->loss)) {
         TRY(trainer_drop(run->trainer));
         comm_alike(run->comm);
-        return fail(GLASS_BAD_INPUT, "step %lld: the loss is not finite",
+        return fail(GLASS_BAD_INPUT,
+                    "step %lld: the loss is not finite: a smaller optimizer.rate may help",
                     (long long)run->step + 1);
     }
     if (status == GLASS_OK) status = trainer_step(run->trainer, &o, &norm);
@@ -128,7 +129,11 @@ static glass_status write_ledger(struct glass_run *run, const glass_run_report *
                              .loss = p->loss,
                              .norm = p->norm,
                              .has_weights = hashed};
-    if (hashed) memcpy(e.weights, weights, sizeof e.weights);
+    if (hashed) {
+        memcpy(e.weights, weights, sizeof e.weights);
+        e.blocks = run->tensors + 32 * trainer_params(run->trainer)->n_list;
+        e.n_blocks = weights_n_blocks(trainer_params(run->trainer));
+    }
     glass_status status = ledger_line(&line, run->chain, &e);
     if (status == GLASS_OK) status = lines_put(&run->ledger, &line);
     buf_free(&line);
@@ -223,8 +228,9 @@ static glass_status do_step(glass_run *run, glass_run_report *out) {
     TRY(run_train_step(run, out));
     /* The last step is always kept, and hashed. */
     bool kept = run->step == r->steps || due(run, r->checkpoint_every);
-    if (kept) TRY(hash_weights(run, weights));
-    if (first) TRY(write_ledger(run, out, kept, weights));
+    bool hashed = kept || run->step % r->ledger_every == 0;
+    if (hashed) TRY(hash_weights(run, weights));
+    if (first) TRY(write_ledger(run, out, hashed, weights));
     if (run->n_held_out > 0 && (run->step == r->steps || due(run, r->evaluate_every))) {
         TRY(run_evaluate(run, &out->held_out_loss, &out->bits_per_byte));
         out->evaluated = true;

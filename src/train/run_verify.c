@@ -16,8 +16,9 @@ struct verifying {
     struct glass_run *run;
     struct ledger_file ledger;
     int64_t *samples; /* of a line */
-    int64_t last;     /* that is to be computed */
-    uint64_t seed;    /* rank 0's */
+    struct buf blocks;
+    int64_t last;  /* that is to be computed */
+    uint64_t seed; /* rank 0's */
 };
 
 static bool kept(const struct verifying *v, int64_t step) {
@@ -54,13 +55,25 @@ static glass_status root_of_now(const struct verifying *v, uint8_t root[32]) {
 
 /* ---- naming a difference ---- */
 
+static glass_status line_now(struct verifying *v, struct ledger_entry *out) {
+    return ledger_file_entry(out, &v->blocks, v->samples, v->run->recipe.sequences,
+                             &v->ledger, v->run->step);
+}
+
+/* Without a checkpoint, by the digests in the ledger; of the weights of now there are some. */
+static glass_status name_block(struct verifying *v, struct buf *b) {
+    struct ledger_entry line;
+    TRY(line_now(v, &line));
+    TRY(buf_text(b, ", "));
+    return blocks_difference(b, &line, v->run);
+}
+
 /* Which weights of this step's checkpoint are other ones than those computed here. */
-static glass_status name_weights(const struct verifying *v, struct buf *b) {
+static glass_status name_weights(struct verifying *v, struct buf *b) {
     const struct params *p = trainer_params(v->run->trainer);
     struct kept_weights k;
     struct difference d;
-    if (!kept(v, v->run->step))
-        return buf_text(b, " (no checkpoint of that step is there to name the tensor)");
+    if (!kept(v, v->run->step)) return name_block(v, b);
     TRY(kept_weights_read(&k, v->folder, v->run->step, p));
     params_compare(&d, p, &k.params);
     glass_status status =
@@ -73,7 +86,7 @@ static glass_status name_weights(const struct verifying *v, struct buf *b) {
     return status;
 }
 
-static glass_status other_weights(const struct verifying *v) {
+static glass_status other_weights(struct verifying *v) {
     struct buf b = {0};
     glass_status status = name_weights(v, &b);
     if (status == GLASS_OK)
@@ -131,7 +144,7 @@ static glass_status check_moments(const struct verifying *v) {
 }
 
 /* All of a checkpoint: its bytes are those of its sums, its weights those of now. */
-static glass_status check_kept(const struct verifying *v) {
+static glass_status check_kept(struct verifying *v) {
     const struct params *p = trainer_params(v->run->trainer);
     struct checkpoint_state state;
     struct kept_weights k;
@@ -146,6 +159,24 @@ static glass_status check_kept(const struct verifying *v) {
     kept_weights_clear(&k);
     if (d.tensor != NULL) return other_weights(v);
     return check_moments(v);
+}
+
+/* The blocks that a line tells are those of its root, which is right. */
+static glass_status check_blocks(const struct verifying *v,
+                                 const struct ledger_entry *want) {
+    const struct params *p = trainer_params(v->run->trainer);
+    if (want->n_blocks == weights_n_blocks(p) &&
+        memcmp(want->blocks, v->run->tensors + 32 * p->n_list,
+               32 * (size_t)want->n_blocks) == 0)
+        return GLASS_OK;
+    struct buf b = {0};
+    glass_status status = blocks_difference(&b, want, v->run);
+    if (status == GLASS_OK)
+        status = fail(GLASS_NEGATIVE,
+                      "step %lld: the weights are right, but not the ledger's blocks: %s",
+                      (long long)v->run->step, b.data);
+    buf_free(&b);
+    return status;
 }
 
 static glass_status difference(struct verifying *v, const struct ledger_entry *want,
@@ -172,14 +203,14 @@ static glass_status difference(struct verifying *v, const struct ledger_entry *w
     if (!want->has_weights) return GLASS_OK;
     TRY(root_of_now(v, have->weights));
     if (memcmp(want->weights, have->weights, 32) != 0) return other_weights(v);
+    TRY(check_blocks(v, want));
     return v->o->full && kept(v, have->step) ? check_kept(v) : GLASS_OK;
 }
 
 static glass_status check_step(struct verifying *v) {
     struct ledger_entry want, have;
     TRY(compute(v, &have));
-    const struct ledger_text l = v->ledger.lines[v->run->step];
-    TRY(ledger_parse(&want, v->samples, v->run->recipe.sequences, l.text, l.n));
+    TRY(line_now(v, &want));
     return difference(v, &want, &have);
 }
 
@@ -259,10 +290,28 @@ static glass_status check_picked(struct verifying *v) {
     return GLASS_OK;
 }
 
+/* A checkpoint is written after its line: the ledger reaches the newest one at least. (It is looked
+ * for first: a run may be at work.) */
+static glass_status read_ledger(struct verifying *v) {
+    struct buf folder = {0};
+    int64_t *steps = NULL, n = 0;
+    glass_status status = buf_printf(&folder, "%s/checkpoints", v->folder);
+    if (status == GLASS_OK) status = checkpoint_list(folder.data, &steps, &n);
+    if (status == GLASS_OK) status = ledger_file_read(&v->ledger, v->folder);
+    if (status == GLASS_OK && n > 0 && steps[n - 1] >= v->ledger.n)
+        status = fail(GLASS_NEGATIVE,
+                      "%s ends with step %lld, or is damaged there: there is a checkpoint "
+                      "of step %lld",
+                      v->ledger.path, (long long)v->ledger.n - 1, (long long)steps[n - 1]);
+    mem_free(steps);
+    buf_free(&folder);
+    return status;
+}
+
 static glass_status verify(struct verifying *v) {
     const glass_verify_options *o = v->o;
     int64_t first = o->first == 0 ? 1 : o->first, last = o->last;
-    TRY(ledger_file_read(&v->ledger, v->folder));
+    TRY(read_ledger(v));
     if (last == 0) last = v->ledger.n - 1;
     if (last >= v->ledger.n || first > last)
         return fail(GLASS_USAGE, "%s: steps 1 to %lld can be verified", v->ledger.path,
@@ -302,6 +351,7 @@ glass_status glass_run_verify(const char *folder, const glass_verify_options *op
     if (agreed || v.o->processes == NULL) glass_run_close(v.run);
     ledger_file_clear(&v.ledger);
     mem_free(v.samples);
+    buf_free(&v.blocks);
     if (out == NULL) glass_free(unseen.picked);
     return status;
 }

@@ -91,7 +91,7 @@ static glass_status read_tensors(struct shard *s, const char *path) {
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]) {
     *out = (struct shard){0};
     TRY(sha256_file(out->sha256, path));
-    if (memcmp(out->sha256, expected, 32) != 0)
+    if (expected != NULL && memcmp(out->sha256, expected, 32) != 0)
         return fail(GLASS_BAD_INPUT,
                     "%s: its SHA-256 is not the one that run.json says: one of the two was "
                     "changed",

@@ -43,7 +43,7 @@ glass_status shard_compare(const struct shard *s, const struct shard_text *text,
  * newline at or after the place (at the text's end where there is none). */
 size_t shard_cut(const char *text, size_t n_bytes, double held_out);
 glass_status shard_write(struct shard *s, const char *path);
-/* expected: the SHA-256 that the file must have. */
+/* expected: the SHA-256 that the file must have; NULL = any. */
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]);
 void shard_clear(struct shard *s);
 /* Pages of a mapped file that are not looked at for a while need not stay in memory. */

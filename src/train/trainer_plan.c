@@ -151,6 +151,15 @@ void trainer_fill_options(struct trainer_options *o) {
     if (o->n_processes == 0) o->n_processes = 1;
 }
 
+/* Floats of the largest part, at most: a cut beside a whole matrix may move by as much. */
+static int64_t part_floats(const struct trainer *t) {
+    const struct config *c = t->config;
+    int64_t n = (t->params.n_floats + t->options.n_processes - 1) / t->options.n_processes;
+    int64_t wide = c->n_head * c->head_dim, widest = wide > c->n_ff ? wide : c->n_ff;
+    n += t->options.optimizer == OPTIMIZER_MUON ? widest * c->n_embd : 16;
+    return n < t->params.n_floats ? n : t->params.n_floats;
+}
+
 size_t trainer_bytes(const struct glass_model *model,
                      const struct trainer_options *options) {
     struct trainer t = {.config = &model->config, .options = *options};
@@ -158,8 +167,7 @@ size_t trainer_bytes(const struct glass_model *model,
     trainer_fill_options(&t.options);
     size_t n = sizeof t + params_bytes(t.config, &model->weights, &t.params.n_list,
                                        &t.params.n_floats);
-    t.optimizer.end =
-        (t.params.n_floats + t.options.n_processes - 1) / t.options.n_processes;
+    t.optimizer.end = part_floats(&t);
     plan_all(&plan, &t);
     /* The weights' types count in the workspace: those of the parameters are all f32. */
     workspace_layout(&t.forward, NULL, t.config, &model->weights, t.options.n_rows,

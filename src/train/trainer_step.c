@@ -112,7 +112,9 @@ static glass_status norm_of(struct trainer *t, const float *gradient, float *nor
     for (int64_t i = 0; i < t->params.n_list; i++)
         if (!isfinite(t->squares[i])) {
             comm_alike(t->options.comm);
-            return fail(GLASS_BAD_INPUT, "step %lld: the gradient of %s is not finite",
+            return fail(GLASS_BAD_INPUT,
+                        "step %lld: the gradient of %s is not finite: a smaller "
+                        "optimizer.rate may help",
                         (long long)t->optimizer.n_steps + 1, t->params.list[i].name);
         }
     *norm = sqrtf(math_kernels()->sum16_f32(t->squares, t->params.n_list));

@@ -50,6 +50,8 @@ def finish(p, timeout=60):
         out, err = p.communicate()
         ok(False, "processes end", err.decode())
     p.out, p.err = out.decode(), err.decode()
+    # What mpirun itself says when it was stopped for a while, and goes on.
+    p.err = p.err.replace(f"mpirun: Forwarding signal {int(signal.SIGCONT)} to job\n", "")
     return p
 
 
@@ -106,6 +108,42 @@ def same_bits(h):
               f"{sequences} micro-batches of {micro} and {n} processes of 2 threads")
         shutil.rmtree(f"{h.path}/b.run")
         shutil.rmtree(f"{h.path}/c.run")
+
+
+WAYS = (("optimizer: {rate: 0.01}", "optimizer: {kind: muon, rate: 0.01, muon_rate: 0.01}"),
+        ("threads: 1", "loss: {z: 0.001}\nrecompute: layers"))
+
+
+def other_ways(h):
+    """Muon, whose matrices have one owner each; layers computed again; a z-loss."""
+    recipe = RECIPE
+    for old, new in WAYS:
+        ok(old in recipe, f"the recipe has {old}")
+        recipe = recipe.replace(old, new)
+    write(h, "w.yaml", recipe)
+    one.train(h, "w.yaml", "-q", "-t", "1")
+    ok(state(f"{h.path}/w.run", 20)["weights"] != one.GOLDEN, "other weights than AdamW's")
+    for n in (1, 2, 3, 5):
+        p = mpi(h, n, "train", "w.yaml", "-q", "-t", "2", "-o", "b.run")
+        equal((p.returncode, p.err, same(f"{h.path}/w.run", f"{h.path}/b.run")), (0, "", []),
+              f"Muon, a z-loss, layers computed again: {n} processes")
+        shutil.rmtree(f"{h.path}/b.run")
+    p = start(h, 3, "train", "w.yaml", "-q", "-o", "b.run")
+    wait_for(f"{h.path}/b.run/checkpoints/step-00000005", p)
+    p.send_signal(signal.SIGUSR1)
+    finish(p)
+    p = mpi(h, 2, "train", "--resume", "b.run", "-q")
+    equal((p.returncode, weights(f"{h.path}/w.run"), moments(f"{h.path}/w.run")),
+          (0, weights(f"{h.path}/b.run"), moments(f"{h.path}/b.run")), "and resumed by two")
+    equal(mpi(h, 3, "verify", "w.run", "--full").returncode, 0, "and verified by three")
+
+
+def weights(run):
+    return state(run, 20)["weights"]
+
+
+def moments(run):
+    return hashlib.sha256(read(f"{run}/checkpoints/step-00000020/moments.safetensors")).hexdigest()
 
 
 def resumed(h):
@@ -250,7 +288,7 @@ def not_a_number(h):
     write(h, "nan.yaml", "model: {base: nan.gguf}\n" + base)
     p = mpi(h, 3, "train", "nan.yaml", "-q")
     equal(p.returncode, 3, "a number that is none ends the run")
-    equal(re.findall("glass: (.*)", p.err), ["rank 0: step 1: the loss is not finite"],
+    equal(re.findall("glass: (.*)", p.err), ["rank 0: step 1: the loss is not finite: a smaller optimizer.rate may help"],
           "rank 0 says it")
     for words, part in ((("e.yaml",), "e.yaml:14: "), (("--resume", "no.run"), "holds no run"),
                         (("a.yaml", "-o", "a.run"), "holds a run already"), (("none.yaml",), "none")):
@@ -336,6 +374,36 @@ def planned(h):
     has(p.out, " for each of 2 processes", "--dry-run of mpirun")
     equal(p.out.count("parameters"), 1, "said once")
     equal(one.train(h, "a.yaml", "--processes", "2").returncode, 2, "--processes starts none")
+    wide = RECIPE.replace("n_embd: 32", "n_embd: 256")
+    for name, text in (("small", RECIPE), ("wide", wide),
+                       ("Muon's", wide.replace(*WAYS[0]))):
+        write(h, "p.yaml", text.replace("steps: 20", "steps: 12"))
+        for n in (2, 3):
+            said = h.json("train", "p.yaml", "--dry-run", "--json", "-t", "1", "--processes",
+                          str(n), cwd=h.path)["memory_bytes"]
+            p = start(h, n, "train", "p.yaml", "-q", "-t", "1")
+            took = max(peaks_of(p, n))
+            finish(p)
+            shutil.rmtree(f"{h.path}/p.run")
+            ok(p.returncode == 0 and abs(said / took - 1) < 0.1, f"memory of a {name} run, each of "
+               f"{n} processes", f"{said / 1e6:.1f} MB said, {took / 1e6:.1f} taken")
+
+
+def peaks_of(p, n):
+    """The largest resident size of each of n ranks, seen while they run."""
+    most, pids = {}, []
+    while p.poll() is None:
+        if len(pids) < n:
+            pids = ranks(p)
+        for pid in pids:
+            try:
+                text = read(f"/proc/{pid}/status").decode()
+            except OSError:
+                continue
+            for size in re.findall(r"VmHWM:\s*(\d+) kB", text):
+                most[pid] = int(size) * 1024
+        time.sleep(0.002)
+    return list(most.values())
 
 
 def launchers(h):
@@ -372,7 +440,7 @@ def main():
             kit.skip("several processes", "there is no mpirun, or this build has no MPI")
         else:
             one.train(h, "a.yaml", "-q", "-t", "1")
-            parts = (same_bits, resumed, verified, dies, stopped, full_disk, not_a_number, damaged,
+            parts = (same_bits, other_ways, resumed, verified, dies, stopped, full_disk, not_a_number, damaged,
                      batch_script, planned, launchers, killed)
             for part in parts:
                 if sys.argv[1:] in ([], [part.__name__]):

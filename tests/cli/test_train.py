@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """glass train: the same weights whatever the threads, the instruction set and the kills; a ledger
 whose chain is computed here anew; errors that name the place. GLASS_KILLS says how often the
-killed run is killed (8; the long form is 50)."""
+killed run is killed (8; the long form is 50).
+test_train.py [PART...]: those, after the first."""
 import hashlib
 import json
 import math
@@ -21,7 +22,7 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kit  # noqa: E402
 import tiny_model  # noqa: E402
-from kit import equal, has, ok  # noqa: E402
+from kit import equal, has, ok, skip  # noqa: E402
 
 # The root of the weights after the 20 steps of RECIPE, by every instruction set.
 GOLDEN = "62d73403d8ebf778ab885849d8d1a05e9c5a789a349305e3f7a109ba023c21c2"
@@ -174,17 +175,22 @@ def database(run, name="metrics.sqlite tells what metrics.jsonl does"):
     return equal((sound, have), ([("ok",)], want), name)
 
 
+def link(chain, e):
+    """The chain after an entry."""
+    text = (f"step {e['step']}\nsamples {' '.join(map(str, e['samples']))}\nloss {e['loss']}\n"
+            f"norm {e['norm']}\n")
+    if "weights" in e:
+        text += f"weights {e['weights']}\nblocks {' '.join(e['blocks'])}\n"
+    return hashlib.sha256(chain + text.encode()).digest()
+
+
 def ledger(h):
     """The chain by the words of ledger.h."""
     run = f"{h.path}/a.run"
     rows = lines(f"{run}/ledger.jsonl")
     chain = bytes.fromhex(rows[0]["chain"])
     for i, e in enumerate(rows[1:], 1):
-        text = (f"step {i}\nsamples {' '.join(map(str, e['samples']))}\nloss {e['loss']}\n"
-                f"norm {e['norm']}\n")
-        if "weights" in e:
-            text += f"weights {e['weights']}\n"
-        chain = hashlib.sha256(chain + text.encode()).digest()
+        chain = link(chain, e)
         if chain.hex() != e["chain"]:
             break
     equal((i, chain.hex()), (20, rows[-1]["chain"]), "the ledger's chain")
@@ -202,11 +208,7 @@ def chained(rows):
     """The ledger's lines with the chain that they should have, whatever they say."""
     chain, out = bytes.fromhex(rows[0]["chain"]), [rows[0]]
     for e in rows[1:]:
-        text = (f"step {e['step']}\nsamples {' '.join(map(str, e['samples']))}\n"
-                f"loss {e['loss']}\nnorm {e['norm']}\n")
-        if "weights" in e:
-            text += f"weights {e['weights']}\n"
-        chain = hashlib.sha256(chain + text.encode()).digest()
+        chain = link(chain, e)
         out.append(dict(e, chain=chain.hex()))
     return "".join(json.dumps(e, separators=(",", ":")) + "\n" for e in out)
 
@@ -284,6 +286,10 @@ def flip(folder, name, at):
     reseal(folder, name, bytes(data))
 
 
+def drawn_of(p):
+    return [int(w) for w in p.out.splitlines()[0].split(": step ")[1].split()]
+
+
 def sampled(h):
     write(h, "v.yaml", RECIPE.replace("every: 5", "every: 5, keep: 9"))
     equal(train(h, "v.yaml", "-q").returncode, 0, "a run with all its checkpoints")
@@ -293,18 +299,30 @@ def sampled(h):
         return h.run("verify", "v.run", *words, cwd=h.path)
 
     p = check("--sample", "4", "--seed", "7")
-    drawn = [int(w) for w in p.out.splitlines()[0].split(": step ")[1].split()]
+    drawn = drawn_of(p)
     ok(p.returncode == 0 and len(set(drawn)) == 4 and drawn == sorted(drawn) and
        all(1 <= s <= 20 for s in drawn), "steps are drawn", p.out + p.err)
     equal(check("--sample", "4", "--seed", "7").out, p.out, "the same ones with that seed")
-    ok(len({check("--sample", "3").out for _ in range(3)}) > 1, "others without one")
+    several = [drawn_of(check("--sample", "3", "--seed", str(s), "--steps", "2..9")) for s in range(5)]
+    several += [drawn_of(check("--sample", "3")) for _ in range(3)]
+    ok(len(set(map(tuple, several))) > 4 and all(2 <= s <= 9 for d in several[:5] for s in d),
+       "others with other seeds, or without one", several)
     # Each from the nearest checkpoint: never more than five steps are computed for one.
-    n = int(p.out.split("the bit (")[1].split()[0])
-    ok(n <= 20 and n >= 4, "it computes few steps", p.out)
+    n, at = 0, 0
+    for step in drawn:
+        at = max(at, (step - 1) // 5 * 5)
+        n, at = n + step - at, step
+    has(p.out, f"the bit ({n} steps computed again)", "it computes what it must")
+    good = read(f"{run}/ledger.jsonl")
+    rows = lines_of(good)
+    rows[8]["loss"] = rows[8]["loss"][:-1] + ("0" if rows[8]["loss"][-1] != "0" else "1")
+    write(h, "v.run/ledger.jsonl", chained(rows))
+    p = check("--sample", "99")
+    ok(p.returncode == 1 and "step 8: the loss" in p.err, "what is drawn is compared", p.err)
+    write(h, "v.run/ledger.jsonl", good)
     p = check("--sample", "1", "--seed", "3", "--steps", "17..17")
     has(p.out, "(2 steps computed again)", "from the checkpoint of step 15")
-    equal(sorted(map(int, check("--sample", "99").out.splitlines()[0].split(": step ")[1].split())),
-          list(range(1, 21)), "no more steps than there are")
+    equal(drawn_of(check("--sample", "99")), list(range(1, 21)), "no more steps than there are")
     p = check("--full")
     ok(p.returncode == 0 and "20 steps computed again, from the texts" in p.out, "--full", p.err)
     flip(f"{run}/checkpoints/step-00000010", "moments.safetensors", -61)
@@ -569,6 +587,54 @@ def not_a_number(h):
        "a number that is none stops the run", p.err + str(first_loss))
 
 
+def continued(h):
+    """From a checkpoint, as a GGUF file or a Hugging Face folder: the same first weights, and the
+    same run; from a llama2.c file, whose loss on its own text is small from the start."""
+    base = RECIPE[RECIPE.index("data:"):]
+    step = "a.run/checkpoints/step-00000020"
+    p = h.run("convert", step, "a-folder", "--to", "safetensors", cwd=h.path)
+    equal(p.returncode, 0, "a checkpoint becomes a folder for transformers")
+    ledgers = []
+    for name, path in (("file", f"{step}/model.gguf"), ("checkpoint", step), ("folder", "a-folder")):
+        write(h, "c.yaml", f"model: {{base: {path}}}\n" + base)
+        p = train(h, "c.yaml", "-q", "-o", f"c-{name}.run")
+        ok(p.returncode == 0, f"training goes on from a {name}", p.err)
+        ledgers.append([e.get("weights") for e in lines(f"{h.path}/c-{name}.run/ledger.jsonl")])
+    ok(ledgers[0] == ledgers[1] == ledgers[2] and ledgers[0][0] == GOLDEN and
+       ledgers[0][20] != GOLDEN, "from the same weights, to the same weights", ledgers)
+    was = lines(f"{h.path}/a.run/metrics.jsonl")
+    now = lines(f"{h.path}/c-folder.run/metrics.jsonl")
+    ok(now[0]["loss"] < was[10]["loss"], "it begins with what was learnt",
+       f"{now[0]['loss']} {was[10]['loss']}")
+    equal(h.run("verify", "c-folder.run", cwd=h.path).returncode, 0, "such a run verifies")
+    stories = os.path.join(os.environ.get("GLASS_SHARED", "../shared/data"), "models/stories260K")
+    if not os.path.exists(stories):
+        skip("training goes on from a llama2.c file", "no shared data")
+        return
+    stories = os.path.abspath(stories)
+    with open(f"{stories}/reference.json", encoding="utf-8") as f:
+        told = json.load(f)
+    write(h, "story.txt", max(strings(told), key=len))
+    for name in ("stories260K.bin", "tok512.bin"):
+        shutil.copy(f"{stories}/{name}", h.path)
+    write(h, "s.yaml", "model: {base: stories260K.bin}\ndata: [story.txt]\ncontext: 32\n"
+          "batch: {sequences: 2}\nsteps: 6\noptimizer: {rate: 1e-3}\n")
+    p = train(h, "s.yaml", "-q")
+    loss = [m["loss"] for m in lines(f"{h.path}/s.run/metrics.jsonl")] if p.returncode == 0 else []
+    ok(p.returncode == 0 and loss[0] < 2 and loss[-1] < loss[0],
+       "training goes on from a llama2.c file", f"{p.err} {loss}")
+    p = h.run("complete", "s.run/checkpoints/step-00000006", "-p", "Once upon a", "-n", "1",
+              "--temp", "0", cwd=h.path)
+    ok(p.out.split()[:1] == ["time"], "and its checkpoint tells stories still", p.out + p.err)
+
+
+def strings(j):
+    if isinstance(j, str):
+        return [j]
+    return [s for v in (j.values() if isinstance(j, dict) else j if isinstance(j, list) else [])
+            for s in strings(v)]
+
+
 def held_out_loss(h):
     """With rate 0 and weights 0 every token is as likely as any other."""
     text = RECIPE.replace("rate: 0.01", "rate: 0").replace(
@@ -686,12 +752,18 @@ def peak_of(p):
     """The largest resident size of a process (rusage would have this one's, too)."""
     most = 0
     while p.poll() is None:
-        with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
-            for line in f:
-                if line.startswith("VmHWM:"):
-                    most = max(most, int(line.split()[1]) * 1024)
+        most = max(most, peak_now(p.pid))
         time.sleep(0.0005)
     return most
+
+
+def peak_now(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            return max((int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM:")),
+                       default=0)
+    except OSError:
+        return 0
 
 
 def plans(h):
@@ -706,9 +778,11 @@ def plans(h):
           (33024, 20, 192, 3), "--dry-run --json")
     ok(plan["step_seconds"] > 0 and 0 < plan["share_of_peak"] < 1.2 and
        abs(plan["seconds"] - 20 * plan["step_seconds"]) < 1e-9, "a probe's time", plan)
+    deep = RECIPE.replace("n_layer: 2", "n_layer: 12").replace("context: 32", "context: 128")
     for name, text in (("small", RECIPE), ("wide", RECIPE.replace("n_embd: 32", "n_embd: 256")),
-                       ("deep", RECIPE.replace("n_layer: 2", "n_layer: 12").replace(
-                           "context: 32", "context: 128"))):
+                       ("deep", deep), ("deep, made again", deep + "recompute: layers\n"),
+                       ("Muon's", RECIPE.replace("n_embd: 32", "n_embd: 256").replace(
+                           "rate: 0.01", "rate: 0.01, kind: muon"))):
         write(h, "m.yaml", text.replace("threads: 1\n", ""))
         for threads in ("1", "3"):
             said = h.json("train", "m.yaml", "--dry-run", "--json", "-t", threads,
@@ -716,7 +790,7 @@ def plans(h):
             p = start(h, "m.yaml", "-q", "-t", threads)
             took = peak_of(p)
             shutil.rmtree(f"{h.path}/m.run")
-            ok(abs(said / took - 1) < 0.1, f"memory of a {name} run, {threads} threads",
+            ok(abs(said / took - 1) < 0.1, f"memory of a {name} run, {threads} threads: "
                f"{said / 1e6:.1f} MB said, {took / 1e6:.1f} taken")
     for words in ((), ("a.yaml", "--resume", "a.run"), ("--status",), ("x", "y"),
                   ("a.yaml", "--json"),
@@ -748,6 +822,9 @@ def large(h):
         p.wait()
         if os.path.exists(f"{h.path}/big2.run/run.json"):
             shutil.rmtree(f"{h.path}/big2.run")
+    for name in ("recipe.yaml", "shards/train-0.safetensors"):  # what a kill can leave
+        os.makedirs(f"{h.path}/big2.run/shards", exist_ok=True)
+        write(h, f"big2.run/{name}.part-77", "half")
     p = train(h, "big.yaml", "-q", "-t", "1", "-o", "big2.run")
     ok(p.returncode == 0 and n > 0 and tree(f"{h.path}/big.run") == tree(f"{h.path}/big2.run"),
        f"killed {n} times while shards are made, the same bytes come of it", p.err)
@@ -774,9 +851,10 @@ def main():
         write(h, "text.txt", make_text(700))
         write(h, "a.yaml", RECIPE)
         for part in (first, ledger, verified, sampled, bisected, same_bits, killed, stopped, full_disk, not_a_number,
-                     held_out_loss, bad_recipes, plans,
+                     continued, held_out_loss, bad_recipes, plans,
                      large, live, flipped):
-            part(h)
+            if part is first or not sys.argv[1:] or part.__name__ in sys.argv[1:]:
+                part(h)
     kit.done()
 
 

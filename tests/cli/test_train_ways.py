@@ -70,6 +70,8 @@ def first(h):
     equal((len(matrices), every - second), (14, matrices), "Muon's matrices have no second moment")
     p = h.run("verify", "a.run", cwd=h.path)
     equal(p.returncode, 0, "glass verify")
+    p = h.run("verify", "a.run", "--full", cwd=h.path)
+    equal((p.returncode, p.err), (0, ""), "glass verify --full: moments, too")
 
 
 def same_bits(h):

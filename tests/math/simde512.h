@@ -110,10 +110,11 @@ static inline simde__mmask16 simde512_fpclass_ps_mask(simde__m512 a, int what) {
 #undef _mm512_fpclass_ps_mask
 #define _mm512_fpclass_ps_mask simde512_fpclass_ps_mask
 
-static inline simde__m512 simde512_maskz_loadu_ps(simde__mmask16 k, const float *p) {
+static inline simde__m512 simde512_maskz_loadu_ps(simde__mmask16 k, const void *p) {
+    const float *from = p;
     float x[16] = {0};
     for (int i = 0; i < 16; i++)
-        if (k >> i & 1) x[i] = p[i];
+        if (k >> i & 1) x[i] = from[i];
     return simde_mm512_loadu_ps(x);
 }
 #undef _mm512_maskz_loadu_ps

@@ -23,6 +23,7 @@ static void order_is_a_permutation(void **state) {
         for (uint64_t i = 0; i < n; i++) {
             uint64_t x = order_at(7, 3, i, n);
             assert_true(x < n && !seen[x]);
+            assert_int_equal(order_place(7, 3, x, n), i);
             seen[x] = true;
         }
     }

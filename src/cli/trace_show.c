@@ -1,0 +1,222 @@
+/* trace_show.c - see trace_show.h. */
+#include "cli/trace_show.h"
+
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SHOWN_PLACES = 3, SHOWN_DOCUMENTS = 10, SHOWN_AROUND = 60 /* bytes */ };
+
+void trace_print_line(const char *text, size_t n_bytes) {
+    for (size_t i = 0; i < n_bytes;) {
+        uint32_t c;
+        size_t n = utf8_decode(&c, text + i, n_bytes - i);
+        if (c == '\n')
+            fputs("\xe2\x86\xb5", stdout);
+        else if (c == UTF8_BAD || c < ' ' || (c >= 0x7f && c < 0xa0))
+            fputs(c == '\t' ? " " : "\xef\xbf\xbd", stdout);
+        else
+            fwrite(text + i, 1, n, stdout);
+        i += n;
+    }
+}
+
+/* ---- for people ---- */
+
+/* The last bytes of a text, or its first, cut between characters. */
+static void print_before(const char *text) {
+    size_t n = strlen(text), from = n > SHOWN_AROUND ? n - SHOWN_AROUND : 0;
+    while (from < n && from > 0 && ((unsigned char)text[from] & 0xc0) == 0x80) from++;
+    if (from > 0) fputs("…", stdout);
+    trace_print_line(text + from, n - from);
+}
+
+static void print_after(const char *text) {
+    size_t n = strlen(text), to = n > SHOWN_AROUND ? SHOWN_AROUND : n;
+    while (to < n && ((unsigned char)text[to] & 0xc0) == 0x80) to++;
+    trace_print_line(text, to);
+    if (to < n) fputs("…", stdout);
+}
+
+static void print_field(const char *name, const char *value) {
+    if (value == NULL) return;
+    printf("%s", name);
+    trace_print_line(value, strlen(value));
+}
+
+static void print_document(const glass_trace_place *p) {
+    print_field("", p->record.title);
+    printf("%sdocument %lld of %s", p->record.title != NULL ? ", " : "",
+           (long long)p->in_shard, p->shard);
+    print_field(", licence ", p->record.license);
+    print_field(", by ", p->record.author);
+    print_field(", made by ", p->record.made_by);
+    print_field(", from ", p->record.origin);
+}
+
+static void print_reads(const glass_trace_info *info, const glass_trace_place *p,
+                        int64_t n) {
+    if (!info->of_run) return;
+    printf("      read by ");
+    if (p->n_reads_all == 0)
+        printf("none of the %lld steps done", (long long)info->n_steps_done);
+    for (int64_t i = 0; i < p->n_reads; i++) {
+        const glass_trace_read *r = &p->reads[i];
+        printf("%s%lld", i > 0 ? ", " : "step ", (long long)r->step);
+        if (r->n_tokens < n) printf(" (%lld tokens of it)", (long long)r->n_tokens);
+    }
+    if (p->n_reads < p->n_reads_all)
+        printf(" and %lld more", (long long)(p->n_reads_all - p->n_reads));
+    printf("\n");
+}
+
+static void print_place(const glass_trace_info *info, const glass_trace_place *p,
+                        int64_t n) {
+    printf("    ");
+    print_document(p);
+    printf(" (relevance %.1f)\n      ", p->relevance);
+    print_before(p->before);
+    printf("«");
+    trace_print_line(p->span, strlen(p->span));
+    printf("»");
+    print_after(p->after);
+    printf("\n");
+    print_reads(info, p, n);
+}
+
+static void print_span(const glass_trace_info *info, const glass_trace_result *r,
+                       int64_t i) {
+    const glass_trace_span *s = &r->spans[i];
+    printf("\n%3lld. «", (long long)i + 1);
+    trace_print_line(r->text + s->begin, s->end - s->begin);
+    printf("»\n    %lld tokens, by chance 1 in 2^%.0f, %lld time%s\n", (long long)s->n,
+           -s->log2_probability, (long long)s->count, s->count == 1 ? "" : "s");
+    int64_t shown = s->n_places < SHOWN_PLACES ? s->n_places : SHOWN_PLACES;
+    for (int64_t k = 0; k < shown; k++) print_place(info, &s->places[k], s->n);
+}
+
+void trace_print(const glass_trace *trace, const glass_trace_result *r) {
+    glass_trace_info info;
+    glass_trace_get_info(trace, &info);
+    printf(
+        "%lld tokens, %lld of them in stretches that stand word for word in the "
+        "training texts\n(%lld tokens, %lld documents). The least likely %lld of %lld:\n",
+        (long long)r->n_tokens, (long long)r->n_covered, (long long)info.n_tokens,
+        (long long)info.n_documents, (long long)r->n_spans, (long long)r->n_spans_all);
+    for (int64_t i = 0; i < r->n_spans; i++) print_span(&info, r, i);
+    int64_t n = r->n_documents < SHOWN_DOCUMENTS ? r->n_documents : SHOWN_DOCUMENTS;
+    if (n > 0) printf("\ndocuments, most relevant first:\n");
+    for (int64_t i = 0; i < n; i++) {
+        printf("  %6.1f  ", r->documents[i].best->relevance);
+        print_document(r->documents[i].best);
+        printf(" (%lld span%s)\n", (long long)r->documents[i].n_spans,
+               r->documents[i].n_spans == 1 ? "" : "s");
+    }
+    printf(
+        "\nA match is not a cause: that these words stand in a text which the model read\n"
+        "does not show that it wrote them because of that text.\n");
+}
+
+/* ---- JSON ---- */
+
+static glass_status json_text(struct buf *b, const char *name, const char *text) {
+    TRY(buf_printf(b, ",\"%s\":", name));
+    if (text == NULL) return buf_text(b, "null");
+    return buf_json_string(b, text, strlen(text));
+}
+
+static glass_status json_number(struct buf *b, const char *name, double value) {
+    TRY(buf_printf(b, ",\"%s\":", name));
+    return buf_json_number(b, value);
+}
+
+static glass_status json_place(struct buf *b, const glass_trace_info *info,
+                               const glass_trace_place *p) {
+    TRY(buf_printf(b, "{\"document\":%lld,\"offset\":%lld,\"in_shard\":%lld",
+                   (long long)p->at.document, (long long)p->at.offset,
+                   (long long)p->in_shard));
+    TRY(json_text(b, "shard", p->shard));
+    TRY(json_number(b, "relevance", p->relevance));
+    TRY(json_text(b, "title", p->record.title));
+    TRY(json_text(b, "license", p->record.license));
+    TRY(json_text(b, "author", p->record.author));
+    TRY(json_text(b, "made_by", p->record.made_by));
+    TRY(json_text(b, "origin", p->record.origin));
+    TRY(json_text(b, "url", p->record.url));
+    TRY(json_text(b, "before", p->before));
+    TRY(json_text(b, "span", p->span));
+    TRY(json_text(b, "after", p->after));
+    if (!info->of_run) return buf_byte(b, '}');
+    TRY(buf_printf(b, ",\"n_reads\":%lld,\"reads\":[", (long long)p->n_reads_all));
+    for (int64_t i = 0; i < p->n_reads; i++)
+        TRY(buf_printf(b, "%s{\"step\":%lld,\"window\":%lld,\"tokens\":%lld}",
+                       i > 0 ? "," : "", (long long)p->reads[i].step,
+                       (long long)p->reads[i].window, (long long)p->reads[i].n_tokens));
+    return buf_text(b, "]}");
+}
+
+static glass_status json_span(struct buf *b, const glass_trace_info *info,
+                              const glass_trace_result *r, const glass_trace_span *s) {
+    TRY(buf_printf(b, "{\"first\":%lld,\"tokens\":%lld,\"begin\":%zu,\"end\":%zu,\"text\":",
+                   (long long)s->first, (long long)s->n, s->begin, s->end));
+    TRY(buf_json_string(b, r->text + s->begin, s->end - s->begin));
+    TRY(json_number(b, "log2_probability", s->log2_probability));
+    TRY(buf_printf(b, ",\"count\":%lld,\"places\":[", (long long)s->count));
+    for (int64_t i = 0; i < s->n_places; i++) {
+        if (i > 0) TRY(buf_byte(b, ','));
+        TRY(json_place(b, info, &s->places[i]));
+    }
+    return buf_text(b, "]}");
+}
+
+glass_status trace_json(struct buf *b, const glass_trace *trace,
+                        const glass_trace_result *r) {
+    glass_trace_info info;
+    glass_trace_get_info(trace, &info);
+    TRY(buf_text(b, "{\"note\":\"a match is not a cause\",\"text\":"));
+    TRY(buf_json_string(b, r->text, r->n_bytes));
+    TRY(buf_printf(b,
+                   ",\"tokens\":%lld,\"covered\":%lld,\"index_tokens\":%lld,"
+                   "\"index_documents\":%lld,\"maximal_spans\":%lld",
+                   (long long)r->n_tokens, (long long)r->n_covered,
+                   (long long)info.n_tokens, (long long)info.n_documents,
+                   (long long)r->n_spans_all));
+    if (info.of_run) TRY(buf_printf(b, ",\"steps\":%lld", (long long)info.n_steps_done));
+    TRY(buf_text(b, ",\"spans\":["));
+    for (int64_t i = 0; i < r->n_spans; i++) {
+        if (i > 0) TRY(buf_byte(b, ','));
+        TRY(json_span(b, &info, r, &r->spans[i]));
+    }
+    TRY(buf_text(b, "],\"documents\":["));
+    for (int64_t i = 0; i < r->n_documents; i++) {
+        const glass_trace_document *d = &r->documents[i];
+        TRY(buf_printf(b, "%s{\"document\":%lld,\"spans\":%lld", i > 0 ? "," : "",
+                       (long long)d->document, (long long)d->n_spans));
+        TRY(json_number(b, "relevance", d->best->relevance));
+        TRY(json_text(b, "title", d->best->record.title));
+        TRY(json_text(b, "license", d->best->record.license));
+        TRY(json_text(b, "author", d->best->record.author));
+        TRY(json_text(b, "origin", d->best->record.origin));
+        TRY(buf_byte(b, '}'));
+    }
+    return buf_text(b, "]}");
+}
+
+glass_status trace_answer(const glass_trace *trace, const char *prompt, size_t n_prompt,
+                          const char *answer, size_t n_answer, struct buf *json) {
+    const glass_trace_options o = {.prompt = prompt, .n_prompt = n_prompt};
+    glass_trace_result *r;
+    TRY(glass_trace_text(&r, trace, answer, n_answer, &o));
+    glass_status status = GLASS_OK;
+    if (json == NULL) {
+        printf("\n");
+        trace_print(trace, r);
+        fflush(stdout);
+    } else {
+        status = buf_text(json, ",\"trace\":");
+        if (status == GLASS_OK) status = trace_json(json, trace, r);
+    }
+    glass_trace_result_free(r);
+    return status;
+}

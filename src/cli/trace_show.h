@@ -1,0 +1,20 @@
+/* trace_show.h - a traced text on the terminal or as JSON, for trace, chat and complete. */
+#ifndef CLI_TRACE_SHOW_H
+#define CLI_TRACE_SHOW_H
+
+#include "base/buf.h"
+#include "glass/trace.h"
+
+/* What people read, on standard output. */
+void trace_print(const glass_trace *trace, const glass_trace_result *r);
+/* One JSON object, without a newline. */
+glass_status trace_json(struct buf *out, const glass_trace *trace,
+                        const glass_trace_result *r);
+/* Text without what could steer a terminal; line breaks become one sign. */
+void trace_print_line(const char *text, size_t n_bytes);
+
+/* Traces an answer and prints it, or appends ,"trace":{…} to json if that is not NULL. */
+glass_status trace_answer(const glass_trace *trace, const char *prompt, size_t n_prompt,
+                          const char *answer, size_t n_answer, struct buf *json);
+
+#endif

@@ -1,0 +1,241 @@
+/* trace_html.c - the report: a text with its spans marked, where they stand, and what read them,
+ * as one page without scripts or anything from elsewhere. */
+#include "open/trace_parts.h"
+
+#include "base/utf8.h"
+
+#include <stdlib.h>
+
+static const char style[] =
+    ":root{color-scheme:light dark;--ink:#1c1c1c;--soft:#666;--page:#fff;--line:#ddd;"
+    "--mark:255,190,0}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e4e4e4;--soft:#a0a0a0;--page:#181818;"
+    "--line:#3a3a3a;--mark:200,140,0}}"
+    "body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--page);"
+    "max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}"
+    "h3{font-size:1rem;margin:1.8rem 0 .4rem}"
+    ".note,.small{color:var(--soft)}.small{font-size:.87rem}"
+    ".text{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid var(--line);"
+    "border-radius:6px;padding:1rem}"
+    "a{color:inherit}mark{color:inherit;border-radius:3px}"
+    ".text a{text-decoration:none}"
+    ".place{border-left:3px solid var(--line);padding-left:.8rem;margin:.8rem 0}"
+    ".place p{margin:.2rem 0;white-space:pre-wrap;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .8rem "
+    ".25rem 0;border-bottom:1px solid var(--line);vertical-align:top}"
+    ":target{outline:2px solid rgb(var(--mark))}";
+
+/* Text as HTML: markup is taken for itself, and bytes that are no text become U+FFFD. */
+static glass_status put_text(struct buf *b, const char *text, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        size_t length = utf8_decode(&c, text + i, n - i);
+        if (c == '<')
+            TRY(buf_text(b, "&lt;"));
+        else if (c == '>')
+            TRY(buf_text(b, "&gt;"));
+        else if (c == '&')
+            TRY(buf_text(b, "&amp;"));
+        else if (c == '"')
+            TRY(buf_text(b, "&quot;"));
+        else if (c == UTF8_BAD || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+            TRY(buf_text(b, "\xef\xbf\xbd"));
+        else
+            TRY(buf_append(b, text + i, length));
+        i += length;
+    }
+    return GLASS_OK;
+}
+
+static glass_status put_string(struct buf *b, const char *text) {
+    return put_text(b, text, strlen(text));
+}
+
+/* How strongly span i of n is marked: the least likely most. */
+static double strength(int64_t i, int64_t n) {
+    return 0.75 - 0.55 * (double)i / (double)(n > 1 ? n - 1 : 1);
+}
+
+/* ---- the text ---- */
+
+static int by_place(const void *a, const void *b) {
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The least likely span that covers a byte, -1 if none does. */
+static int64_t span_at(const glass_trace_result *r, size_t at) {
+    for (int64_t i = 0; i < r->n_spans; i++)
+        if (r->spans[i].begin <= at && at < r->spans[i].end) return i;
+    return -1;
+}
+
+/* Cut wherever a span begins or ends. */
+static glass_status put_marked(struct buf *b, const glass_trace_result *r) {
+    size_t *cuts, n = 0;
+    TRY(mem_alloc(&cuts, 2 * (size_t)r->n_spans + 2, sizeof *cuts));
+    cuts[n++] = 0;
+    for (int64_t i = 0; i < r->n_spans; i++) {
+        cuts[n++] = r->spans[i].begin;
+        cuts[n++] = r->spans[i].end;
+    }
+    cuts[n++] = r->n_bytes;
+    qsort(cuts, n, sizeof *cuts, by_place);
+    glass_status status = buf_text(b, "<div class=\"text\">");
+    for (size_t i = 0; status == GLASS_OK && i + 1 < n; i++) {
+        size_t from = cuts[i], to = cuts[i + 1];
+        if (from == to) continue;
+        int64_t span = span_at(r, from);
+        if (span >= 0)
+            status = buf_printf(b,
+                                "<a href=\"#s%lld\"><mark style=\"background:"
+                                "rgba(var(--mark),%.2f)\">",
+                                (long long)span + 1, strength(span, r->n_spans));
+        if (status == GLASS_OK) status = put_text(b, r->text + from, to - from);
+        if (status == GLASS_OK && span >= 0) status = buf_text(b, "</mark></a>");
+    }
+    mem_free(cuts);
+    return status == GLASS_OK ? buf_text(b, "</div>\n") : status;
+}
+
+/* ---- places ---- */
+
+static glass_status put_field(struct buf *b, const char *name, const char *value) {
+    if (value == NULL) return GLASS_OK;
+    TRY(buf_printf(b, " · %s ", name));
+    return put_string(b, value);
+}
+
+static glass_status put_document(struct buf *b, const glass_trace_place *p) {
+    if (p->record.title != NULL) {
+        TRY(buf_text(b, "<b>"));
+        TRY(put_string(b, p->record.title));
+        TRY(buf_text(b, "</b> · "));
+    }
+    TRY(buf_printf(b, "document %lld of ", (long long)p->in_shard));
+    TRY(put_string(b, p->shard));
+    TRY(put_field(b, "licence",
+                  p->record.license != NULL ? p->record.license : "not recorded"));
+    TRY(put_field(b, "author", p->record.author));
+    TRY(put_field(b, "made by", p->record.made_by));
+    TRY(put_field(b, "from", p->record.origin));
+    return put_field(b, "at", p->record.url);
+}
+
+static glass_status put_reads(struct buf *b, const glass_trace *t,
+                              const glass_trace_place *p, int64_t n_tokens) {
+    glass_trace_info info;
+    glass_trace_get_info(t, &info);
+    if (!info.of_run) return GLASS_OK;
+    if (p->n_reads_all == 0) {
+        bool any = info.n_steps_done > 0;
+        return buf_text(b,
+                        any ? "<br>read by no step" : "<br>the run has done no step yet");
+    }
+    TRY(buf_text(b, "<br>read in step"));
+    for (int64_t i = 0; i < p->n_reads; i++) {
+        const glass_trace_read *r = &p->reads[i];
+        TRY(buf_printf(b, "%s %lld", i > 0 ? "," : "", (long long)r->step));
+        if (r->n_tokens < n_tokens)
+            TRY(buf_printf(b, " (%lld of the span's %lld tokens)", (long long)r->n_tokens,
+                           (long long)n_tokens));
+    }
+    if (p->n_reads < p->n_reads_all)
+        TRY(buf_printf(b, " and %lld more", (long long)(p->n_reads_all - p->n_reads)));
+    return buf_printf(b, " of the %lld done", (long long)info.n_steps_done);
+}
+
+static glass_status put_place(struct buf *b, const glass_trace *t,
+                              const glass_trace_place *p, int64_t n_tokens) {
+    TRY(buf_text(b, "<div class=\"place\"><p>"));
+    TRY(put_string(b, p->before));
+    TRY(buf_text(b, "<mark style=\"background:rgba(var(--mark),.5)\">"));
+    TRY(put_string(b, p->span));
+    TRY(buf_text(b, "</mark>"));
+    TRY(put_string(b, p->after));
+    TRY(buf_text(b, "</p><p class=\"small\">"));
+    TRY(put_document(b, p));
+    TRY(buf_printf(b, " · relevance %.1f", p->relevance));
+    TRY(put_reads(b, t, p, n_tokens));
+    return buf_text(b, "</p></div>\n");
+}
+
+static glass_status put_span(struct buf *b, const glass_trace *t,
+                             const glass_trace_result *r, int64_t i) {
+    const glass_trace_span *s = &r->spans[i];
+    TRY(buf_printf(
+        b, "<h3 id=\"s%lld\">%lld. <mark style=\"background:rgba(var(--mark),%.2f)\">",
+        (long long)i + 1, (long long)i + 1, strength(i, r->n_spans)));
+    TRY(put_text(b, r->text + s->begin, s->end - s->begin));
+    TRY(buf_printf(
+        b,
+        "</mark></h3>\n<p class=\"small\">%lld tokens; by their frequencies alone "
+        "1 in 2<sup>%.0f</sup>; stands %lld time%s in the texts%s</p>\n",
+        (long long)s->n, -s->log2_probability, (long long)s->count,
+        s->count == 1 ? "" : "s", s->n_places < s->count ? ", for example:" : ":"));
+    for (int64_t k = 0; k < s->n_places; k++) TRY(put_place(b, t, &s->places[k], s->n));
+    return GLASS_OK;
+}
+
+static glass_status put_documents(struct buf *b, const glass_trace_result *r) {
+    enum { MOST = 50 };
+    int64_t n = r->n_documents < MOST ? r->n_documents : MOST;
+    TRY(buf_text(b, "<h2>Documents, most relevant first</h2>\n<table><tr><th>document"
+                    "<th>relevance<th>spans\n"));
+    for (int64_t i = 0; i < n; i++) {
+        TRY(buf_text(b, "<tr><td>"));
+        TRY(put_document(b, r->documents[i].best));
+        TRY(buf_printf(b, "<td>%.1f<td>%lld\n", r->documents[i].best->relevance,
+                       (long long)r->documents[i].n_spans));
+    }
+    TRY(buf_text(b, "</table>\n"));
+    if (n == r->n_documents) return GLASS_OK;
+    return buf_printf(b, "<p class=\"small\">and %lld more</p>\n",
+                      (long long)(r->n_documents - n));
+}
+
+static glass_status put_page(struct buf *b, const glass_trace *t,
+                             const glass_trace_result *r,
+                             const glass_trace_options *options) {
+    glass_trace_info info;
+    glass_trace_get_info(t, &info);
+    TRY(buf_printf(b,
+                   "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+                   "<meta name=\"viewport\" content=\"width=device-width\">"
+                   "<title>Trace</title><style>%s</style>\n<h1>Where these words stand in "
+                   "the training texts</h1>\n",
+                   style));
+    if (options != NULL && options->prompt != NULL) {
+        TRY(buf_text(b, "<p class=\"small\">asked:</p><div class=\"text\">"));
+        TRY(put_text(b, options->prompt, options->n_prompt));
+        TRY(buf_text(b, "</div><p class=\"small\">answered:</p>\n"));
+    }
+    TRY(put_marked(b, r));
+    TRY(buf_printf(
+        b,
+        "<p>%lld tokens, of which %lld lie in a stretch that stands word for word "
+        "in the %lld tokens of %lld documents. Marked: the %lld least likely of %lld "
+        "such stretches.</p>\n<p class=\"note\">A match is not a cause: that these "
+        "words stand in a text which the model read does not show that it wrote them "
+        "because of that text. Short and common stretches stand in many texts.</p>\n",
+        (long long)r->n_tokens, (long long)r->n_covered, (long long)info.n_tokens,
+        (long long)info.n_documents, (long long)r->n_spans, (long long)r->n_spans_all));
+    if (r->n_spans == 0) return GLASS_OK;
+    TRY(put_documents(b, r));
+    TRY(buf_text(b, "<h2>Spans, least likely first</h2>\n"));
+    for (int64_t i = 0; i < r->n_spans; i++) TRY(put_span(b, t, r, i));
+    return buf_text(b, "</html>\n");
+}
+
+glass_status glass_trace_html(char **html, size_t *n_bytes, const glass_trace *trace,
+                              const glass_trace_result *result,
+                              const glass_trace_options *options) {
+    struct buf b = {0};
+    *html = NULL;
+    *n_bytes = 0;
+    glass_status status = put_page(&b, trace, result, options);
+    if (status == GLASS_OK) status = buf_take(&b, html, n_bytes);
+    buf_free(&b);
+    return status;
+}
