@@ -1,8 +1,8 @@
 /* loss.h - the head of a model in training: final norm, logits, cross-entropy, and back.
  *
- * Of T rows, LOSS_ROWS at a time, so that logits of all of them never exist. With f_t = weight_t factor,
- * p = exp(l - max), z = sum16(p): loss_t = log z - (l_target - max); dl_j = p_j (f_t / z), less
- * f_t at the target. Logits are x normed times the head's rows, plus its bias; divided, then capped
+ * Of T rows, LOSS_ROWS at a time, so that logits of all of them never exist. With f_t = weight_t
+ * factor, p = exp(l - max), z = sum16(p): loss_t = log z - (l_target - max); dl_j = p_j (f_t / z),
+ * less f_t at the target. Logits are x normed times the head's rows, plus its bias; divided, then capped
  * (tanh(l / cap) cap), where the model says so, and dl goes back through both: times 1 - tanh^2,
  * divided. A z-loss adds the mean of c log^2 Z to what is made small, Z = sum of exp(l): f_t / z
  * becomes f_t fma(2 c, log Z, 1) / z, log Z = max + log z. It is not in loss_t. */
@@ -13,7 +13,7 @@
 #include "train/products.h"
 
 /* Rows at a time: blocks of arithmetic.md, each a term of the sum that dW is. The more, the more
- * rows share the turning of the head's weights into panels. */
+ * share the turning of the head's weights into panels; their logits are kept. */
 enum { LOSS_BLOCK = 256, LOSS_ROWS = 4 * LOSS_BLOCK };
 
 struct loss_work {
