@@ -59,7 +59,7 @@ static struct gemm_float_next take_piece(struct ahead *ahead) {
     if (ahead->left[1 - ahead->turn].n_rows > 0) ahead->turn = 1 - ahead->turn;
     struct gemm_float_next *left = &ahead->left[ahead->turn], piece = *left;
     piece.n_rows = smaller(ahead->piece[ahead->turn], left->n_rows);
-    left->from += (size_t)piece.n_rows * piece.row;
+    if (piece.n_rows > 0) left->from += (size_t)piece.n_rows * piece.row;
     left->n_rows -= piece.n_rows;
     return piece;
 }
