@@ -12,6 +12,7 @@
 #define GLASS_DATA_H
 
 #include "glass/status.h"
+#include "glass/tokenizer.h"
 GLASS_BEGIN
 
 typedef struct glass_corpus glass_corpus;
@@ -105,6 +106,49 @@ typedef struct glass_proof {
 /* GLASS_BAD_INPUT: it is no proof; GLASS_NEGATIVE: it does not hold, and why. */
 GLASS_API glass_status glass_proof_check(glass_proof *out, const char *json,
                                          size_t n_bytes);
+
+/* ---- packing for training ---- */
+
+typedef struct glass_pack_source {
+    const char *corpus; /* its folder */
+    const char *root;   /* NULL: the newest */
+    double weight;      /* how often an epoch has its windows; 0 = 1 */
+} glass_pack_source;
+
+typedef struct glass_pack_progress {
+    int64_t n_documents, n_bytes, n_tokens; /* so far */
+} glass_pack_progress;
+
+/* Zero means the default. */
+typedef struct glass_pack_options {
+    const char *policy; /* which documents; NULL: all of the corpora */
+    double
+        held_out; /* share of documents, chosen by their hashes, in held-out.safetensors */
+    int64_t shard_tokens; /* after which a shard ends, with the document (64 Mi) */
+    int64_t
+        memory_bytes; /* for documents being encoded (256 MB); one document always fits */
+    int n_threads;    /* all cores; no bit depends on it */
+    bool (*progress)(void *context, const glass_pack_progress *progress);
+    void *context;
+} glass_pack_options;
+
+typedef struct glass_pack_report {
+    char root[65]; /* of the pack */
+    int64_t n_shards,
+        n_kept; /* kept: found whole, from a call that did not live to its end */
+    int64_t n_documents, n_bytes, n_tokens, n_held_out;
+    int64_t n_again; /* documents whose text was packed with another record already */
+} glass_pack_report;
+
+/* Encodes corpora into shards for training, in a folder; pack.json names them by one root. Each
+ * shard has NAME.documents.jsonl beside it, a line for each document with its record's hash and
+ * its rows. Killed at any moment, the same call goes on behind the last whole shard. The same
+ * corpora, tokenizer and options give the same bytes.
+ * GLASS_USAGE: the folder holds a pack of something else. */
+GLASS_API glass_status glass_data_pack(glass_pack_report *report, const char *folder,
+                                       const glass_pack_source *sources, int64_t n_sources,
+                                       const glass_tokenizer *tokenizer,
+                                       const glass_pack_options *options);
 
 GLASS_END
 #endif

@@ -6,6 +6,7 @@
 #include "glass/data.h"
 
 int data_add_main(int argc, char **argv);
+int data_pack_main(int argc, char **argv);
 int data_show_main(int argc, char **argv);
 int data_list_main(int argc, char **argv);
 int data_prove_main(int argc, char **argv);
