@@ -32,14 +32,12 @@ static bool on_progress(void *context, const glass_pack_progress *r) {
     return true;
 }
 
-/* CORPUS[@ROOT]: a corpus as an older root names it. */
-static glass_status take_corpus(struct packing *p, const char *word) {
+glass_status data_take_corpus(glass_pack_source *out, struct buf *name, const char *word) {
     const char *at = strrchr(word, '@');
     size_t n = at != NULL && strchr(at, '/') == NULL ? (size_t)(at - word) : strlen(word);
-    struct buf *name = &p->names[p->n];
     TRY(buf_append(name, word, n));
-    p->sources[p->n++] = (glass_pack_source){.corpus = name->data,
-                                             .root = word[n] == '@' ? word + n + 1 : NULL};
+    *out = (glass_pack_source){.corpus = name->data,
+                               .root = word[n] == '@' ? word + n + 1 : NULL};
     return GLASS_OK;
 }
 
@@ -94,7 +92,8 @@ static glass_status pack(struct packing *p, const char **words, int n) {
     glass_status status = GLASS_OK;
     if (p->tokenizer == NULL)
         return fail(GLASS_USAGE, "--tokenizer is missing: a tokenizer.json, or a model");
-    for (int i = 0; i < n && status == GLASS_OK; i++) status = take_corpus(p, words[i]);
+    for (p->n = 0; p->n < n && status == GLASS_OK; p->n++)
+        status = data_take_corpus(&p->sources[p->n], &p->names[p->n], words[p->n]);
     for (int i = 0; i < p->mix.n && status == GLASS_OK; i++)
         status = take_weight(p, p->mix.items[i]);
     int32_t threads = 0;
