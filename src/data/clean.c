@@ -394,11 +394,12 @@ static glass_status start(struct cleaning *c, const char *spec, const char *opti
     TRY(corpus_begin_writing(c->out));
     TRY(corpus_number(c->out, &seals, "SELECT count(*) FROM roots", 0));
     TRY(corpus_number(c->out, &n, "SELECT count(*) FROM documents", 0));
+    /* Killed before it was sealed, all is there: only the seal is wanting. */
+    TRY(corpus_begin_source(c->out, spec, options, done));
+    if (*done) return GLASS_OK;
     if (seals > 0 || n > 0)
         return fail(GLASS_USAGE, "%s: holds documents already: clean into a new folder",
                     c->out->path);
-    TRY(corpus_begin_source(c->out, spec, options, done));
-    if (*done) return GLASS_OK;
     if (sqlite3_exec(
             c->out->db,
             "CREATE TABLE IF NOT EXISTS decisions(content BLOB NOT NULL, record "

@@ -12,11 +12,12 @@ enum { PACK_LIMIT = 64 << 20 };
 /* ---- the tokenizer ---- */
 
 /* Spaces, digits, case, contractions, accents composed and not, scripts, marks, emoji, code. */
-static const char probe[] = "Hello  world! It's 1234567 o'clock,\n\n\tDON'T we'll  "
-                            "\r\nnaïve cafe\xcc\x81 Ünï 3.14e-10 "
-                            "Привет мир 你好，世界 こんにちは שלום مرحبا नमस्ते "
-                            "👩‍👩‍👧 \xef\xac\x81 if(x<=0){return a[i]+=\"\\n\";} <s> "
-                            "</s> <|endoftext|>   end ";
+static const char probe[] =
+    "Hello  world! It's 1234567 o'clock,\n\n\tDON'T we'll  "
+    "\r\nnaïve cafe\xcc\x81 Ünï 3.14e-10 "
+    "Привет мир 你好，世界 こんにちは שלום مرحبا नमस्ते "
+    "👩‍👩‍👧 \xef\xac\x81 if(x<=0){return a[i]+=\"\\n\";} <s> "
+    "</s> <|endoftext|>   end ";
 
 static glass_status hash_pieces(struct sha256 *h, const glass_tokenizer *t) {
     int64_t n = glass_tokenizer_n_vocab(t);

@@ -312,6 +312,12 @@ for n in range(10):
     root = json.loads(glass("show", "k", "--json").out)["roots"][0]["root"]
     if root != want:
         break
+db = sqlite3.connect(os.path.join(top, "k/corpus.sqlite"))
+db.execute("DELETE FROM roots")
+db.commit()
+db.close()
+equal(json.loads(glass("clean", RULES[0], "k", *RULES[1:], "--json").out)["root"], want,
+      "killed before it was sealed, the same root")
 equal(root, want, f"killed {kills} times at ten places, the same root")
 both = clean("two", "r-gopher", "-r", "exact")
 p = glass("clean", "r-gopher", "r-gopher", "two2", "-r", "exact", "--json")
