@@ -154,6 +154,34 @@ GLASS_API glass_status glass_data_clean(glass_clean_report *report, const char *
 GLASS_API glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
                                         const uint8_t hash[32]);
 
+/* ---- datasheets ---- */
+
+/* Zero means the default; what is NULL is called "not declared". */
+typedef struct glass_card_options {
+    bool html; /* else Markdown */
+    const char
+        *name; /* of the pictures that Markdown refers to: NAME-sources.svg ("card") */
+    const char *title, *purpose, *contact, *limits;
+    const char *root; /* whose documents languages are counted of; NULL: the newest */
+} glass_card_options;
+
+typedef struct glass_card {
+    char *text; /* HTML with its pictures inside, or Markdown */
+    size_t n_bytes;
+    char *json; /* what it was made of */
+    struct glass_card_chart {
+        const char *name; /* "sources", "licences", "languages" */
+        char *svg;
+    } charts[4];
+    int n_charts;
+} glass_card;
+
+/* A datasheet: sources, kinds, languages (libexttextcat, of the first 20,000 documents by hash), makers,
+ * licences and what they allow, evidence, what was left out and why. */
+GLASS_API glass_status glass_corpus_card(glass_card *out, glass_corpus *c,
+                                         const glass_card_options *options);
+GLASS_API void glass_card_clear(glass_card *card);
+
 /* ---- packing for training ---- */
 
 typedef struct glass_pack_progress {

@@ -6,6 +6,7 @@
 #include "glass/data.h"
 
 int data_add_main(int argc, char **argv);
+int data_card_main(int argc, char **argv);
 int data_clean_main(int argc, char **argv);
 int data_why_main(int argc, char **argv);
 int data_pack_main(int argc, char **argv);
