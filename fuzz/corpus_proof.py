@@ -38,10 +38,14 @@ def main(folder):
         root = sha(b"glass corpus 1\n" + n.to_bytes(8, "little") + tree(leaves)).hex()
         for i, (content, record) in enumerate(docs):
             for present in (True, False):
-                leaf = {"at": i, "content": content.hex(), "record": record if present else
-                        sha(record.encode()).hex(), "path": [p.hex() for p in path(leaves, i)]}
+                leaf = {"at": i, "path": [p.hex() for p in path(leaves, i)]}
                 proof = {"format": "glass proof 1", "root": root, "documents": n,
-                         "content": content.hex(), "present": present, "leaf": leaf, "after": leaf}
+                         "content": content.hex() if present else "f" * 64, "present": present}
+                if present:
+                    proof["document"] = dict(leaf, record=record)
+                else:
+                    proof["before"] = dict(leaf, content=content.hex(),
+                                           record_hash=sha(record.encode()).hex())
                 with open(os.path.join(folder, f"seed-{n}-{i}-{present}"), "w", encoding="utf-8") as f:
                     json.dump(proof, f)
 
