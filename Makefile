@@ -17,7 +17,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
-PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib libarchive libxml-2.0
+PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib libarchive libxml-2.0 libexttextcat
 CLI_PKGS := libcurl libedit
 PKG_CONFIG ?= pkg-config
 

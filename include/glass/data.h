@@ -12,6 +12,7 @@
 #define GLASS_DATA_H
 
 #include "glass/status.h"
+#include "glass/tokenizer.h"
 GLASS_BEGIN
 
 typedef struct glass_corpus glass_corpus;
@@ -32,6 +33,8 @@ typedef struct glass_data_options {
     const char *licence; /* of files that say nothing themselves, as the caller declares */
     const char *author;  /* the same */
     const char *made_by; /* "person" or "model:NAME", as the caller declares */
+    bool
+        repair; /* files that are no UTF-8 are read as UTF-16 or Windows-1252, and say so */
     const char *text_field; /* of JSON lines ("text", else "content", "document") */
     int64_t max_document;   /* bytes of one document (16 MiB); longer ones are skipped */
     int64_t max_ratio; /* bytes that may come out of an archive for each of its own (250) */
@@ -105,6 +108,116 @@ typedef struct glass_proof {
 /* GLASS_BAD_INPUT: it is no proof; GLASS_NEGATIVE: it does not hold, and why. */
 GLASS_API glass_status glass_proof_check(glass_proof *out, const char *json,
                                          size_t n_bytes);
+
+typedef struct glass_pack_source {
+    const char *corpus; /* its folder */
+    const char *root;   /* NULL: the newest */
+    double weight;      /* of a pack: how often an epoch has its windows; 0 = 1 */
+} glass_pack_source;
+
+/* ---- cleaning ---- */
+
+typedef struct glass_clean_progress {
+    int64_t n_documents, n_bytes; /* read so far */
+} glass_clean_progress;
+
+/* Zero means the default. */
+typedef struct glass_clean_options {
+    /* "encoding,exact" (the default), or any of encoding, boilerplate, mask, c4, gopher,
+     * repetition, fineweb, language=LANG+LANG, exact, near; docs/data.md has their bounds. */
+    const char *rules;
+    const char *const
+        *against; /* evaluation sets, as files: whose 13-grams must not occur */
+    int64_t n_against;
+    const char *policy;   /* which documents; NULL: all of the corpora */
+    int64_t memory_bytes; /* (256 MB); one document always fits */
+    int n_threads;        /* all cores; no bit depends on it */
+    bool (*progress)(void *context, const glass_clean_progress *progress);
+    void *context;
+} glass_clean_options;
+
+typedef struct glass_clean_report {
+    char root[65];
+    int64_t n_seen, n_bytes_before;
+    int64_t n_kept, n_bytes, n_changed, n_removed;
+} glass_clean_report;
+
+/* Makes a new corpus of what rules leave of others. What was changed has a record that says from
+ * which record, and by which rules; the table `decisions` has every change and removal with the
+ * rule, what it measured and its bounds. The same corpora and rules give the same root.
+ * GLASS_USAGE: the folder holds a corpus already, or there is no such rule. */
+GLASS_API glass_status glass_data_clean(glass_clean_report *report, const char *folder,
+                                        const glass_pack_source *sources, int64_t n_sources,
+                                        const glass_clean_options *options);
+/* What was decided of a document, by the hash of its text or record before or after: JSON
+ * (glass_free). GLASS_USAGE: no rules were run on this corpus. */
+GLASS_API glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
+                                        const uint8_t hash[32]);
+
+/* ---- datasheets ---- */
+
+/* Zero means the default; what is NULL is called "not declared". */
+typedef struct glass_card_options {
+    bool html; /* else Markdown */
+    const char
+        *name; /* of the pictures that Markdown refers to: NAME-sources.svg ("card") */
+    const char *title, *purpose, *contact, *limits;
+    const char *root; /* whose documents languages are counted of; NULL: the newest */
+} glass_card_options;
+
+typedef struct glass_card {
+    char *text; /* HTML with its pictures inside, or Markdown */
+    size_t n_bytes;
+    char *json; /* what it was made of */
+    struct glass_card_chart {
+        const char *name; /* "sources", "licences", "languages" */
+        char *svg;
+    } charts[4];
+    int n_charts;
+} glass_card;
+
+/* A datasheet: sources, kinds, languages (libexttextcat, of the first 20,000 documents by hash), makers,
+ * licences and what they allow, evidence, what was left out and why. */
+GLASS_API glass_status glass_corpus_card(glass_card *out, glass_corpus *c,
+                                         const glass_card_options *options);
+GLASS_API void glass_card_clear(glass_card *card);
+
+/* ---- packing for training ---- */
+
+typedef struct glass_pack_progress {
+    int64_t n_documents, n_bytes, n_tokens; /* so far */
+} glass_pack_progress;
+
+/* Zero means the default. */
+typedef struct glass_pack_options {
+    const char *policy; /* which documents; NULL: all of the corpora */
+    double
+        held_out; /* share of documents, chosen by their hashes, in held-out.safetensors */
+    int64_t shard_tokens; /* after which a shard ends, with the document (64 Mi) */
+    int64_t
+        memory_bytes; /* for documents being encoded (256 MB); one document always fits */
+    int n_threads;    /* all cores; no bit depends on it */
+    bool (*progress)(void *context, const glass_pack_progress *progress);
+    void *context;
+} glass_pack_options;
+
+typedef struct glass_pack_report {
+    char root[65]; /* of the pack */
+    int64_t n_shards,
+        n_kept; /* kept: found whole, from a call that did not live to its end */
+    int64_t n_documents, n_bytes, n_tokens, n_held_out;
+    int64_t n_again; /* documents whose text was packed with another record already */
+} glass_pack_report;
+
+/* Encodes corpora into shards for training, in a folder; pack.json names them by one root. Each
+ * shard has NAME.documents.jsonl beside it, a line for each document with its record's hash and
+ * its rows. Killed at any moment, the same call goes on behind the last whole shard. The same
+ * corpora, tokenizer and options give the same bytes.
+ * GLASS_USAGE: the folder holds a pack of something else. */
+GLASS_API glass_status glass_data_pack(glass_pack_report *report, const char *folder,
+                                       const glass_pack_source *sources, int64_t n_sources,
+                                       const glass_tokenizer *tokenizer,
+                                       const glass_pack_options *options);
 
 GLASS_END
 #endif

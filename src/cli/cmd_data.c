@@ -8,16 +8,19 @@ int cmd_data(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } parts[] = {{"add", data_add_main},
-                 {"show", data_show_main},
-                 {"list", data_list_main},
-                 {"prove", data_prove_main},
-                 {"check", data_check_main}};
+    } parts[] = {
+        {"add", data_add_main},   {"show", data_show_main},   {"list", data_list_main},
+        {"card", data_card_main}, {"clean", data_clean_main}, {"why", data_why_main},
+        {"pack", data_pack_main}, {"prove", data_prove_main}, {"check", data_check_main}};
     static const char usage[] =
         "usage: glass data add CORPUS SOURCE...      files, archives, packages into a "
         "corpus\n"
         "       glass data show CORPUS               its licences, sources and roots\n"
         "       glass data list CORPUS               its documents\n"
+        "       glass data clean CORPUS... OUT       by rules, into a new corpus\n"
+        "       glass data why CORPUS DOC            what the rules decided of a text\n"
+        "       glass data pack CORPUS... OUT        into shards for glass train\n"
+        "       glass data card CORPUS               its datasheet, with pictures\n"
         "       glass data prove CORPUS DOC          that it has a text, or has it not\n"
         "       glass data check PROOF               a proof, without the corpus\n\n"
         "A CORPUS is a folder. glass data add --help and so on tell more; docs/data.md "

@@ -6,11 +6,19 @@
 #include "glass/data.h"
 
 int data_add_main(int argc, char **argv);
+int data_card_main(int argc, char **argv);
+int data_clean_main(int argc, char **argv);
+int data_why_main(int argc, char **argv);
+int data_pack_main(int argc, char **argv);
 int data_show_main(int argc, char **argv);
 int data_list_main(int argc, char **argv);
 int data_prove_main(int argc, char **argv);
 int data_check_main(int argc, char **argv);
 
+/* CORPUS[@ROOT]: a corpus as an older root names it; its name lives in *name. */
+glass_status data_take_corpus(glass_pack_source *out, struct buf *name, const char *word);
+/* A file's text, or a hash as 64 digits. */
+glass_status data_content_of(uint8_t out[32], const char *document);
 /* To standard output. */
 glass_status data_print(const struct buf *out);
 

@@ -80,6 +80,8 @@ int data_add_main(int argc, char **argv) {
          "no-share-alike, commercial, any, or a YAML file with rules"},
         {"name", 0, OPT_TEXT, &a.o.name, "NAME",
          "of the one source, instead of its file's"},
+        {"repair", 0, OPT_FLAG, &a.o.repair, NULL,
+         "read files that are no UTF-8 as UTF-16 or Windows-1252; their records say so"},
         {"verbose", 'v', OPT_FLAG, &a.verbose, NULL,
          "tell every file that is left out, and why"},
         {"json", 'j', OPT_FLAG, &a.json, NULL, "the report as a JSON object"},

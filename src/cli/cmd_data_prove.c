@@ -22,8 +22,7 @@ static bool parse_hash(uint8_t out[32], const char *text) {
     return true;
 }
 
-/* A file, or the hash of a text. */
-static glass_status content_of(uint8_t out[32], const char *document) {
+glass_status data_content_of(uint8_t out[32], const char *document) {
     if (access(document, F_OK) != 0 && parse_hash(out, document)) return GLASS_OK;
     return glass_data_content(out, document);
 }
@@ -33,7 +32,7 @@ static glass_status prove(const char *path, const char *document, const char *ro
     glass_corpus *corpus;
     uint8_t content[32];
     char *json;
-    TRY(content_of(content, document));
+    TRY(data_content_of(content, document));
     TRY(glass_corpus_open(&corpus, path, false));
     glass_status status = glass_corpus_prove(&json, present, corpus, root, content);
     glass_corpus_close(corpus);
@@ -83,7 +82,7 @@ static glass_status expect(const struct checking *c, const glass_proof *p) {
     if (c->root && strncmp(p->root, c->root, strlen(c->root)) != 0)
         return fail(GLASS_NEGATIVE, "the proof is about the root %s", p->root);
     if (c->document == NULL) return GLASS_OK;
-    TRY(content_of(content, c->document));
+    TRY(data_content_of(content, c->document));
     if (!parse_hash(said, p->content) || memcmp(said, content, 32) != 0)
         return fail(GLASS_NEGATIVE, "the proof is about another text than %s", c->document);
     return GLASS_OK;

@@ -237,45 +237,66 @@ glass_status corpus_begin_source(struct glass_corpus *c, const char *spec,
     return GLASS_OK;
 }
 
-/* Where the text lies: equal ones are kept once. */
-static glass_status place_text(struct glass_corpus *c, const struct record *r,
-                               const char *text, int64_t *at) {
+/* Where the text lies; -1: it is not there. */
+static glass_status find_text(struct glass_corpus *c, const uint8_t content[32],
+                              int64_t *at) {
     sqlite3_reset(c->find_text);
-    sqlite3_bind_blob(c->find_text, 1, r->content, 32, SQLITE_STATIC);
+    sqlite3_bind_blob(c->find_text, 1, content, 32, SQLITE_STATIC);
     int found = sqlite3_step(c->find_text);
-    if (found == SQLITE_ROW) *at = sqlite3_column_int64(c->find_text, 0);
+    *at = found == SQLITE_ROW ? sqlite3_column_int64(c->find_text, 0) : -1;
     sqlite3_reset(c->find_text);
-    if (found == SQLITE_ROW) return GLASS_OK;
-    if (found != SQLITE_DONE) return corpus_failed(c, "read");
-    *at = c->texts_at;
-    if (fwrite(text, 1, (size_t)r->n_bytes, c->texts) != (size_t)r->n_bytes)
-        return fail_errno("%s/texts: cannot write", c->path);
-    c->texts_at += r->n_bytes;
+    return found == SQLITE_ROW || found == SQLITE_DONE ? GLASS_OK
+                                                       : corpus_failed(c, "read");
+}
+
+glass_status corpus_has_text(struct glass_corpus *c, const uint8_t content[32], bool *has) {
+    int64_t at;
+    TRY(find_text(c, content, &at));
+    *has = at >= 0;
     return GLASS_OK;
 }
 
-glass_status corpus_put(struct glass_corpus *c, struct record *r, const char *text,
-                        bool *added) {
+/* Equal texts are kept once. */
+static glass_status place_text(struct glass_corpus *c, const uint8_t content[32],
+                               const char *text, int64_t n_bytes, int64_t *at) {
+    TRY(find_text(c, content, at));
+    if (*at >= 0) return GLASS_OK;
+    *at = c->texts_at;
+    if (fwrite(text, 1, (size_t)n_bytes, c->texts) != (size_t)n_bytes)
+        return fail_errno("%s/texts: cannot write", c->path);
+    c->texts_at += n_bytes;
+    return GLASS_OK;
+}
+
+glass_status corpus_put_json(struct glass_corpus *c, const uint8_t content[32],
+                             const char *json, size_t n_json, const char *text,
+                             int64_t n_bytes, bool *added) {
     uint8_t hash[32];
     int64_t at;
-    buf_clear(&c->json);
-    TRY(record_json(&c->json, r));
-    TRY(sha256_bytes(hash, c->json.data, c->json.len));
-    TRY(place_text(c, r, text, &at));
+    TRY(sha256_bytes(hash, json, n_json));
+    TRY(place_text(c, content, text, n_bytes, &at));
     sqlite3_stmt *s = c->insert;
     sqlite3_reset(s);
-    sqlite3_bind_blob(s, 1, r->content, 32, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 1, content, 32, SQLITE_STATIC);
     sqlite3_bind_blob(s, 2, hash, 32, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, c->json.data, (int)c->json.len, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, json, (int)n_json, SQLITE_STATIC);
     sqlite3_bind_int64(s, 4, c->source);
     sqlite3_bind_int64(s, 5, c->seal);
     sqlite3_bind_int64(s, 6, at);
-    sqlite3_bind_int64(s, 7, r->n_bytes);
+    sqlite3_bind_int64(s, 7, n_bytes);
     int done = sqlite3_step(s);
     sqlite3_reset(s);
     if (done != SQLITE_DONE) return corpus_failed(c, "write");
     *added = sqlite3_changes(c->db) > 0;
     return GLASS_OK;
+}
+
+glass_status corpus_put(struct glass_corpus *c, struct record *r, const char *text,
+                        bool *added) {
+    buf_clear(&c->json);
+    TRY(record_json(&c->json, r));
+    return corpus_put_json(c, r->content, c->json.data, c->json.len, text, r->n_bytes,
+                           added);
 }
 
 glass_status corpus_put_excluded(struct glass_corpus *c, const char *path, int64_t part,

@@ -40,6 +40,11 @@ glass_status corpus_begin_source(struct glass_corpus *c, const char *spec,
                                  const char *options, bool *done);
 glass_status corpus_put(struct glass_corpus *c, struct record *r, const char *text,
                         bool *added);
+/* The same with the record as JSON. */
+glass_status corpus_put_json(struct glass_corpus *c, const uint8_t content[32],
+                             const char *json, size_t n_json, const char *text,
+                             int64_t n_bytes, bool *added);
+glass_status corpus_has_text(struct glass_corpus *c, const uint8_t content[32], bool *has);
 glass_status corpus_put_excluded(struct glass_corpus *c, const char *path, int64_t part,
                                  const char *reason, const char *licence);
 glass_status corpus_end_source(struct glass_corpus *c);

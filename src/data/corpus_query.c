@@ -118,6 +118,35 @@ static glass_status put_roots(struct buf *out, struct glass_corpus *c) {
     return status == GLASS_OK ? buf_byte(out, ']') : status;
 }
 
+/* "rules":[{"rule":…,"removed":…,"documents":…},…] of a corpus that was cleaned. */
+static glass_status put_rules(struct buf *out, struct glass_corpus *c) {
+    sqlite3_stmt *s;
+    int64_t tables;
+    bool first = true;
+    int r = SQLITE_DONE;
+    glass_status status = GLASS_OK;
+    TRY(corpus_number(c, &tables,
+                      "SELECT count(*) FROM sqlite_master WHERE name='decisions'", 0));
+    TRY(buf_text(out, ",\"rules\":["));
+    if (tables == 0) return buf_byte(out, ']');
+    TRY(corpus_prepare(c, &s,
+                       "SELECT rule,removed,count(*) FROM decisions GROUP BY 1,2 ORDER BY "
+                       "2,3 DESC,1"));
+    while (status == GLASS_OK && (r = sqlite3_step(s)) == SQLITE_ROW) {
+        status = buf_text(out, first ? "{\"rule\":" : ",{\"rule\":");
+        first = false;
+        if (status == GLASS_OK)
+            status = buf_json_string(out, text_of(s, 0), strlen(text_of(s, 0)));
+        if (status == GLASS_OK)
+            status = buf_printf(out, ",\"removed\":%s,\"documents\":%lld}",
+                                sqlite3_column_int(s, 1) ? "true" : "false",
+                                (long long)sqlite3_column_int64(s, 2));
+    }
+    if (status == GLASS_OK && r != SQLITE_DONE) status = corpus_failed(c, "read");
+    sqlite3_finalize(s);
+    return status == GLASS_OK ? buf_byte(out, ']') : status;
+}
+
 static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
     int64_t n, bytes, contradictory;
     TRY(corpus_number(c, &n, "SELECT count(*) FROM documents", 0));
@@ -149,6 +178,7 @@ static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
     TRY(put_groups(out, c, "left_out", "reason",
                    "SELECT CASE WHEN reason LIKE 'line %' THEN 'a line that is no JSON' "
                    "ELSE reason END,count(*) FROM excluded GROUP BY 1 ORDER BY 2 DESC,1"));
+    TRY(put_rules(out, c));
     return buf_byte(out, '}');
 }
 

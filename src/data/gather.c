@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "data/clean.h"
 #include "data/html_text.h"
 #include "data/notice.h"
 
@@ -123,6 +124,10 @@ static bool is_empty(const char *text, size_t n) {
     return true;
 }
 
+static bool is_utf16(const char *text, size_t n) {
+    return n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+}
+
 /* NULL if the bytes are text. */
 static const char *no_text(const char *text, size_t n) {
     size_t n_control = 0;
@@ -193,6 +198,7 @@ glass_status gather_draft(struct gather *g, const struct draft *d) {
                        .part = d->part,
                        .n_bytes = (int64_t)d->n_text,
                        .kind = d->kind,
+                       .encoding = d->encoding,
                        .title = d->title && d->title[0] ? d->title : NULL,
                        .url = d->url,
                        .made_by = d->made_by ? d->made_by : g->options->made_by};
@@ -252,6 +258,12 @@ static const char *kind_of(const char *path) {
     return "text";
 }
 
+/* UTF-16 by its mark, or bytes that are no UTF-8. */
+static bool is_coded(const char *text, size_t n) {
+    const char *reason = no_text(text, n);
+    return is_utf16(text, n) || (reason != NULL && strcmp(reason, "not UTF-8") == 0);
+}
+
 static glass_status whole_file(struct gather *g, struct item *item, const char *path,
                                const void *first, size_t n_first) {
     bool whole;
@@ -281,6 +293,12 @@ static glass_status whole_file(struct gather *g, struct item *item, const char *
         d.text = g->text.len ? g->text.data : "";
         d.n_text = g->text.len;
         d.title = g->title.len ? g->title.data : NULL;
+    } else if (g->options->repair && is_coded(d.text, d.n_text)) {
+        TRY(clean_decode(&g->text, &d.encoding, d.raw, d.n_raw));
+        if (d.encoding != NULL) {
+            d.text = g->text.data;
+            d.n_text = g->text.len;
+        }
     }
     return gather_draft(g, &d);
 }
@@ -316,7 +334,8 @@ glass_status gather_visit(void *context, struct item *item) {
         gather_skip(g, path, "empty");
         return GLASS_OK;
     }
-    if (memchr(first, '\0', n)) { /* most files that are no text show it soon */
+    bool coded = g->options->repair && is_utf16(first, n);
+    if (!coded && memchr(first, '\0', n)) { /* most files that are no text show it soon */
         gather_skip(g, path, "no text");
         return GLASS_OK;
     }
@@ -406,6 +425,7 @@ static glass_status describe(struct buf *out, const glass_data_options *o) {
                            o->author, o->made_by, o->text_field};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         TRY(buf_printf(out, "%s|", words[i] ? words[i] : ""));
+    if (o->repair) TRY(buf_text(out, "repair|"));
     return buf_printf(out, "%lld|%lld|%lld|%d", (long long)o->max_document,
                       (long long)o->max_ratio, (long long)o->max_files, o->max_depth);
 }
@@ -455,7 +475,8 @@ glass_status glass_corpus_add(glass_corpus *c, glass_data_report *report,
 }
 
 glass_status glass_data_content(uint8_t content[32], const char *path) {
-    static const glass_data_options none;
+    /* What is no UTF-8 is in a corpus as repaired, or not at all. */
+    static const glass_data_options none = {.repair = true};
     glass_data_report report = {0};
     struct gather g = {.options = &none, .report = &report, .max_document = DOCUMENT_BYTES};
     struct source s = {.spec = path};

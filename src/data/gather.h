@@ -35,8 +35,9 @@ struct draft {
     const char *raw, *text;
     size_t n_raw, n_text;
     const char *kind, *title, *url, *author, *made_by; /* NULL: not stated */
-    bool prose;         /* it is one of many in its file: it has no notice of its own */
-    const char *stated; /* a licence, as written; NULL if it states none */
+    const char *encoding; /* that the text was decoded from; NULL: UTF-8 */
+    bool prose;           /* it is one of many in its file: it has no notice of its own */
+    const char *stated;   /* a licence, as written; NULL if it states none */
     size_t n_stated, stated_at; /* stated_at: in raw */
 };
 

@@ -36,6 +36,7 @@ glass_status record_json(struct buf *out, const struct record *r) {
     TRY(put_hash(out, "raw", r->raw));
     TRY(put_hash(out, "content", r->content));
     TRY(buf_printf(out, ",\"bytes\":%lld,\"kind\":\"%s\"", (long long)r->n_bytes, r->kind));
+    if (r->encoding) TRY(put_text(out, "encoding", r->encoding, strlen(r->encoding)));
     if (r->title) TRY(put_text(out, "title", r->title, strlen(r->title)));
     if (r->url) TRY(put_text(out, "url", r->url, strlen(r->url)));
     const char *licence = r->licence[0] ? r->licence : "unknown";

@@ -29,6 +29,7 @@ struct record {
     uint8_t content[32];     /* of the text */
     int64_t n_bytes;         /* of the text */
     const char *kind;        /* "text", "markdown", "html", "jsonl", "doc" */
+    const char *encoding;    /* it was decoded from; NULL: it is UTF-8 */
     const char *title, *url; /* NULL where not stated */
     const char *licence;     /* an SPDX expression, "" = unknown */
     bool contradictory;

@@ -61,13 +61,29 @@ glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger
     return status;
 }
 
-glass_status ledger_first(struct buf *out, const uint8_t chain[32],
-                          const uint8_t weights[32]) {
+/* Each root once, in the recipe's order. */
+static glass_status put_roots(struct buf *out, const struct recipe *r) {
+    bool any = false;
+    for (int64_t i = 0; i < r->n_data; i++) {
+        const char *root = r->data[i].root;
+        bool again = root[0] == '\0';
+        for (int64_t j = 0; j < i && !again; j++)
+            again = strcmp(root, r->data[j].root) == 0;
+        if (again) continue;
+        TRY(buf_printf(out, "%s\"%s\"", any ? "," : ",\"data\":[", root));
+        any = true;
+    }
+    return any ? buf_byte(out, ']') : GLASS_OK;
+}
+
+glass_status ledger_first(struct buf *out, const struct recipe *recipe,
+                          const uint8_t chain[32], const uint8_t weights[32]) {
     char weights_hex[65], chain_hex[65];
     sha256_hex(weights_hex, weights);
     sha256_hex(chain_hex, chain);
-    return buf_printf(out, "{\"step\":0,\"weights\":\"%s\",\"chain\":\"%s\"}", weights_hex,
-                      chain_hex);
+    TRY(buf_printf(out, "{\"step\":0,\"weights\":\"%s\"", weights_hex));
+    TRY(put_roots(out, recipe));
+    return buf_printf(out, ",\"chain\":\"%s\"}", chain_hex);
 }
 
 glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,

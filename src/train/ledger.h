@@ -14,7 +14,7 @@
 #ifndef TRAIN_LEDGER_H
 #define TRAIN_LEDGER_H
 
-#include "base/buf.h"
+#include "train/recipe.h"
 
 struct ledger_entry {
     int64_t step;
@@ -33,9 +33,9 @@ glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger
  * it is none of that many samples. */
 glass_status ledger_parse(struct ledger_entry *out, struct buf *blocks, int64_t *samples,
                           int64_t n_samples, const char *line, size_t n);
-/* The first line: step 0. */
-glass_status ledger_first(struct buf *out, const uint8_t chain[32],
-                          const uint8_t weights[32]);
+/* The first line: step 0, with the roots of the packs that the recipe reads. */
+glass_status ledger_first(struct buf *out, const struct recipe *recipe,
+                          const uint8_t chain[32], const uint8_t weights[32]);
 /* The chain that a line of n bytes says. */
 glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,
                              const char *path);

@@ -298,8 +298,22 @@ static glass_status check_shape(struct recipe *r) {
     return GLASS_OK;
 }
 
+static glass_status check_source(const struct recipe *r, const struct recipe_source *s) {
+    const char *what = NULL;
+    if ((s->file[0] != '\0') == (s->shards[0] != '\0'))
+        what = "either file or shards must be there";
+    else if (s->shards[0] != '\0' && s->root[0] == '\0')
+        what = "shards want their root: `glass data pack` tells it, and pack.json has it";
+    else if (s->root[0] != '\0' &&
+             (strlen(s->root) != 64 || strspn(s->root, "0123456789abcdef") != 64))
+        what = "root must be 64 hexadecimal digits";
+    if (what == NULL) return GLASS_OK;
+    return fail(GLASS_BAD_INPUT, "%s:%lld: data: %s", r->path, (long long)s->line, what);
+}
+
 static glass_status check(struct recipe *r) {
     TRY(check_shape(r));
+    for (int64_t i = 0; i < r->n_data; i++) TRY(check_source(r, &r->data[i]));
     if (r->n_data == 0) return bad(r, "data is missing: a list of text files");
     if (r->n_ctx > 0 && r->context > r->n_ctx)
         return bad(r, "context is larger than model.n_ctx");

@@ -12,7 +12,10 @@
 enum recipe_documents { DOCUMENTS_WHOLE, DOCUMENTS_LINES, DOCUMENTS_PARAGRAPHS };
 
 struct recipe_source {
-    char *file; /* absolute once read */
+    char *file; /* absolute once read; a text, or with a root one packed shard */
+    char
+        *shards; /* a folder of packed shards (pack.h), until a run takes them one by one */
+    char *root;  /* of the pack, hexadecimal; "" for texts */
     int64_t documents;
     double weight; /* how often an epoch has each of its windows; fractions take turns */
     int64_t line;

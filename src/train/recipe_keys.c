@@ -68,7 +68,9 @@ const struct recipe_key recipe_keys[] = {
     {"sample.temperature", KEY_NUMBER, AT(sample_temperature), "0.8", 0, 100, NULL, true},
 };
 const struct recipe_key recipe_source_keys[] = {
-    {"file", KEY_PATH, OF(file), NULL, 0, 0, NULL, true},
+    {"file", KEY_PATH, OF(file), "", 0, 0, NULL, true},
+    {"shards", KEY_PATH, OF(shards), "", 0, 0, NULL, true},
+    {"root", KEY_TEXT, OF(root), "", 0, 0, NULL, false},
     {"documents", KEY_CHOICE, OF(documents), "whole", 0, 0, DOCUMENTS, false},
     {"weight", KEY_NUMBER, OF(weight), "1", 1e-6, 1e6, NULL, false},
 };

@@ -27,6 +27,9 @@ static glass_status write_data(struct buf *b, const struct recipe *r, bool ident
         for (int j = 0; j < recipe_n_source_keys; j++) {
             const struct recipe_key *k = &recipe_source_keys[j];
             if (identity && k->aside) continue;
+            if ((k->kind == KEY_TEXT || k->kind == KEY_PATH) &&
+                **(char *const *)((const char *)&r->data[i] + k->at) == '\0')
+                continue;
             TRY(buf_printf(b, "%s%s: ", lead, k->name));
             TRY(write_value(b, k, (const char *)&r->data[i]));
             TRY(buf_byte(b, '\n'));

@@ -117,6 +117,12 @@ static glass_status make_shard(struct glass_run *run, struct shard *s, bool held
     char *folder = NULL, *path = NULL;
     uint8_t sha256[32];
     glass_status status;
+    if (run_is_packed(part.file)) {
+        TRY(shard_name(&path, run, held_out, i));
+        status = run_link_shard(run, s, part.file, path);
+        mem_free(path);
+        return status;
+    }
     TRY(filemap_open(&map, part.file));
     const struct shard_text text = text_of(&part, &map);
     TRY_FAIL(run_path(&folder, run, "shards"));
@@ -149,6 +155,7 @@ static glass_status take_shards(struct glass_run *run) {
 
 glass_status run_make_shards(struct glass_run *run) {
     char *folder;
+    TRY(run_take_packs(run));
     TRY(take_shards(run));
     if (!run->dry) {
         TRY(run_path(&folder, run, "shards"));
@@ -177,6 +184,11 @@ glass_status run_compare_shards(struct glass_run *run) {
         const struct shard *s = held_out ? &run->held_out[at] : &run->shards[at];
         struct filemap map;
         char *path;
+        if (run_is_packed(part.file)) {
+            TRY(run_compare_packed(s, part.file,
+                                   held_out ? "" : run->recipe.data[at].root));
+            continue;
+        }
         TRY(filemap_open(&map, part.file));
         const struct shard_text text = text_of(&part, &map);
         glass_status status = shard_compare(s, &text, glass_model_tokenizer(run->model));
@@ -232,7 +244,7 @@ static glass_status write_ledger(struct glass_run *run) {
     char *path = NULL;
     glass_status status;
     TRY_FAIL(run_first_chain(run, weights));
-    TRY_FAIL(ledger_first(&line, run->chain, weights));
+    TRY_FAIL(ledger_first(&line, &run->recipe, run->chain, weights));
     TRY_FAIL(buf_byte(&line, '\n'));
     TRY_FAIL(run_path(&path, run, "ledger.jsonl"));
     TRY_FAIL(path_write_whole(path, line.data, line.len));

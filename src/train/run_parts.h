@@ -75,6 +75,19 @@ glass_status run_clean(const struct glass_run *run);
 /* Takes the lock; GLASS_USAGE if another process has it. */
 glass_status run_lock(struct glass_run *run);
 
+/* ---- run_pack.c ---- */
+
+/* Whether a recipe's file is a packed shard, by its name. */
+bool run_is_packed(const char *file);
+/* In place of each folder of packed shards the recipe gets its shards, one by one, once the
+ * pack's root is the recipe's and its tokenizer the model's. */
+glass_status run_take_packs(struct glass_run *run);
+/* A pack's shard as the run's, at path, with its documents' records beside it. */
+glass_status run_link_shard(struct glass_run *run, struct shard *s, const char *file,
+                            const char *path);
+/* GLASS_NEGATIVE: the pack that file lies in has another root, or another shard of that name. */
+glass_status run_compare_packed(const struct shard *s, const char *file, const char *root);
+
 /* ---- run.c ---- */
 
 /* A run at the newest checkpoint up to this step, or at its start: for reading. */

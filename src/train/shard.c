@@ -24,24 +24,43 @@ static glass_status put_pieces(struct safetensors_writer *w, const uint8_t *byte
     return GLASS_OK;
 }
 
-glass_status shard_write(struct shard *s, const char *path) {
+glass_status shard_write_more(struct shard *s, const char *path,
+                              const struct shard_more *more) {
     struct safetensors_writer *w;
     char bytes[32];
     glass_status status;
     int64_t n_starts = s->n_documents + 1;
+    const int64_t records[2] = {s->n_documents, 32};
     TRY(safetensors_writer_create(&w, path, 0));
     snprintf(bytes, sizeof bytes, "%lld", (long long)s->n_bytes);
     TRY_FAIL(safetensors_put_meta(w, "text_bytes", bytes));
+    for (int i = 0; more != NULL && i < more->n_meta; i++)
+        TRY_FAIL(safetensors_put_meta(w, more->meta[i][0], more->meta[i][1]));
     TRY_FAIL(safetensors_put_tensor(w, "starts", GLASS_I64, 1, &n_starts));
     TRY_FAIL(safetensors_put_typed(w, "tokens", s->token_bytes == 2 ? "U16" : "I32", 1,
                                    &s->n_tokens));
+    if (more != NULL) TRY_FAIL(safetensors_put_typed(w, "records", "U8", 2, records));
     TRY_FAIL(put_pieces(w, s->starts, (size_t)n_starts * sizeof(int64_t)));
     TRY_FAIL(put_pieces(w, s->tokens, (size_t)s->n_tokens * (size_t)s->token_bytes));
+    if (more != NULL) TRY_FAIL(put_pieces(w, more->records, (size_t)s->n_documents * 32));
     TRY(safetensors_writer_finish(w));
     return sha256_file(s->sha256, path);
 fail:
     safetensors_writer_free(w);
     return status;
+}
+
+glass_status shard_write(struct shard *s, const char *path) {
+    return shard_write_more(s, path, NULL);
+}
+
+const char *shard_meta(const struct shard *s, const char *want) {
+    const char *key, *value;
+    for (int64_t i = 0; s->archive != NULL && i < archive_n_meta(s->archive); i++) {
+        archive_meta(s->archive, i, &key, &value);
+        if (strcmp(key, want) == 0) return value;
+    }
+    return NULL;
 }
 
 int64_t shard_start(const struct shard *s, int64_t document) {
@@ -64,7 +83,7 @@ int32_t shard_token(const struct shard *s, int64_t i) {
 static glass_status read_tensors(struct shard *s, const char *path) {
     const struct archive_tensor *tokens = archive_find(s->archive, "tokens", -1);
     const struct archive_tensor *starts = archive_find(s->archive, "starts", -1);
-    const char *key, *value;
+    const char *bytes;
     if (tokens == NULL || starts == NULL || tokens->n_dims != 1 || starts->n_dims != 1 ||
         strcmp(starts->type, "I64") != 0 || starts->shape[0] < 1 ||
         (strcmp(tokens->type, "U16") != 0 && strcmp(tokens->type, "I32") != 0))
@@ -81,10 +100,8 @@ static glass_status read_tensors(struct shard *s, const char *path) {
         if (shard_start(s, d + 1) - shard_start(s, d) < 2)
             return fail(GLASS_BAD_INPUT, "%s: document %lld has fewer than two tokens",
                         path, (long long)d);
-    for (int64_t i = 0; i < archive_n_meta(s->archive); i++) {
-        archive_meta(s->archive, i, &key, &value);
-        if (strcmp(key, "text_bytes") == 0) s->n_bytes = strtoll(value, NULL, 10);
-    }
+    if ((bytes = shard_meta(s, "text_bytes")) != NULL)
+        s->n_bytes = strtoll(bytes, NULL, 10);
     return GLASS_OK;
 }
 

@@ -13,6 +13,8 @@
 #include "train/attn_back.h"
 #include "train/recipe.h"
 
+#include <stdio.h>
+
 struct shard {
     const uint8_t *tokens, *starts; /* little-endian, of any alignment */
     int token_bytes;                /* 2 or 4 */
@@ -36,6 +38,24 @@ struct shard_text {
  * a file without a name in this folder. */
 glass_status shard_make(struct shard *out, const struct shard_text *text,
                         const glass_tokenizer *tokenizer, const char *folder);
+
+/* A shard that grows document by document, in two files without a name. */
+struct shard_maker {
+    const char *folder;  /* borrowed */
+    int32_t first, last; /* of a document */
+    int token_bytes;
+    FILE *tokens, *starts;
+    int64_t n_tokens, n_documents;
+};
+
+glass_status shard_maker_begin(struct shard_maker *m, const glass_tokenizer *tokenizer,
+                               const char *folder);
+/* ids without those that begin and end a document. */
+glass_status shard_maker_put(struct shard_maker *m, const int32_t *ids, int64_t n);
+/* Ends m, whether it succeeds or not. The caller says out->n_bytes. */
+glass_status shard_maker_finish(struct shard *out, struct shard_maker *m);
+void shard_maker_clear(struct shard_maker *m);
+
 /* GLASS_NEGATIVE: the text does not give this shard; names the document and the token. */
 glass_status shard_compare(const struct shard *s, const struct shard_text *text,
                            const glass_tokenizer *tokenizer);
@@ -43,6 +63,17 @@ glass_status shard_compare(const struct shard *s, const struct shard_text *text,
  * newline at or after the place (at the text's end where there is none). */
 size_t shard_cut(const char *text, size_t n_bytes, double held_out);
 glass_status shard_write(struct shard *s, const char *path);
+/* The same with more about its documents: the hash of each one's record (n_documents, 32) as the
+ * tensor "records", so that a record's rows are known, and metadata, n_meta pairs. */
+struct shard_more {
+    const uint8_t *records;
+    const char *const (*meta)[2];
+    int n_meta;
+};
+glass_status shard_write_more(struct shard *s, const char *path,
+                              const struct shard_more *more);
+/* What a shard's file says under this key of its metadata; NULL: nothing. */
+const char *shard_meta(const struct shard *s, const char *key);
 /* expected: the SHA-256 that the file must have; NULL = any. */
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]);
 void shard_clear(struct shard *s);

@@ -67,32 +67,28 @@ static glass_status find_ends(const glass_tokenizer *t, int32_t *first, int32_t 
 
 /* ---- making ---- */
 
-struct making {
-    const char *folder;
-    int32_t first, last; /* of a document */
-    int token_bytes;
-    FILE *tokens, *starts;
-    int64_t n_tokens, n_documents;
-};
-
-static glass_status put(const struct making *m, FILE *file, const void *bytes, size_t n) {
+static glass_status put(const struct shard_maker *m, FILE *file, const void *bytes,
+                        size_t n) {
     return fwrite(bytes, 1, n, file) == n ? GLASS_OK
                                           : fail_errno("%s: cannot write", m->folder);
 }
 
-static glass_status put_token(struct making *m, int32_t id) {
+static glass_status put_token(struct shard_maker *m, int32_t id) {
     m->n_tokens++;
     return put(m, m->tokens, &id, (size_t)m->token_bytes); /* little-endian machines */
 }
 
-static glass_status put_document(void *context, const int32_t *ids, int64_t n) {
-    struct making *m = context;
+glass_status shard_maker_put(struct shard_maker *m, const int32_t *ids, int64_t n) {
     TRY(put(m, m->starts, &m->n_tokens, sizeof m->n_tokens));
     TRY(put_token(m, m->first));
     for (int64_t i = 0; i < n; i++) TRY(put_token(m, ids[i]));
     TRY(put_token(m, m->last));
     m->n_documents++;
     return GLASS_OK;
+}
+
+static glass_status put_document(void *context, const int32_t *ids, int64_t n) {
+    return shard_maker_put(context, ids, n);
 }
 
 static glass_status open_nameless(FILE **out, const char *folder) {
@@ -122,7 +118,7 @@ static glass_status map_whole(const void **out, FILE *file, size_t n, const char
     return GLASS_OK;
 }
 
-static glass_status finish(struct shard *out, struct making *m) {
+static glass_status finish(struct shard *out, struct shard_maker *m) {
     TRY(put(m, m->starts, &m->n_tokens, sizeof m->n_tokens));
     out->token_bytes = m->token_bytes;
     out->n_tokens = m->n_tokens;
@@ -137,22 +133,45 @@ static glass_status finish(struct shard *out, struct making *m) {
     return GLASS_OK;
 }
 
-glass_status shard_make(struct shard *out, const struct shard_text *text,
-                        const glass_tokenizer *tokenizer, const char *folder) {
-    struct making m = {.folder = folder};
-    glass_status status;
+glass_status shard_maker_begin(struct shard_maker *m, const glass_tokenizer *tokenizer,
+                               const char *folder) {
+    *m = (struct shard_maker){.folder = folder};
+    m->token_bytes = glass_tokenizer_n_vocab(tokenizer) <= 65536 ? 2 : 4;
+    glass_status status = find_ends(tokenizer, &m->first, &m->last);
+    if (status == GLASS_OK) status = open_nameless(&m->tokens, folder);
+    if (status == GLASS_OK) status = open_nameless(&m->starts, folder);
+    if (status != GLASS_OK) shard_maker_clear(m);
+    return status;
+}
+
+glass_status shard_maker_finish(struct shard *out, struct shard_maker *m) {
     *out = (struct shard){0};
-    m.token_bytes = glass_tokenizer_n_vocab(tokenizer) <= 65536 ? 2 : 4;
-    TRY(find_ends(tokenizer, &m.first, &m.last));
-    TRY_FAIL(open_nameless(&m.tokens, folder));
-    TRY_FAIL(open_nameless(&m.starts, folder));
-    TRY_FAIL(walk(text, tokenizer, put_document, &m, &out->n_bytes));
-    status = finish(out, &m);
-fail:
-    if (m.tokens != NULL) fclose(m.tokens);
-    if (m.starts != NULL) fclose(m.starts);
+    glass_status status = finish(out, m);
+    shard_maker_clear(m);
     if (status != GLASS_OK) shard_clear(out);
     return status;
+}
+
+void shard_maker_clear(struct shard_maker *m) {
+    if (m->tokens != NULL) fclose(m->tokens);
+    if (m->starts != NULL) fclose(m->starts);
+    m->tokens = m->starts = NULL;
+}
+
+glass_status shard_make(struct shard *out, const struct shard_text *text,
+                        const glass_tokenizer *tokenizer, const char *folder) {
+    struct shard_maker m;
+    int64_t n_bytes;
+    *out = (struct shard){0};
+    TRY(shard_maker_begin(&m, tokenizer, folder));
+    glass_status status = walk(text, tokenizer, put_document, &m, &n_bytes);
+    if (status != GLASS_OK) {
+        shard_maker_clear(&m);
+        return status;
+    }
+    TRY(shard_maker_finish(out, &m));
+    out->n_bytes = n_bytes;
+    return GLASS_OK;
 }
 
 size_t shard_cut(const char *text, size_t n_bytes, double held_out) {
