@@ -237,18 +237,17 @@ static glass_status record_line(struct packing *p, const glass_document *d) {
     sha256_hex(hex, d->content);
     TRY_FAIL(buf_printf(b, ",\"content\":\"%s\"", hex));
     sha256_hex(hex, p->pack.corpora[p->from].root);
-    TRY_FAIL(buf_printf(b, ",\"corpus\":\"%s\",\"license\":", hex));
+    TRY_FAIL(buf_printf(b, ",\"corpus\":\"%s\",\"licence\":", hex));
     TRY_FAIL(buf_json_string(b, d->licence, strlen(d->licence)));
     TRY_FAIL(put_key(b, record, "title"));
     TRY_FAIL(put_key(b, record, "author"));
     TRY_FAIL(put_key(b, record, "made_by"));
     TRY_FAIL(put_key(b, record, "url"));
-    TRY_FAIL(buf_text(b, ",\"origin\":"));
-    struct buf origin = {0};
-    status = buf_printf(&origin, "%s%s%s", d->source, d->path[0] ? " " : "", d->path);
-    if (status == GLASS_OK) status = buf_json_string(b, origin.data, origin.len);
-    buf_free(&origin);
-    if (status == GLASS_OK) status = buf_text(b, "}\n");
+    TRY_FAIL(buf_text(b, ",\"source\":"));
+    TRY_FAIL(buf_json_string(b, d->source, strlen(d->source)));
+    TRY_FAIL(buf_text(b, ",\"path\":"));
+    TRY_FAIL(buf_json_string(b, d->path, strlen(d->path)));
+    status = buf_text(b, "}\n");
 fail:
     json_decref(record);
     return status;

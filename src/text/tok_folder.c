@@ -186,3 +186,13 @@ glass_status tok_read_path(struct tok_source *s, const char *path) {
     buf_free(&f.data);
     return status;
 }
+
+void tok_find_eos(struct tok_source *s) {
+    static const char *const names[] = {"<|endoftext|>", "</s>", "<|end_of_text|>",
+                                        "<eos>"};
+    for (size_t k = 0; s->eos < 0 && k < sizeof names / sizeof *names; k++)
+        for (int64_t i = 0; i < s->n_vocab; i++)
+            if (s->pieces[i].len == strlen(names[k]) &&
+                memcmp(s->text + s->pieces[i].at, names[k], s->pieces[i].len) == 0)
+                s->eos = i;
+}

@@ -35,6 +35,7 @@ glass_status glass_tokenizer_open(glass_tokenizer **out, const char *path) {
     if (gguf) return open_gguf(out, path);
     source.only_encodes = true;
     glass_status status = tok_read_path(&source, path);
+    if (status == GLASS_OK) tok_find_eos(&source);
     if (status == GLASS_OK) status = tok_build(out, &source);
     tok_source_clear(&source);
     return status;

@@ -244,6 +244,8 @@ glass_status tok_read_params(struct tok_source *source, const char *json, size_t
                              const char *name);
 /* A file of any kind but GGUF, with what lies beside it, or a folder with one. */
 glass_status tok_read_path(struct tok_source *source, const char *path);
+/* Where nothing said which token ends a text, as a tokenizer.json alone does not, a usual name. */
+void tok_find_eos(struct tok_source *source);
 /* vocab.json and merges.txt, as they were before tokenizer.json. */
 glass_status tok_read_vocab(struct tok_source *source, const char *vocab, size_t n_vocab,
                             const char *merges, size_t n_merges, const char *name);

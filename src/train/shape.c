@@ -145,17 +145,6 @@ static glass_status put_values(struct shaping *s, struct gguf_writer *w) {
     return gguf_put_float(w, key, GGUF_F32, r->rope_base);
 }
 
-/* A tokenizer.json alone does not say which token ends a text; these names do. */
-static void find_eos(struct tok_source *t) {
-    static const char *const names[] = {"<|endoftext|>", "</s>", "<|end_of_text|>",
-                                        "<eos>"};
-    for (size_t k = 0; t->eos < 0 && k < sizeof names / sizeof *names; k++)
-        for (int64_t i = 0; i < t->n_vocab; i++)
-            if (t->pieces[i].len == strlen(names[k]) &&
-                memcmp(t->text + t->pieces[i].at, names[k], t->pieces[i].len) == 0)
-                t->eos = i;
-}
-
 /* Of a GGUF file the keys as they are; of anything else what they are made of. */
 static glass_status put_tokenizer(struct shaping *s, struct gguf_writer *w) {
     const char *path = s->r->tokenizer;
@@ -174,7 +163,7 @@ static glass_status put_tokenizer(struct shaping *s, struct gguf_writer *w) {
         }
     } else {
         status = tok_read_path(&source, path);
-        if (status == GLASS_OK) find_eos(&source);
+        if (status == GLASS_OK) tok_find_eos(&source);
         if (status == GLASS_OK) status = tok_to_gguf(w, &source, &options);
     }
     s->n_vocab = source.n_vocab;

@@ -192,6 +192,14 @@ equal(json.loads(read("r.run/run.json"))["train"], [s["sha256"] for s in train],
 ok(all(read(f"r.run/shards/train-{i}.documents.jsonl") ==
        read("p1/" + s["file"].replace(".safetensors", ".documents.jsonl"))
        for i, s in enumerate(train)), "the records lie beside them")
+glass("trace", "--build", "r.run")
+_, line, _ = documents("p1", train[0]["file"].replace(".safetensors", ""))[0]
+at, size = db.execute("SELECT text_at, text_bytes FROM documents WHERE content=?",
+                      (bytes.fromhex(line["content"]),)).fetchone()
+text = read("ca/texts")[at:at + size].decode()
+place = json.loads(glass("trace", "r.run", text, "--json").out)["spans"][0]["places"][0]
+equal((place["license"], place["origin"]), (line["licence"], f"{line['source']} {line['path']}"),
+      "a trace of the run tells the document's licence and origin")
 glass("verify", "r.run", "--full")
 ok(True, "verify --full")
 shutil.copytree(f"{top}/r.run", f"{top}/q.run")
