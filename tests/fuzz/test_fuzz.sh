@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# test_fuzz.sh - builds the fuzz targets and runs each for GLASS_FUZZ_SECONDS (default 60; 0 to
+# test_fuzz.sh - builds the fuzz targets and runs each for GLASS_FUZZ_SECONDS (default 20; 0 to
 # leave them out). Needs clang with libFuzzer; skipped without.
 set -u
-seconds=${GLASS_FUZZ_SECONDS:-60}
+seconds=${GLASS_FUZZ_SECONDS:-20}
 build=${GLASS_FUZZ_BUILD:-build-fuzz}
 if [ "$seconds" -eq 0 ]; then
     echo "ok 1 - fuzz targets # SKIP GLASS_FUZZ_SECONDS is 0"
