@@ -128,9 +128,10 @@ $(B)/libglass.a: $(LIB_OBJ)
 	    $(or $(OBJCOPY),objcopy) --localize-hidden $(B)/libglass.o && \
 	    rm -f $@ && $(AR) rcs $@ $(B)/libglass.o
 
-$(B)/libglass.so: $(LIB_OBJ)
+$(B)/libglass.so: $(LIB_OBJ) packaging/libglass.map
 	@echo "  LD  $@"
-	$(Q)$(CC) -shared -Wl,-soname,libglass.so.0 -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
+	$(Q)$(CC) -shared -Wl,-soname,libglass.so.0 -Wl,--version-script=packaging/libglass.map -o $@ \
+	    $(LIB_OBJ) $(LDFLAGS_ALL) $(LIBS)
 
 $(B)/glass: $(CLI_OBJ) $(B)/libglass-internal.a
 	@echo "  LD  $@"

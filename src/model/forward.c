@@ -434,10 +434,13 @@ static void hidden(const struct walk *k, const struct layer *l, const struct ope
     product(k, ups + first * F, in, &l->up, first, last - first, begin, end);
     for (int64_t t = first; t < last; t++) {
         float *y = s->up + t * F + begin;
-        const float *up = ups + t * F + begin, *gate = gates + t * F + begin;
+        const float *up = ups + t * F + begin, *gate;
         if (!k->c->family.gated) {
             activate(k, l, y, up, n);
-        } else if (k->c->family.activation == ACT_SILU) {
+            continue;
+        }
+        gate = gates + t * F + begin;
+        if (k->c->family.activation == ACT_SILU) {
             k->m->silu_mul_f32(y, gate, up, n);
         } else {
             float *active = s->gate + t * F + begin;
