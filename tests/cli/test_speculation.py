@@ -38,9 +38,10 @@ def what_is_counted(h):
     j = h.json(*words, "--draft", "forever")
     # A draft that is always right; the last pass may reach beyond the answer.
     ok(j["passes"] + j["accepted"] == 100, "every token is a pass or a proposal", j)
-    ok(j["passes"] < 60 and j["accepted"] > 40, "the draft is right", j)
+    # How often it is asked hangs on what that costs on this machine now.
+    ok(j["accepted"] > 0 and j["proposed"] - j["accepted"] <= 16, "the draft is right", j)
     j = h.json(*words, "--lookup")
-    ok(j["passes"] < 90, "the alphabet comes again", j)
+    ok(j["passes"] < 100 and j["accepted"] > 0, "the alphabet comes again", j)
     j = h.json(*words, "--draft", "escape")
     equal((j["accepted"], j["passes"], j["answer_tokens"]), (0, 100, 100),
           "a draft that is always wrong costs no answer")
