@@ -1,6 +1,7 @@
 /* bench_attention.c - attention's speed: prompts against the FMA peak, generation against the
  * read bandwidth, both measured in the same run.
  * Usage: bench_attention [threads] [seconds for each line]. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "math/attention.h"
 #include "math/kernels.h"
@@ -8,16 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- the machine ---- */
 
@@ -77,9 +71,9 @@ static double measure_peak(int n_threads) {
     struct machine m = {0};
     double best = 1e9;
     for (int i = 0; i < 5; i++) {
-        double start = now();
+        double start = clock_now();
         team_run(n_threads, peak_work, &m);
-        if (now() - start < best) best = now() - start;
+        if (clock_now() - start < best) best = clock_now() - start;
     }
     return m.flops * n_threads / best / 1e9;
 }
@@ -92,9 +86,9 @@ static double measure_bandwidth(int n_threads) {
     m.memory = memory;
     double best = 1e9;
     for (int i = 0; i < 5; i++) {
-        double start = now();
+        double start = clock_now();
         team_run(n_threads, read_work, &m);
-        if (now() - start < best) best = now() - start;
+        if (clock_now() - start < best) best = clock_now() - start;
     }
     mem_free(memory);
     return (double)m.n * 8 / best / 1e9;
@@ -164,12 +158,12 @@ static void close_bench(struct bench *b) {
 
 /* The median time of one layer. */
 static double measure(struct bench *b, int n_threads, double seconds) {
-    double times[1000], start = now();
+    double times[1000], start = clock_now();
     int n = 0;
-    while (n < 1000 && (n < 3 || now() - start < seconds)) {
-        double from = now();
+    while (n < 1000 && (n < 3 || clock_now() - start < seconds)) {
+        double from = clock_now();
         team_run(n_threads, work, b);
-        times[n++] = (now() - from) / (double)b->n_layers;
+        times[n++] = (clock_now() - from) / (double)b->n_layers;
         for (int i = n - 1; i > 0 && times[i] < times[i - 1]; i--) {
             double swap = times[i];
             times[i] = times[i - 1], times[i - 1] = swap;
@@ -221,15 +215,15 @@ static void bench_kernels(glass_dtype dtype, int64_t head_dim, double seconds,
                                    : dtype == GLASS_F16 ? m->attn_pv_f16
                                                         : m->attn_pv_q8_0;
     size_t panel = attn_cache_bytes(dtype, ATTN_BLOCK, 1, dtype == GLASS_Q8_0 ? 32 : 16);
-    double best[2] = {1e9, 1e9}, start = now();
-    while (now() - start < seconds) {
-        double t0 = now();
+    double best[2] = {1e9, 1e9}, start = clock_now();
+    while (clock_now() - start < seconds) {
+        double t0 = clock_now();
         qk(s, ATTN_BLOCK + 16, q, head_dim, begin, end, N, b.caches[0].k, 0, head_dim,
            0.125f);
-        double t1 = now();
+        double t1 = clock_now();
         pv(q, head_dim, s, ATTN_BLOCK + 16, begin, end, N, b.caches[0].v, panel, 0,
            head_dim);
-        double t2 = now();
+        double t2 = clock_now();
         if (t1 - t0 < best[0]) best[0] = t1 - t0;
         if (t2 - t1 < best[1]) best[1] = t2 - t1;
         for (int i = 0; i < N * head_dim; i++) q[i] = (float)(i % 17) * 0.01f;

@@ -4,6 +4,7 @@
  * Prompts in GFLOP/s (2 m n k) beside the measured peak of fused multiply-adds; generation
  * in GB/s of weights beside the measured read bandwidth, which is read again before every
  * line, since neighbours on the machine change it. Medians. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/team.h"
 #include "glass/api.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_M = 512, MAX_N = 8192, MAX_K = 8192, MAX_ROUNDS = 400 };
 #define WEIGHT_BYTES ((size_t)288 << 20)
@@ -29,12 +29,6 @@ struct job {
     size_t matrix_bytes;
     int threads;
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void work(void *context, const struct member *me) {
     const struct job *job = context;
@@ -57,14 +51,14 @@ static int by_size(const void *a, const void *b) {
 
 /* Median seconds over about `budget` seconds of runs. */
 static double median_of(struct job *job, double budget) {
-    double times[MAX_ROUNDS], start = now();
+    double times[MAX_ROUNDS], start = clock_now();
     int n = 0;
     team_run(job->threads, work, job);
     do {
-        double begin = now();
+        double begin = clock_now();
         team_run(job->threads, work, job);
-        times[n++] = now() - begin;
-    } while (n < MAX_ROUNDS && (n < 5 || now() - start < budget));
+        times[n++] = clock_now() - begin;
+    } while (n < MAX_ROUNDS && (n < 5 || clock_now() - start < budget));
     qsort(times, (size_t)n, sizeof *times, by_size);
     return times[n / 2];
 }

@@ -3,6 +3,7 @@
  * Generation (m = 1) in GB/s of weights beside a plain read loop over the same bytes, from
  * memory and from cache; prompts (m = 512) in GOP/s (2 m n k), beside the f32 FMA limit
  * where it is known. The best of several rounds: the machine may be shared. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/team.h"
 #include "math/gemm.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const struct {
     const char *name;
@@ -36,12 +36,6 @@ struct job {
     int64_t rounds;     /* over all of it, for one start of the threads */
     uint64_t sum;
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 typedef uint64_t words __attribute__((vector_size(16)));
 
@@ -76,17 +70,17 @@ static void work(void *context, const struct member *me) {
 }
 
 static double run(struct job *job, int threads) {
-    double begin = now();
+    double begin = clock_now();
     team_run(threads, work, job);
-    return (now() - begin) / (double)job->rounds;
+    return (clock_now() - begin) / (double)job->rounds;
 }
 
 /* Seconds of the fastest of several runs, about `budget` seconds of them. */
 static double best_of(struct job *job, int threads, double budget) {
-    double best = 1e9, start = now();
+    double best = 1e9, start = clock_now();
     job->rounds = 1;
     while (run(job, threads) * (double)job->rounds < 5e-3) job->rounds *= 2;
-    for (int i = 0; i < 3 || now() - start < budget; i++) {
+    for (int i = 0; i < 3 || clock_now() - start < budget; i++) {
         double time = run(job, threads);
         best = time < best ? time : best;
     }

@@ -5,6 +5,7 @@
  * Prints, for each type, GB/s of weights at m = 1 over more memory than the caches hold,
  * the same as a share of what a plain read loop reaches just before, and GOP/s (two
  * operations per multiplication) at larger m. GLASS_ISA chooses the kernels. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/team.h"
 #include "math/kernels.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const struct {
     const char *name;
@@ -37,12 +37,6 @@ struct job {
     int64_t m, n, k;
     uint64_t sums[64];
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Four lines at a time, sums side by side: bound by memory, not by additions. */
 static uint64_t read_all(const char *p, size_t n_bytes) {
@@ -80,9 +74,9 @@ static void work(void *context, const struct member *me) {
 static double measure(struct job *job, int threads) {
     double best = 1e9;
     for (int i = 0; i < 9; i++) {
-        double start = now();
+        double start = clock_now();
         team_run(threads, work, job);
-        double t = now() - start;
+        double t = clock_now() - start;
         if (t < best) best = t;
     }
     return best;

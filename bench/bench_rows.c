@@ -1,19 +1,13 @@
 /* bench_rows.c - what a pass of m rows costs beside a pass of one: the price of checking
  * m - 1 proposed tokens. Logits of all rows, 256 positions before them.
  * Usage: bench_rows MODEL [threads] [most rows] [rounds]. Milliseconds, medians. */
+#include "base/clock.h"
 #include "glass/glass.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { BEFORE = 256, MOST = 64, ROUNDS = 64 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void check(glass_status status) {
     if (status == GLASS_OK) return;
@@ -51,9 +45,9 @@ int main(int argc, char **argv) {
     for (int round = -1; round < rounds; round++) {
         for (int m = 1; m <= most; m++) {
             check(glass_session_truncate(session, BEFORE));
-            double start = now();
+            double start = clock_now();
             check(glass_session_eval_all(session, ids + BEFORE, m, logits));
-            if (round >= 0) seconds[m][round] = now() - start;
+            if (round >= 0) seconds[m][round] = clock_now() - start;
         }
     }
     for (int m = 1; m <= most; m++) {

@@ -8,6 +8,7 @@
  * run, which has seen no word before. Repeated: texts that are hard for a careless tokenizer, or
  * of the units named, in milliseconds of the processor for each MB at 1, 4, 16 and 64 MB: the
  * same four times where time is linear. */
+#include "base/clock.h"
 #include "base/path.h"
 #include "glass/tokenizer.h"
 
@@ -15,12 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static double processor_time(void) {
     struct timespec t;
@@ -38,9 +33,9 @@ static void bench_open(const char *path) {
     double best = 1e9;
     for (int run = 0; run < 5; run++) {
         glass_tokenizer *t;
-        double start = now();
+        double start = clock_now();
         check(glass_tokenizer_open(&t, path));
-        double took = now() - start;
+        double took = clock_now() - start;
         if (took < best) best = took;
         glass_tokenizer_close(t);
     }
@@ -52,7 +47,7 @@ static void bench_encode(const glass_tokenizer *t, const char *name, const char 
     double best = 1e9, first = 0;
     int64_t n_tokens = 0;
     for (int run = 0; run < 5 && best * run < 4; run++) {
-        double start = now();
+        double start = clock_now();
         n_tokens = 0;
         for (size_t at = 0; at < n_bytes; at += chunk) {
             int32_t *ids;
@@ -62,7 +57,7 @@ static void bench_encode(const glass_tokenizer *t, const char *name, const char 
             n_tokens += n;
             glass_free(ids);
         }
-        double took = now() - start;
+        double took = clock_now() - start;
         if (run == 0) first = took;
         if (took < best) best = took;
     }
@@ -79,9 +74,9 @@ static void bench_decode(const glass_tokenizer *t, const char *text, size_t n_by
     for (int run = 0; run < 5; run++) {
         char *back;
         size_t n_back;
-        double start = now();
+        double start = clock_now();
         check(glass_tokenizer_decode(t, &back, &n_back, ids, n, 0));
-        double took = now() - start;
+        double took = clock_now() - start;
         if (took < best) best = took;
         glass_free(back);
     }

@@ -12,6 +12,7 @@
  *   bench_trace prove INDEX N SEED SHARD ...
  *       N random stretches of the shards, which the index is of in this order, and as many with
  *       one token changed: all their places, by the index and by comparing at every token */
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/team.h"
 #include "glass/trace.h"
@@ -20,15 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ANSWER = 458 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void check(glass_status status) {
     if (status == GLASS_OK) return;
@@ -209,9 +203,9 @@ static void ask(const char *index, const char *file, int runs) {
         /* Once for the pages of the file, then for the clock. */
         check(glass_trace_text(&r, trace, answer.data, answer.len, NULL));
         glass_trace_result_free(r);
-        double start = now();
+        double start = clock_now();
         check(glass_trace_text(&r, trace, answer.data, answer.len, NULL));
-        times[i] = 1e3 * (now() - start);
+        times[i] = 1e3 * (clock_now() - start);
         tokens += r->n_tokens;
         all += r->n_spans_all;
         spans += r->n_spans;
@@ -340,13 +334,13 @@ static int prove(const char *index, int64_t n, char **shards, int n_shards) {
     int n_threads = team_default_threads() < 64 ? team_default_threads() : 64;
     for (int i = 0; i < n_threads; i++)
         check(mem_alloc_zero(&p.found[i], (size_t)p.n, sizeof *p.found[i]));
-    double start = now();
+    double start = clock_now();
     for (int i = 0; i < n_shards; i++) {
         p.now = &p.shards[i];
         team_run(n_threads, compare_all, &p);
         p.document += p.shards[i].n_documents;
     }
-    double compared = now() - start;
+    double compared = clock_now() - start;
     for (int i = 0; i < n_threads; i++) {
         for (int64_t w = 0; w < p.n; w++) {
             p.list[w].count += p.found[i][w].count;
@@ -354,7 +348,7 @@ static int prove(const char *index, int64_t n, char **shards, int n_shards) {
         }
         mem_free(p.found[i]);
     }
-    start = now();
+    start = clock_now();
     for (int64_t w = 0; w < p.n; w++) {
         int64_t n_places;
         wrong += !same_places(trace, &p.list[w], &n_places);
@@ -365,7 +359,7 @@ static int prove(const char *index, int64_t n, char **shards, int n_shards) {
         "%lld stretches and %lld changed ones: %lld places, %lld stand nowhere; %lld wrong "
         "(compared in %.1f s, found in %.1f s)\n",
         (long long)n, (long long)n, (long long)places, (long long)none, (long long)wrong,
-        compared, now() - start);
+        compared, clock_now() - start);
     glass_trace_close(trace);
     for (int i = 0; i < n_shards; i++) shard_clear(&p.shards[i]);
     mem_free(p.list);

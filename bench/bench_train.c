@@ -6,6 +6,7 @@
  * embedding that is not the head do not count) plus attention's 6 * 2 * T/2 * n_head * head_dim a
  * token and layer, beside the measured peak of fused multiply-adds. Medians; of the optimiser's
  * step alone, too. Bytes are those that the trainer reckons. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "glass/glass.h"
 #include "glass/limits.h"
@@ -14,13 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -84,17 +78,17 @@ int main(int argc, char **argv) {
     for (int64_t i = 0; i < B; i++) segments[i] = (struct attn_rows){i * T, T};
     struct micro_batch batch = {ids, ids + 1, NULL, segments, B, B * T};
     for (int i = -1; i < steps; i++) {
-        double start = now();
+        double start = clock_now();
         double added = 0;
         bool good = trainer_add(t, &batch, 1.0F / (float)(B * T), losses) == GLASS_OK;
-        added = now();
+        added = clock_now();
         if (!good || trainer_step(t, &step, &norm)) {
             fprintf(stderr, "bench_train: %s\n", glass_error());
             return 4;
         }
         if (i < 0) continue;
-        times[i] = now() - start;
-        steppings[i] = now() - added;
+        times[i] = clock_now() - start;
+        steppings[i] = clock_now() - added;
     }
     if (glass_limit_fma(&after, threads, 0.2)) return 4;
     qsort(times, (size_t)steps, sizeof *times, by_size);

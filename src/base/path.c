@@ -1,10 +1,12 @@
 /* path.c - folders, and files written whole or not at all. */
 #include "base/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,5 +107,40 @@ glass_status path_read_whole(struct buf *out, const char *path, size_t limit) {
         }
     }
     fclose(file);
+    return status;
+}
+
+glass_status path_nameless(FILE **out, const char *folder) {
+    struct buf path = {0};
+    *out = NULL;
+    glass_status status = buf_printf(&path, "%s/.part-XXXXXX", folder);
+    int fd = status == GLASS_OK ? mkostemp(path.data, O_CLOEXEC) : -1;
+    if (status == GLASS_OK && fd < 0)
+        status = fail_errno("%s: cannot make a file in it", folder);
+    if (fd >= 0) unlink(path.data);
+    if (fd >= 0 && (*out = fdopen(fd, "w+b")) == NULL) {
+        status = fail_errno("%s", folder);
+        close(fd);
+    }
+    buf_free(&path);
+    return status;
+}
+
+glass_status path_remove_parts(const char *folder) {
+    struct buf path = {0};
+    struct dirent *d;
+    DIR *dir = opendir(folder);
+    glass_status status = GLASS_OK;
+    if (dir == NULL)
+        return errno == ENOENT ? GLASS_OK : fail_errno("%s: cannot open", folder);
+    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
+        if (strstr(d->d_name, ".part-") == NULL) continue;
+        buf_clear(&path);
+        status = buf_printf(&path, "%s/%s", folder, d->d_name);
+        if (status == GLASS_OK && unlink(path.data) != 0)
+            status = fail_errno("%s: cannot remove", path.data);
+    }
+    closedir(dir);
+    buf_free(&path);
     return status;
 }

@@ -1,4 +1,5 @@
 /* engine.c - a model at work: loading with progress, feeding, answering, stop texts. */
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "store/store.h"
 
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 volatile int cli_interrupted;
@@ -48,9 +48,7 @@ int cli_fail_one(const glass_processes *p, glass_status status) {
 }
 
 double cli_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return clock_now();
 }
 
 glass_status cli_cache_type(glass_dtype *out, const char *name) {

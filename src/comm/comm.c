@@ -1,20 +1,14 @@
 /* comm.c - messages, waiting, and notices of failure; see comm.h. */
 #include "comm/comm_parts.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/team.h"
 
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The transport may notice that a process has gone before its pid tells. */
 static glass_status broken(glass_processes *c, int peer, const char *text) {
@@ -83,7 +77,7 @@ struct patience {
 };
 
 static glass_status rest(glass_processes *c, struct patience *p) {
-    double t = now();
+    double t = clock_now();
     if (p->began == 0) p->began = p->looked = t;
     if (t - p->looked > 0.02) {
         p->looked = t;
@@ -167,7 +161,7 @@ void comm_tell(glass_processes *c, glass_status status) {
             (void)comm_send(c, r, i, COMM_NOTICE, &c->said, sizeof c->said);
     }
     int n_open = c->size;
-    for (double end = now() + 0.2; n_open > 0 && now() < end; usleep(200)) {
+    for (double end = clock_now() + 0.2; n_open > 0 && clock_now() < end; usleep(200)) {
         n_open = 0;
         for (int i = 0; i < c->size; i++) {
             struct comm_request *r = &c->pending[i];

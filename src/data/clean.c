@@ -9,6 +9,7 @@
 #include "data/clean.h"
 
 #include "base/hash.h"
+#include "base/path.h"
 #include "base/team.h"
 #include "data/corpus.h"
 #include "train/shard.h"
@@ -412,8 +413,8 @@ static glass_status start(struct cleaning *c, const char *spec, const char *opti
     TRY(corpus_prepare(c->out, &c->decide,
                        "INSERT INTO decisions VALUES(?,?,?,?,?,?,?,?)"));
     if (!(c->rules.set & CLEAN_NEAR)) return GLASS_OK;
-    TRY(near_nameless(&c->spool, c->out->path));
-    TRY(near_nameless(&c->hashes, c->out->path));
+    TRY(path_nameless(&c->spool, c->out->path));
+    TRY(path_nameless(&c->hashes, c->out->path));
     TRY(sorter_create(&c->bands, c->out->path, (size_t)c->o.memory_bytes / 4));
     return sorter_create(&c->pairs, c->out->path, (size_t)c->o.memory_bytes / 8);
 }

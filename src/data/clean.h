@@ -144,7 +144,5 @@ glass_status sorter_finish(struct sorter *s);
 /* *more is false behind the last. */
 glass_status sorter_next(struct sorter *s, struct sorted *out, bool *more);
 void sorter_free(struct sorter *s);
-/* A file in the folder without a name. */
-glass_status near_nameless(FILE **out, const char *folder);
 
 #endif

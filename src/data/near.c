@@ -2,6 +2,8 @@
  * without a name, and merged by a heap. */
 #include "data/clean.h"
 
+#include "base/path.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,22 +26,6 @@ struct sorter {
     size_t n_heap;
 };
 
-glass_status near_nameless(FILE **out, const char *folder) {
-    struct buf path = {0};
-    *out = NULL;
-    glass_status status = buf_printf(&path, "%s/.part-sort-XXXXXX", folder);
-    int fd = status == GLASS_OK ? mkostemp(path.data, O_CLOEXEC) : -1;
-    if (status == GLASS_OK && fd < 0)
-        status = fail_errno("%s: cannot make a file in it", folder);
-    if (fd >= 0) unlink(path.data);
-    if (fd >= 0 && (*out = fdopen(fd, "w+b")) == NULL) {
-        status = fail_errno("%s", folder);
-        close(fd);
-    }
-    buf_free(&path);
-    return status;
-}
-
 glass_status sorter_create(struct sorter **out, const char *folder, size_t memory_bytes) {
     struct sorter *s;
     *out = NULL;
@@ -48,7 +34,7 @@ glass_status sorter_create(struct sorter **out, const char *folder, size_t memor
     s->cap = memory_bytes / sizeof(struct sorted);
     if (s->cap < 1024) s->cap = 1024;
     glass_status status = mem_alloc(&s->entries, s->cap, sizeof *s->entries);
-    if (status == GLASS_OK) status = near_nameless(&s->file, folder);
+    if (status == GLASS_OK) status = path_nameless(&s->file, folder);
     if (status == GLASS_OK)
         *out = s;
     else

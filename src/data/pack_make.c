@@ -12,7 +12,6 @@
 #include "train/pack.h"
 #include "train/shard.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -395,25 +394,6 @@ static glass_status take_sources(struct packing *p, const glass_pack_source *sou
     return GLASS_OK;
 }
 
-/* What a process that was killed left half written. */
-static glass_status clean_folder(const char *folder) {
-    struct buf path = {0};
-    struct dirent *d;
-    DIR *dir = opendir(folder);
-    glass_status status = GLASS_OK;
-    if (dir == NULL) return fail_errno("%s: cannot open", folder);
-    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
-        if (strstr(d->d_name, ".part-") == NULL) continue;
-        buf_clear(&path);
-        status = buf_printf(&path, "%s/%s", folder, d->d_name);
-        if (status == GLASS_OK && unlink(path.data) != 0)
-            status = fail_errno("%s: cannot remove", path.data);
-    }
-    closedir(dir);
-    buf_free(&path);
-    return status;
-}
-
 static glass_status lock_folder(const char *folder, int *fd) {
     TRY(path_make(folder));
     *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -422,7 +402,7 @@ static glass_status lock_folder(const char *folder, int *fd) {
         return errno == EWOULDBLOCK
                    ? fail(GLASS_SYSTEM, "%s: another glass is packing into it", folder)
                    : fail_errno("%s: cannot lock", folder);
-    return clean_folder(folder);
+    return path_remove_parts(folder);
 }
 
 static glass_status pack_held_out(struct packing *p, const glass_pack_source *sources) {

@@ -1,6 +1,7 @@
 /* limits.c - measured limits of the machine. */
 #include "glass/limits.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/team.h"
 #include "math/kernels.h"
@@ -8,15 +9,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { READ_BYTES = 512 << 20, FMA_ROUNDS = 1 << 18, MAX_PASSES = 1024 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -29,10 +23,10 @@ static double median_time(int n_threads, team_work work, void *context, double s
     double times[MAX_PASSES];
     size_t n = 0;
     team_run(n_threads, work, context);
-    double start = now(), last = start;
+    double start = clock_now(), last = start;
     while (n < MAX_PASSES && (n < 3 || last - start < seconds)) {
         team_run(n_threads, work, context);
-        double t = now();
+        double t = clock_now();
         times[n++] = t - last;
         last = t;
     }

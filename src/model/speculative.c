@@ -1,10 +1,10 @@
 /* speculative.c - feeding a session with proposals ahead of the tokens that are chosen. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/session.h"
 #include "model/spec.h"
 
 #include <string.h>
-#include <time.h>
 
 struct glass_speculator {
     glass_session *session;
@@ -20,12 +20,6 @@ struct glass_speculator {
     float *logits; /* (n_draft + 1, n_vocab) of the last pass */
     glass_speculative_stats stats;
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Of one token's time, as long as none was measured: what is read. */
 static double weight_share(const glass_model *draft, const glass_model *model) {
@@ -111,14 +105,14 @@ static void judge(struct glass_speculator *s, bool held) {
 static void ask_draft(struct glass_speculator *s, const glass_sampler *sampler,
                       const int32_t *tokens, int64_t n, int64_t most) {
     enum { CATCHING_UP = 4 }; /* tokens; the time for more says nothing about the next */
-    double start = now();
+    double start = clock_now();
     int64_t n_new = spec_draft_follow(&s->draft, tokens, n);
     s->draft_proposal.n = 0;
     if (n_new < 0) return;
-    if (n_new > CATCHING_UP) start = now();
+    if (n_new > CATCHING_UP) start = clock_now();
     spec_draft_propose(&s->draft, &s->draft_proposal, sampler, most,
                        s->fixed ? NULL : &s->plan);
-    spec_note_draft(&s->plan, s->draft_proposal.n, now() - start);
+    spec_note_draft(&s->plan, s->draft_proposal.n, clock_now() - start);
 }
 
 /* What to check along with the last of the n tokens, in s->checked: up to `most` tokens. */
@@ -154,21 +148,21 @@ static glass_status run_pass(struct glass_speculator *s, int32_t token,
     int32_t rows[SPEC_MOST + 1] = {token};
     if (most > room) most = room;
     s->row = s->checked.n = 0;
-    double start = now();
+    double start = clock_now();
     if (most > 0 && token >= 0 && token < s->n_vocab) {
         /* The session has room for it, and does not look at it before it is fed. */
         s->session->tokens[s->n_fed] = token;
         propose(s, sampler, s->session->tokens, s->n_fed + 1, most);
         memcpy(rows + 1, s->checked.ids, (size_t)s->checked.n * sizeof *rows);
     }
-    double middle = now();
+    double middle = clock_now();
     glass_status status =
         glass_session_eval_all(s->session, rows, 1 + s->checked.n, s->logits);
     if (status != GLASS_OK) {
         s->checked.n = 0;
         return status;
     }
-    double seconds = now() - middle;
+    double seconds = clock_now() - middle;
     spec_note_pass(&s->plan, 1 + s->checked.n, seconds);
     s->stats.propose_s += middle - start;
     s->stats.pass_s += seconds;

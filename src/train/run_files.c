@@ -6,7 +6,6 @@
 #include "train/run_parts.h"
 #include "train/weights_hash.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -39,29 +38,11 @@ glass_status run_lock(struct glass_run *run) {
     return status;
 }
 
-static glass_status clean_folder(const char *folder) {
-    struct buf path = {0};
-    struct dirent *d;
-    DIR *dir = opendir(folder);
-    glass_status status = GLASS_OK;
-    if (dir == NULL) return errno == ENOENT ? GLASS_OK : fail_errno("%s", folder);
-    while (status == GLASS_OK && (d = readdir(dir)) != NULL) {
-        if (strstr(d->d_name, ".part-") == NULL) continue;
-        buf_clear(&path);
-        status = buf_printf(&path, "%s/%s", folder, d->d_name);
-        if (status == GLASS_OK && unlink(path.data) != 0)
-            status = fail_errno("%s: cannot remove", path.data);
-    }
-    closedir(dir);
-    buf_free(&path);
-    return status;
-}
-
 glass_status run_clean(const struct glass_run *run) {
     char *path;
-    TRY(clean_folder(run->folder));
+    TRY(path_remove_parts(run->folder));
     TRY(run_path(&path, run, "shards"));
-    glass_status status = clean_folder(path);
+    glass_status status = path_remove_parts(path);
     mem_free(path);
     TRY(status);
     TRY(run_path(&path, run, "checkpoints"));

@@ -1,10 +1,10 @@
 /* run_plan.c - what a run will take: reckoned, and measured by a part of it. */
 #include "train/run_parts.h"
+#include "base/clock.h"
 #include "train/schedule.h"
 #include "train/tree.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Floats of all tensors, and of those that products read for every token. */
@@ -62,12 +62,6 @@ void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
 }
 
 /* ---- the probe ---- */
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The largest resident size of this process so far; 0 where the system does not say. */
 static size_t peak_bytes(void) {
@@ -134,21 +128,21 @@ static glass_status probe_steps(glass_run *run, double *seconds) {
     o.rate = o.muon_rate = 0; /* nothing is learnt */
     loader_samples(&run->loader, 0, r->micro);
     for (int i = 0; i < 3; i++) { /* the first one meets cold memory */
-        double start = now(), took;
+        double start = clock_now(), took;
         trainer_drop(run->trainer); /* each is the first of a step */
         TRY(trainer_add(run->trainer, &run->loader.batch,
                         1.0F / (float)(r->context * r->sequences), run->losses));
-        took = now() - start;
+        took = clock_now() - start;
         if (i == 1 || took < add) add = took;
     }
-    double start = now();
+    double start = clock_now();
     TRY(trainer_step(run->trainer, &o, &norm));
     int64_t begin, end, longest = 0;
     for (int64_t i = 0; i < run->n_processes; i++) {
         tree_run(run->sizes.n_micro, i, run->n_processes, &begin, &end);
         if (end - begin > longest) longest = end - begin;
     }
-    *seconds = add * (double)longest + (now() - start);
+    *seconds = add * (double)longest + (clock_now() - start);
     return GLASS_OK;
 }
 

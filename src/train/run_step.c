@@ -1,6 +1,7 @@
 /* run_step.c - a run's steps, and what follows each: ledger, metrics, checkpoints. */
 #include "train/run_parts.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "train/ledger.h"
 #include "train/run_metrics.h"
@@ -10,13 +11,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool due(const struct glass_run *run, int64_t every) {
     return every > 0 && (run->step % every == 0 || run->step == run->recipe.steps);
@@ -75,7 +69,7 @@ glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     const struct recipe *r = &run->recipe;
     struct optimizer_options o = schedule_options(r, run->step + 1);
     float norm = 0;
-    double start = now();
+    double start = clock_now();
     glass_status status = add_micro_batches(run, out);
     if (status == GLASS_OK && !isfinite(out->loss)) {
         TRY(trainer_drop(run->trainer));
@@ -95,7 +89,7 @@ glass_status run_train_step(struct glass_run *run, glass_run_report *out) {
     out->norm = (double)norm;
     out->rate = o.rate;
     out->n_tokens = r->context * r->sequences;
-    out->seconds = now() - start;
+    out->seconds = clock_now() - start;
     return GLASS_OK;
 }
 
@@ -213,10 +207,10 @@ static glass_status told_how_to_go_on(const struct glass_run *run, glass_status 
 
 /* At the end, and so seldom before that it takes no hundredth of the time. */
 static glass_status plot_now_and_then(struct glass_run *run) {
-    double start = now();
+    double start = clock_now();
     if (run->step < run->recipe.steps && start < run->next_plot) return GLASS_OK;
     TRY(run_plot(run));
-    double took = now() - start;
+    double took = clock_now() - start;
     run->next_plot = start + (took > 0.05 ? 100 * took : 5);
     return GLASS_OK;
 }

@@ -5,6 +5,8 @@
  * that was killed, and are mapped when they are whole. */
 #include "train/shard.h"
 
+#include "base/path.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,22 +93,6 @@ static glass_status put_document(void *context, const int32_t *ids, int64_t n) {
     return shard_maker_put(context, ids, n);
 }
 
-static glass_status open_nameless(FILE **out, const char *folder) {
-    struct buf path = {0};
-    *out = NULL;
-    glass_status status = buf_printf(&path, "%s/.part-shard-XXXXXX", folder);
-    int fd = status == GLASS_OK ? mkostemp(path.data, O_CLOEXEC) : -1;
-    if (status == GLASS_OK && fd < 0)
-        status = fail_errno("%s: cannot make a file in it", folder);
-    if (fd >= 0) unlink(path.data);
-    if (fd >= 0 && (*out = fdopen(fd, "w+b")) == NULL) {
-        status = fail_errno("%s", folder);
-        close(fd);
-    }
-    buf_free(&path);
-    return status;
-}
-
 /* *out is a mapping, NULL where there is nothing. */
 static glass_status map_whole(const void **out, FILE *file, size_t n, const char *folder) {
     *out = NULL;
@@ -138,8 +124,8 @@ glass_status shard_maker_begin(struct shard_maker *m, const glass_tokenizer *tok
     *m = (struct shard_maker){.folder = folder};
     m->token_bytes = glass_tokenizer_n_vocab(tokenizer) <= 65536 ? 2 : 4;
     glass_status status = find_ends(tokenizer, &m->first, &m->last);
-    if (status == GLASS_OK) status = open_nameless(&m->tokens, folder);
-    if (status == GLASS_OK) status = open_nameless(&m->starts, folder);
+    if (status == GLASS_OK) status = path_nameless(&m->tokens, folder);
+    if (status == GLASS_OK) status = path_nameless(&m->starts, folder);
     if (status != GLASS_OK) shard_maker_clear(m);
     return status;
 }

@@ -1,6 +1,7 @@
 /* test_base.c - the base room: errors, memory, buffers, UTF-8, the bounded reader, hashing. */
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/path.h"
 #include "base/reader.h"
 #include "base/team.h"
 #include "base/utf8.h"
@@ -8,6 +9,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #undef fail /* cmocka's macro hides ours */
@@ -116,6 +119,33 @@ static void queues_hand_out_each_item_once(void **state) {
     }
 }
 
+/* Of three files the one that is half written goes; one without a name never shows. */
+static void parts_are_removed(void **state) {
+    (void)state;
+    char folder[] = "/tmp/glass-base-XXXXXX", path[64];
+    static const char *const names[] = {"a", "a.part-12", "b.parts"};
+    FILE *file = NULL;
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(path_write_whole(path, "x", 1), GLASS_OK);
+    }
+    assert_int_equal(path_remove_parts(folder), GLASS_OK);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(access(path, F_OK), i == 1 ? -1 : 0);
+        unlink(path);
+    }
+    assert_int_equal(path_nameless(&file, folder), GLASS_OK);
+    assert_int_equal(fputs("text", file) >= 0 && fseek(file, 1, SEEK_SET) == 0, 1);
+    assert_int_equal(fgetc(file), 'e');
+    assert_int_equal(rmdir(folder), 0); /* it is empty */
+    assert_int_equal(path_remove_parts(folder), GLASS_OK);
+    assert_int_not_equal(path_nameless(&(FILE *){NULL}, folder), GLASS_OK);
+    assert_non_null(strstr(glass_error(), folder));
+    fclose(file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_carry_context),
@@ -125,6 +155,7 @@ int main(void) {
         cmocka_unit_test(reader_stops_at_the_end),
         cmocka_unit_test(sha256_is_sha256),
         cmocka_unit_test(queues_hand_out_each_item_once),
+        cmocka_unit_test(parts_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 # part. GLASS_BUILD: the build that is there already.
 set -u
 cd "$(dirname "$0")/../.." || exit 4
+. tests/bits/arm64.sh
 build=${GLASS_BUILD:-build}
 models=$build/bits-models
 golden=tests/bits/golden.txt
@@ -146,21 +147,9 @@ compilers() {
 }
 
 aarch64() {
-    local tool root dir=$build/bits-arm64
-    for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
-        command -v $tool >/dev/null || { ok "aarch64 # SKIP no $tool" && return; }
-    done
-    root=${GLASS_ARM64_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/glass/arm64-root}/usr
-    if [ ! -e "$root/lib/aarch64-linux-gnu/libpng.a" ]; then
-        ok "aarch64 # SKIP no arm64 libraries: tests/bits/arm64_root.sh gets them"
-        return
-    fi
-    # These tools need none of the libraries that read archives and pages, which are not there.
-    make_tools "$dir" CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar O=-O2 SAN= MPI=0 \
-        LIBS="$(pkg-config --libs libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng \
-            zlib) -lm -lpthread" \
-        CFLAGS="-isystem $root/include -isystem $root/include/aarch64-linux-gnu" \
-        LDFLAGS="-static -L$root/lib/aarch64-linux-gnu" || return
+    local why=$work/why dir=$build/bits-arm64
+    arm64_settings >"$why" || { ok "aarch64 # SKIP $(cat "$why")" && return; }
+    make_tools "$dir" "${arm64[@]}" || return
     if make_models "$work/models" qemu-aarch64 "$dir/tests/tools/bits_model" &&
         diff -r "$models" "$work/models"; then
         ok "aarch64 makes the same models"

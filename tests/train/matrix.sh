@@ -13,6 +13,7 @@
 # A tool that is missing skips its part. GLASS_BUILD: the build that is there already.
 set -u
 cd "$(dirname "$0")/../.." || exit 4
+. tests/bits/arm64.sh
 build=${GLASS_BUILD:-build}
 golden=tests/train/matrix.golden
 work=$(mktemp -d)
@@ -155,21 +156,9 @@ compilers() {
 }
 
 aarch64() {
-    local tool root dir=$build/bits-arm64 isa
-    for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
-        command -v $tool >/dev/null || { ok "aarch64 # SKIP no $tool" && return; }
-    done
-    root=${GLASS_ARM64_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/glass/arm64-root}/usr
-    if [ ! -e "$root/lib/aarch64-linux-gnu/libpng.a" ]; then
-        ok "aarch64 # SKIP no arm64 libraries: tests/bits/arm64_root.sh gets them"
-        return
-    fi
-    # A run needs none of the libraries that read archives and pages, which are not in that root.
-    make_tool "$dir" CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar O=-O2 SAN= MPI=0 \
-        LIBS="$(pkg-config --libs libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng \
-            zlib) -lm -lpthread" \
-        CFLAGS="-isystem $root/include -isystem $root/include/aarch64-linux-gnu" \
-        LDFLAGS="-static -L$root/lib/aarch64-linux-gnu" || return
+    local why=$work/why dir=$build/bits-arm64 isa
+    arm64_settings >"$why" || { ok "aarch64 # SKIP $(cat "$why")" && return; }
+    make_tool "$dir" "${arm64[@]}" || return
     for isa in neon c; do
         train "aarch64 under qemu, $isa" $isa 150 1 qemu-aarch64 "$dir/tests/tools/train_run"
     done
