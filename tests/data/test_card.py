@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """glass data card: tables and pictures that agree with the table of documents, in HTML and
 Markdown, whatever names say."""
-import collections
 import json
 import os
 import re
@@ -52,18 +51,18 @@ SVG = "{http://www.w3.org/2000/svg}"
 pictures = page.findall(f".//{SVG}svg")
 equal(len(pictures), 3, "three pictures in the page")
 db = sqlite3.connect(os.path.join(top, "c/corpus.sqlite"))
-want = collections.Counter()
-for licence, n in db.execute("SELECT licence,sum(text_bytes) FROM documents GROUP BY 1"):
-    want[licence] += n
+# German is what is under the GPL here, so that languages have the sizes of licences.
+want = {name: dict(db.execute(f"SELECT {column},sum(text_bytes) FROM documents GROUP BY 1"))
+        for name, column in (("sources", "source"), ("licences", "licence"), ("languages", "licence"))}
 for name in ("sources", "licences", "languages"):
     root = xml.fromstring(read(f"out-{name}.svg"))
     widths = [float(r.get("width")) for r in root.findall(f"{SVG}rect")[1:]]
     equal(max(widths), 360.0, f"{name}: the largest bar is full")
     ok(f"![Text by {name[:-1]}](out-{name}.svg)" in md, f"{name}: Markdown names its picture")
-    if name == "licences":
-        sizes = sorted(want.values(), reverse=True)
-        ok(all(abs(w - 360 * s / sizes[0]) < 0.06 for w, s in zip(widths, sizes)), "bars are to scale",
-           widths)
+    sizes = sorted(want[name].values(), reverse=True)
+    ok(len(widths) == len(sizes) and
+       all(abs(w - 360 * s / sizes[0]) < 0.06 for w, s in zip(widths, sizes)), f"{name}: bars are to scale",
+       widths)
 for row in ("| MIT | 6 |", "| GPL-3.0-only | 3 |", "| person | 8 |", "| de | 3 |", "| en | 6 |"):
     has(md, row, "a row " + row)
 has(md, "yes | yes | yes | yes | yes |", "what MIT allows")
@@ -71,6 +70,8 @@ has(md, "yes | yes | no | no | yes |", "what the GPL allows")
 has(md, "**By whom, and whom to ask?** Not declared.", "what nobody said")
 j = json.loads(glass("card", "c", "--json").out)
 equal((j["documents"], j["languages_of"], len(j["languages"])), (9, 9, 2), "as JSON")
+equal({x["language"]: x["bytes"] for x in j["languages"]},
+      {"de": want["licences"]["GPL-3.0-only"], "en": want["licences"]["MIT"]}, "bytes of each language")
 glass("card", "c", "-o", "again.html", "--title", "T <i> & \"q\"", "--purpose", "For <b>tests</b>.")
 equal(read("again.html"), html, "the same bytes")
 equal(glass("card", "c").out.splitlines()[0], "# A corpus of texts", "printed")
