@@ -39,7 +39,8 @@ def ar(files):
     return out
 
 
-FILES = [("a.txt", b"text\n" * 20), ("../out.txt", b"no"), ("/abs", b"no"), ("d/b.md", b"# b\n")]
+FILES = [("a.txt", b"text\n" * 20), ("../out.txt", b"no"), ("/abs", b"no"), ("d/b.md", b"# b\n"),
+         ("so!/../no", b"no"), ("so!/x", b"yes"), ("!../x", b"yes")]
 inner = tar(FILES)
 SEEDS = [(0, inner), (1, zipped(FILES)), (2, ar([("debian-binary", b"2.0\n"), ("data.tar", inner)])),
          (3, gzip.compress(b"text " * 99, mtime=0)), (4, lzma.compress(b"text " * 99)),

@@ -24,7 +24,8 @@ static glass_status visit(void *context, struct item *item) {
     bool whole;
     (void)context;
     MUST(item->path[0] != '\0');
-    const char *inner = strrchr(item->path, '!');
+    /* The archive's name has no '!', the names in it may. */
+    const char *inner = strchr(item->path, '!');
     inner = inner ? inner + 1 : item->path;
     MUST(strncmp(inner, "../", 3) != 0 && strstr(inner, "/../") == NULL && inner[0] != '/');
     glass_status status = item_read_all(item, &all, 1 << 20, &whole);
