@@ -14,7 +14,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { SMALL_FILE = 1 << 20 };
+enum {
+    SMALL_FILE = 1 << 20,
+    RUN_FORMAT = 2 /* of run.json, recipe.yaml and the ledger together; 1 had no blocks */
+};
 
 glass_status run_path(char **out, const struct glass_run *run, const char *name) {
     struct buf b = {0};
@@ -194,7 +197,7 @@ glass_status run_chain_of(struct glass_run *run, const uint8_t weights[32]) {
     struct buf b = {0};
     char hex[65];
     glass_status status;
-    TRY_FAIL(buf_printf(&b, "glass ledger 1\narithmetic %s\nrecipe\n", glass_arithmetic()));
+    TRY_FAIL(buf_printf(&b, "glass ledger 2\narithmetic %s\nrecipe\n", glass_arithmetic()));
     TRY_FAIL(recipe_identity(&b, &run->recipe));
     for (int64_t i = 0; i < run->n_shards; i++) {
         sha256_hex(hex, run->shards[i].sha256);
@@ -242,7 +245,7 @@ fail:
 static glass_status run_json(struct buf *out, const struct glass_run *run) {
     char hex[65];
     sha256_hex(hex, run->recipe_sha256);
-    TRY(buf_printf(out, "{\n\"format\": 1,\n\"recipe\": \"%s\"", hex));
+    TRY(buf_printf(out, "{\n\"format\": %d,\n\"recipe\": \"%s\"", RUN_FORMAT, hex));
     TRY(list_shards(out, "train", run->shards, run->n_shards));
     TRY(list_shards(out, "held-out", run->held_out, run->n_held_out));
     return buf_text(out, "\n}\n");
@@ -281,8 +284,12 @@ static glass_status read_json(json_t **out, const struct glass_run *run) {
         *out = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
         if (*out == NULL)
             status = fail(GLASS_BAD_INPUT, "%s:%d: %s", path, error.line, error.text);
-        else if (json_integer_value(json_object_get(*out, "format")) != 1)
-            status = fail(GLASS_BAD_INPUT, "%s: no run of this program's format 1", path);
+        else if (json_integer_value(json_object_get(*out, "format")) != RUN_FORMAT)
+            status =
+                fail(GLASS_BAD_INPUT,
+                     "%s: a run of format %lld, which another version of Glass made; this "
+                     "one reads format %d",
+                     path, json_integer_value(json_object_get(*out, "format")), RUN_FORMAT);
     }
     mem_free(path);
     buf_free(&text);

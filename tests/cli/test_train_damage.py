@@ -64,6 +64,10 @@ def flips(h):
     p = h.run(*verify, cwd=h.path)
     ok(p.returncode == 3 and "run.json:2: not as the run wrote it" in p.err, "run.json with a blank "
        "for a newline", p.err)
+    put(f"{h.path}/d.run/run.json", good.replace(b'"format": 2', b'"format": 1'))
+    p = h.run(*verify, cwd=h.path)
+    ok(p.returncode == 3 and "format 1, which another version of Glass made" in p.err,
+       "another version's run", p.err)
     put(f"{h.path}/d.run/run.json", good)
     equal((h.run(*resume, cwd=h.path).returncode, h.run(*verify, cwd=h.path).returncode), (0, 0),
           "as it was, it is good")
