@@ -12,13 +12,20 @@
 struct models;
 struct served; /* a loaded model, counted */
 
+struct models_adapter {
+    const char *path;
+    float scale;
+};
+
 struct models_options {
     const char *const *names; /* MODEL arguments; the first is the default one */
     int n_names;
-    bool store;       /* those of the store may be named, too */
-    int64_t n_loaded; /* most at once; 0 = 1, or as many as were named */
-    double keep_s;    /* unused ones are closed after this; < 0 = never */
-    struct sched_options sched;
+    bool store;                 /* those of the store may be named, too */
+    int64_t n_loaded;           /* most at once; 0 = 1, or as many as were named */
+    double keep_s;              /* unused ones are closed after this; < 0 = never */
+    struct sched_options sched; /* of each model; its adapters are not looked at */
+    const struct models_adapter *adapters; /* of the default model; copied */
+    int n_adapters;
     bool mlock;
 };
 

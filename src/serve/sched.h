@@ -54,7 +54,8 @@ enum job_end {
 
 struct job_logprob {
     int32_t id;
-    float logprob; /* ln of the model's own probability, before any sampling step */
+    float logprob; /* ln of the model's own probability, before any sampling step; NAN where
+                      nobody asked */
 };
 
 struct job_event {
@@ -91,10 +92,13 @@ struct job_request {
     const struct glass_grammar *grammar; /* NULL; must outlive the job */
     const char *const *stop;             /* answers end before these texts */
     int n_stop;
-    int n_top;            /* alternatives per token, 0 to 100 */
+    bool logprobs;        /* of the tokens chosen; else token.logprob is NAN */
+    int n_top;            /* alternatives per token, 0 to 100; logprobs, too, if not 0 */
     bool prompt_logprobs; /* of the prompt's tokens, too */
     bool ignore_eos, infill;
-    bool embed; /* the mean of the last layer's normed rows over the prompt, then length
+    bool goes_on; /* the text goes on from the prompt's: its first space is real (not for
+                     chats) */
+    bool embed;   /* the mean of the last layer's normed rows over the prompt, then length
                         1; no answer */
     uint64_t client; /* requests that wait are taken from clients in turn */
     void (*event)(void *context, const struct job_event *event);
