@@ -94,5 +94,121 @@ GLASS_API void glass_licence_free(glass_licence_text *licence);
  * GLASS_USAGE: the table does not have it. name NULL: all of them (found, in order of keys). */
 GLASS_API glass_status glass_licence_known(glass_licence_text **out, const char *name);
 
+/* ---- a model, with what lies around it ---- */
+
+typedef struct glass_audit glass_audit;
+
+/* How sure a point is. */
+typedef enum glass_audit_grade {
+    GLASS_AUDIT_VERIFIED,  /* recomputed or recognised here, from bytes */
+    GLASS_AUDIT_DECLARED,  /* somebody says so, at the bytes that are named */
+    GLASS_AUDIT_INHERITED, /* follows from what something else is under */
+    GLASS_AUDIT_MISSING    /* nothing at hand says so */
+} glass_audit_grade;
+
+/* Where it stands. file is relative to what was audited; "" if there is none. */
+typedef struct glass_audit_evidence {
+    const char *file;
+    const char *sha256; /* of the whole file; "" */
+    size_t begin, end;  /* equal: the file as a whole */
+    const char *quote;  /* its bytes, at most some hundred; "" */
+} glass_audit_evidence;
+
+typedef enum glass_audit_part {
+    GLASS_PART_MODEL, /* the weights */
+    GLASS_PART_BASE,  /* a model that this one was made from */
+    GLASS_PART_ADAPTER,
+    GLASS_PART_POLICY, /* what a licence makes part of itself */
+    GLASS_PART_DATA,
+    GLASS_PART_CODE,
+    GLASS_PART_DOCUMENT
+} glass_audit_part;
+
+/* That something is under some licence. */
+typedef struct glass_audit_claim {
+    glass_audit_part part;
+    const char *subject; /* which: a folder, a name */
+    glass_audit_grade grade;
+    const char *key;  /* of the table of licences; "" if it is not there */
+    const char *name; /* of the licence, or what was said */
+    const char *how;  /* "text", "tag", "address", "notice", "name", "reference" */
+    bool changed;     /* its words differ from the known text's */
+    glass_audit_evidence evidence;
+} glass_audit_claim;
+
+typedef enum glass_audit_finding_kind {
+    GLASS_FINDING_CONTRADICTION, /* two things at hand cannot both hold */
+    GLASS_FINDING_GAP,           /* something that should be there is not */
+    GLASS_FINDING_WARNING        /* something that one should know */
+} glass_audit_finding_kind;
+
+typedef struct glass_audit_finding {
+    glass_audit_finding_kind kind;
+    const char *words;
+    glass_audit_evidence one, other;
+} glass_audit_finding;
+
+typedef struct glass_audit_report {
+    const char *path;
+    const glass_audit_claim *claims;
+    int64_t n_claims;
+    const glass_audit_finding *findings;
+    int64_t n_findings;
+    int64_t n_files, n_links,
+        n_outside; /* seen; links; links that lead out, not followed */
+    bool cut;      /* there are more files than are looked at */
+} glass_audit_report;
+
+typedef struct glass_audit_options {
+    const char *const *data; /* folders or files of data that it was trained on */
+    int64_t n_data;
+    const char *const *adapters;
+    int64_t n_adapters;
+    const char *const *base; /* models that it was made from */
+    int64_t n_base;
+} glass_audit_options;
+
+/* Looks at a model's folder or file, a repository, a licence's text, or "licence:NAME" (what is
+ * known of it, nothing at hand). Links that lead out of the folder are not followed; no more than
+ * 20,000 files are seen, and of texts no more than 4 MiB. options may be NULL. */
+GLASS_API glass_status glass_audit_open(glass_audit **out, const char *path,
+                                        const glass_audit_options *options);
+GLASS_API const glass_audit_report *glass_audit_get(const glass_audit *audit);
+GLASS_API void glass_audit_close(glass_audit *audit);
+
+/* ---- may I? ---- */
+
+typedef enum glass_may_verdict {
+    GLASS_MAY_YES,
+    GLASS_MAY_IF,      /* on conditions, which the reasons tell */
+    GLASS_MAY_UNKNOWN, /* nothing at hand allows it, nothing forbids it */
+    GLASS_MAY_NO
+} glass_may_verdict;
+
+typedef struct glass_may_reason {
+    glass_may_verdict verdict;
+    const glass_audit_claim *claim; /* what part, under what */
+    const char *topic, *section, *words;
+    bool at_hand; /* the evidence quotes the section; else the text is not at hand */
+    glass_audit_evidence evidence;
+} glass_may_reason;
+
+typedef struct glass_may_answer {
+    const char *action;
+    glass_may_verdict verdict; /* the strictest reason's */
+    const glass_may_reason *reasons;
+    int64_t n_reasons;
+} glass_may_answer;
+
+/* action: use, commercial, redistribute, modify, relicense, train-other-models, serve:USERS,
+ * revenue:AMOUNT (a year, dollars; AMOUNT/month), field:WORD, name:NAME, territory:PLACE. Numbers
+ * may end in k, M, B. What the data is under makes a "no" an "if", since whether weights are a work
+ * made of their data is open. GLASS_USAGE: no such action, number or field. The answer lives until
+ * the audit is closed. */
+GLASS_API glass_status glass_audit_may(const glass_may_answer **out, glass_audit *audit,
+                                       const char *action);
+/* The words that field: knows, parted by blanks. */
+GLASS_API const char *glass_may_fields(void);
+
 GLASS_END
 #endif

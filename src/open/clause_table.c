@@ -137,10 +137,11 @@ static const char **text_of(struct clause_licence *l, const char *key) {
     const struct {
         const char *key;
         const char **text;
-    } all[] = {{"name", &l->name},   {"version", &l->version}, {"id", &l->id},
-               {"kind", &l->kind},   {"about", &l->about},     {"tags", &l->tags},
-               {"links", &l->links}, {"policy", &l->policy},   {"note", &l->note},
-               {"osi", &l->osi},     {"fsf", &l->fsf},         {"dfsg", &l->dfsg}};
+    } all[] = {{"name", &l->name},     {"version", &l->version}, {"id", &l->id},
+               {"kind", &l->kind},     {"about", &l->about},     {"tags", &l->tags},
+               {"links", &l->links},   {"policy", &l->policy},   {"note", &l->note},
+               {"models", &l->models}, {"osi", &l->osi},         {"fsf", &l->fsf},
+               {"dfsg", &l->dfsg}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i].key, key) == 0) return all[i].text;
     return NULL;
@@ -155,8 +156,8 @@ static glass_status end_licence(const struct parser *p) {
 
 static glass_status start_licence(struct parser *p, const char *key) {
     struct clause_licence l = {.key = key};
-    l.name = l.version = l.id = l.kind = l.about = l.tags = l.links = l.policy = l.note =
-        "";
+    l.name = l.version = l.id = l.kind = l.about = l.tags = l.links = l.policy = l.models =
+        l.note = "";
     l.osi = l.fsf = l.dfsg = "unknown";
     l.osi_source = l.fsf_source = l.dfsg_source = "nobody that we know of says so";
     PUSH(p->table->licences, p->table->n, l);
@@ -254,6 +255,23 @@ const struct clause_licence *clause_table_find(const struct clause_table *t,
     for (int i = 0; i < t->n; i++)
         if (holds(t->licences[i].tags, name)) return &t->licences[i];
     return NULL;
+}
+
+const struct clause_licence *clause_table_model(const struct clause_table *t,
+                                                const char *name) {
+    const struct clause_licence *best = NULL;
+    size_t longest = 0;
+    for (int i = 0; i < t->n; i++)
+        for (const char *p = t->licences[i].models; *p;) {
+            size_t n = strcspn(p, " ");
+            if (n > longest && strncasecmp(name, p, n) == 0) {
+                best = &t->licences[i];
+                longest = n;
+            }
+            p += n;
+            p += strspn(p, " ");
+        }
+    return best;
 }
 
 /* Where an address stands in text, not as the start of a longer word ("/license" of

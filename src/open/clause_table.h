@@ -35,6 +35,7 @@ struct clause_licence {
     const char *about;  /* "model", "software", "data", "document" */
     const char *tags;   /* what cards and metadata call it, parted by blanks */
     const char *links;  /* pieces of addresses that name it, parted by blanks */
+    const char *models; /* how names of models begin that were published under it */
     const char *policy; /* the key of a policy that it makes part of itself, or "" */
     const char *osi, *fsf, *dfsg;                      /* "yes", "no", "unknown" */
     const char *osi_source, *fsf_source, *dfsg_source; /* who says so */
@@ -63,6 +64,10 @@ void clause_table_close(struct clause_table *t);
 /* By key, SPDX id, LicenseRef or tag, whatever the letters' case; NULL: it is not there. */
 const struct clause_licence *clause_table_find(const struct clause_table *t,
                                                const char *name);
+/* The one under which a model of that name ("meta-llama/Llama-2-7b-hf") was published, as far as
+ * the longest known start of its name tells; NULL. */
+const struct clause_licence *clause_table_model(const struct clause_table *t,
+                                                const char *name);
 /* The one whose address stands in a text, at *at; NULL: none does. The longest address decides. */
 const struct clause_licence *clause_table_link(const struct clause_table *t,
                                                const char *text, size_t n_bytes,

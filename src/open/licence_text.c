@@ -44,6 +44,26 @@ static bool is_roman(const struct cursor *c) {
     return c->length <= 4;
 }
 
+/* Characters outside ASCII that stand between words. */
+static bool parts_words(uint32_t code) {
+    return code == UTF8_BAD || code < 0xc0 || code == 0xd7 || code == 0xf7 ||
+           (code >= 0x2000 && code <= 0x2bff) || (code >= 0x3000 && code <= 0x303f) ||
+           (code >= 0xff00 && code <= 0xff0f) || (code >= 0xff1a && code <= 0xff20);
+}
+
+/* Whether the character that begins at i, or ends before it, is white space or a mark of markup. */
+static bool is_edge(const struct cursor *c, size_t i, bool before, const char *marks) {
+    if (before && i == 0) return true;
+    if (before) i--;
+    if (i >= c->n) return true;
+    while (before && i > 0 && ((uint8_t)c->text[i] & 0xc0) == 0x80) i--;
+    if (is_blank(c->text[i]) || strchr(marks, c->text[i]) != NULL) return true;
+    uint32_t code;
+    if ((uint8_t)c->text[i] < 0x80) return false;
+    utf8_decode(&code, c->text + i, c->n - i);
+    return code != 0x2019 && code != 0x2018 && parts_words(code);
+}
+
 /* Whether the word is the mark of a list's item: "1." "12)" "a." "(iv)" and alone. Renderings of a
  * list lose them, and texts that are wrapped anew move them, so they are left out anywhere. */
 static bool is_item(const struct cursor *c) {
@@ -56,9 +76,7 @@ static bool is_item(const struct cursor *c) {
     size_t i = c->end;
     if (at(c, i) == '\\') i++;
     if (at(c, i) != '.' && at(c, i) != ')') return false;
-    char after = at(c, i + 1);
-    return (is_blank(before) || before == '*' || before == '>' || before == '#') &&
-           (is_blank(after) || after == '*' || after == '<' || after == '\\');
+    return is_edge(c, c->begin, true, "*>#") && is_edge(c, i + 1, false, "*<\\");
 }
 
 static glass_status end_word(struct cursor *c) {
@@ -83,6 +101,12 @@ static glass_status end_word(struct cursor *c) {
     return GLASS_OK;
 }
 
+static void put_byte(struct cursor *c, int b) {
+    if (c->length < WORD_MOST) c->word[c->length] = (char)b;
+    c->length++;
+    c->hash = (c->hash ^ (uint8_t)b) * fnv_prime;
+}
+
 /* Bytes [from, to) go on the word. */
 static void put(struct cursor *c, size_t from, size_t to) {
     if (c->length == 0) {
@@ -91,10 +115,7 @@ static void put(struct cursor *c, size_t from, size_t to) {
     }
     for (size_t i = from; i < to; i++) {
         char b = c->text[i];
-        if (b >= 'A' && b <= 'Z') b = (char)(b - 'A' + 'a');
-        if (c->length < WORD_MOST) c->word[c->length] = b;
-        c->length++;
-        c->hash = (c->hash ^ (uint8_t)b) * fnv_prime;
+        put_byte(c, b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b);
     }
     c->end = to;
 }
@@ -154,12 +175,12 @@ static glass_status take_wide(struct cursor *c) {
     size_t from = c->at;
     c->at += n;
     if (code == 0x2019 || code == 0x2018 || code == 0xad || code == 0xfeff) return GLASS_OK;
-    if (code == UTF8_BAD || code < 0xc0 || code == 0xd7 || code == 0xf7 ||
-        (code >= 0x2000 && code <= 0x2bff) || (code >= 0x3000 && code <= 0x303f) ||
-        (code >= 0xff00 && code <= 0xff0f) || (code >= 0xff1a && code <= 0xff20))
-        return end_word(c);
+    if (parts_words(code)) return end_word(c);
     if (code < 0x3040) {
-        put(c, from, c->at);
+        bool capital = code >= 0xc0 && code <= 0xde; /* Latin-1's */
+        put(c, from, capital ? c->at - 1 : c->at);
+        if (capital) put_byte(c, (uint8_t)c->text[c->at - 1] + 0x20);
+        c->end = c->at;
         return GLASS_OK;
     }
     TRY(end_word(c));
