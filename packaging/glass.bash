@@ -98,7 +98,12 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter)
+    --may)
+        compopt -o nospace 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
+        return
+        ;;
+    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return

@@ -3,6 +3,7 @@
 #define GLASS_GLASS_H
 
 #include "glass/adapter.h"
+#include "glass/audit.h"
 #include "glass/convert.h"
 #include "glass/data.h"
 #include "glass/dtype.h"
