@@ -8,6 +8,7 @@
 #include "glass/dtype.h"
 #include "glass/eval.h"
 #include "glass/infill.h"
+#include "glass/inspect.h"
 #include "glass/limits.h"
 #include "glass/model.h"
 #include "glass/processes.h"
