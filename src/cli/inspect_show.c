@@ -97,7 +97,7 @@ void inspect_bar(double share, int width) {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     share = share > 0 ? share < 1 ? share : 1 : 0;
     int n = (int)lround(share * 8 * width);
-    if (n == 0 && share > 0) n = 1;
+    if (n == 0 && share >= 0.001) n = 1;
     for (int i = 0; i < n / 8; i++) fputs("█", stdout);
     fputs(eighths[n % 8], stdout);
     for (int i = (n + 7) / 8; i < width; i++) putchar(' ');
