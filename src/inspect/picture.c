@@ -79,7 +79,8 @@ static glass_status draw_map(struct canvas *c, const glass_attention *a, int64_t
                              struct point p, double cell) {
     const float *w = a->weights + i * a->n_queries * a->n_keys;
     char title[96];
-    snprintf(title, sizeof title, "layer %lld, head %lld",
+    snprintf(title, sizeof title,
+             cell * (double)a->n_keys > 110 ? "layer %lld, head %lld" : "%lld, %lld",
              (long long)(a->first_layer + i / a->n_heads),
              (long long)(a->first_head + i % a->n_heads));
     TRY(canvas_text(c, (struct point){p.x, p.y - 4}, ANCHOR_START, BLACK, title));
@@ -127,7 +128,7 @@ glass_status glass_attention_picture(const char *path, const glass_attention *a,
                   : a->n_keys <= 32      ? 8
                   : a->n_keys <= 128     ? 3
                                          : 1;
-    double wide = cell * (double)a->n_keys + MARGIN;
+    double wide = fmax(cell * (double)a->n_keys, 3 * MARGIN) + MARGIN;
     double high = cell * (double)a->n_queries + MARGIN + LINE;
     double left = one ? MARGIN + LABELS : MARGIN;
     TRY(start(&c, left + wide * (double)a->n_heads + (one ? LABELS : 0),

@@ -351,13 +351,12 @@ static glass_status say(struct result *r, const struct tally *t) {
                             (long long)(d->n - d->counts[GLASS_UNCOMPARED]));
         break;
     case GLASS_QUANTISED_FROM:
-        status =
-            buf_printf(&b,
-                       "the same weights in other types: the %s has %.1f bits where the "
-                       "other has %.1f, and is as near as rounding leaves it (%.4f)",
-                       d->b_from_a ? "second" : "first",
-                       fmin(t->bits_a, t->bits_b) / (double)t->rounded,
-                       fmax(t->bits_a, t->bits_b) / (double)t->rounded, d->relative);
+        status = buf_printf(
+            &b,
+            "the same weights in other types: where they differ, %.1f bits a number in the "
+            "first and %.1f in the second, as near as rounding leaves them (relative "
+            "distance %.4f)",
+            t->bits_a / (double)t->rounded, t->bits_b / (double)t->rounded, d->relative);
         break;
     case GLASS_CLOSELY_FOLLOWS:
         status =
