@@ -37,8 +37,11 @@ glass_status source_open(struct source *out, const char *path) {
     if (status == GLASS_OK || status == GLASS_NO_MEMORY) return status;
     snprintf(why, sizeof why, "%s", glass_error());
     /* No model that Glass runs, but perhaps its tensors. */
-    if (open_archive(&out->a, path) == GLASS_OK) return GLASS_OK;
-    return fail(status, "%s", why);
+    glass_status of_archive = open_archive(&out->a, path);
+    if (of_archive == GLASS_OK || of_archive == GLASS_NO_MEMORY) return of_archive;
+    /* A file that no importer looked into, for want of settings beside it: its own error. */
+    bool looked = strncmp(why, path, strlen(path)) == 0;
+    return looked ? fail(status, "%s", why) : of_archive;
 }
 
 void source_close(struct source *s) {

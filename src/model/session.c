@@ -242,7 +242,7 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
 }
 
 void session_head(struct glass_session *s, const float *x, int64_t n, float *logits) {
-    const struct logit_request request = {0, n, logits};
+    const struct logit_request request = {.n = n, .out = logits};
     struct adapt *rows = &s->adapt.head;
     struct pass p = {.config = &s->model->config,
                      .weights = &s->model->weights,
