@@ -3,11 +3,10 @@
 #include "base/mem.h"
 #include "inspect/look.h"
 #include "inspect/predict.h"
-#include "model/score.h"
 
 #include <string.h>
 
-enum { TOP_DEFAULT = 5 };
+enum { TOP_DEFAULT = 5, BLOCK = 64 /* rows of logits at a time */ };
 
 /* The public struct and what it points at. */
 struct result {
@@ -127,7 +126,7 @@ static glass_status plan(struct lens *x, bool layers) {
     x->result->p.n_top = n_top < c->n_vocab ? n_top : c->n_vocab;
     n = x->n * x->n_layers;
     if (l->n_batch > x->first + x->n) l->n_batch = x->first + x->n;
-    x->block = score_block(c->n_vocab, l->n_batch);
+    x->block = l->n_batch < BLOCK ? l->n_batch : BLOCK;
     look_need(l, n, sizeof(glass_prediction) + (size_t)n_top * sizeof(glass_choice));
     look_need(l, n_streams(x) * l->n_batch, (size_t)c->n_embd * sizeof(float));
     look_need(l, 2 * x->block + 1, (size_t)c->n_vocab * sizeof(float));

@@ -185,6 +185,20 @@ def check_diff_of_types(h, noise):
           "five threads give the figures of one")
 
 
+def check_pair(shown, name, a, b):
+    """The figures of one pair; b as it was changed."""
+    t = next(t for t in shown if t["name"] == name)
+    a, b = floats(a[name][1]), floats(b[1])
+    norm = lambda v: math.sqrt(math.fsum(x * x for x in v))
+    apart = [y - x for x, y in zip(a, b)]
+    near(t["norm_a"], norm(a), "a pair's first norm")
+    near(t["norm_b"], norm(b), "and second")
+    near(t["cosine"], math.fsum(x * y for x, y in zip(a, b)) / norm(a) / norm(b), "its cosine")
+    near(t["relative"], norm(apart) / norm(a), "its relative distance")
+    near(t["largest"], max(map(abs, apart)), "its largest difference", 1e-6)
+    equal(t["equal"], sum(x == y for x, y in zip(a, b)), "how many numbers are equal")
+
+
 def check_diff_of_forms(h):
     config = hf_folder.config("llama")
     gguf = FAMILY.format("llama")
@@ -198,8 +212,11 @@ def check_diff_of_forms(h):
     k, d = kinship(h, gguf, save("same", changed(lambda n, i, x: x)))
     ok(k == "same weights" and d["counts"]["same bytes"] == 21,
        "a folder of other names and orders of rows is the same", d)
-    k, d = kinship(h, gguf, save("tuned", changed(lambda n, i, x: x + 0.05 * math.sin(i * i))))
+    tuned = changed(lambda n, i, x: x + 0.05 * math.sin(i * i))
+    k, d = kinship(h, gguf, save("tuned", tuned))
     ok(k == "closely follows" and 0.9 < d["median_cosine"] < 1, "a fine-tune is known", d)
+    check_pair(d["tensors"], "blk.1.ffn_up.weight", hf_folder.read_gguf(gguf)[1],
+               tuned["model.layers.1.mlp.up_proj.weight"])
     k, d = kinship(h, gguf, save("part", changed(
         lambda n, i, x: x if "embed" in n else math.sin(i * i))))
     ok(k == "partly follows" and d["counts"]["same bytes"] == 1, "a taken embedding is known", d)
