@@ -67,6 +67,12 @@ def check_tensors(h):
 
 def check_large_tensors(h, noise):
     """Tensors of many pieces, in blocks, on any number of threads."""
+    name = "blk.1.ffn_up.weight"
+    t = h.json("inspect", "tensors", noise, name, "--json")["tensors"][0]
+    want = figures(floats(hf_folder.read_gguf(noise)[1][name][1]))
+    for key in ("norm", "mean", "std"):
+        near(t[key], want[key], f"the {key} of a tensor of several pieces")
+    equal(t["histogram"], want["histogram"], "and its histogram")
     q4 = os.path.join(h.path, "q4.gguf")
     wide = os.path.join(h.path, "q4-f32.gguf")
     h.run("quantize", noise, q4, "--type", "q4_k_m")
