@@ -56,10 +56,10 @@ static void measure(struct part *p, const float *x, int64_t n) {
 }
 
 static void count_bins(int64_t *bins, const struct reading *r, const float *x, int64_t n) {
-    double scale = GLASS_BINS / (r->high - r->low);
+    double width = r->high - r->low;
     for (int64_t i = 0; i < n; i++) {
         if (!(fabsf(x[i]) < INFINITY)) continue;
-        int bin = (int)(((double)x[i] - r->low) * scale);
+        int bin = (int)(((double)x[i] - r->low) * GLASS_BINS / width);
         bins[bin < 0 ? 0 : bin >= GLASS_BINS ? GLASS_BINS - 1 : bin]++;
     }
 }
