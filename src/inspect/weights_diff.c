@@ -24,7 +24,7 @@ struct result {
 
 struct part {
     double dot, aa, bb, dd;
-    float largest;
+    double largest;
     int64_t n_equal, n_bad, n_rounded;
     bool same_bytes;
 };
@@ -36,6 +36,7 @@ struct reading {
     float *numbers;             /* (members, 2, piece) */
     uint8_t *stored;            /* (members, stored_bytes) */
     size_t stored_bytes;
+    bool by_number; /* of types that round number by number, and differ */
 };
 
 /* ---- one pair ---- */
@@ -47,33 +48,49 @@ static bool rounds_to(float x, float y, glass_dtype dtype) {
                                  : x == y;
 }
 
-static void compare(struct part *p, const struct reading *r, const float *a, const float *b,
-                    int64_t n) {
+/* Lane l takes numbers l, l + 16 … What is not finite counts as two zeros. */
+static void compare(struct part *p, const float *a, const float *b, int64_t n) {
     double dot[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0}, dd[LANES] = {0};
-    bool narrow_b =
-        glass_dtype_block_bytes(r->b->dtype) < glass_dtype_block_bytes(r->a->dtype);
+    double largest[LANES] = {0};
+    int64_t equal = 0, bad = 0;
     *p = (struct part){0};
-    for (int64_t i = 0; i < n; i++) {
-        double x = (double)a[i], y = (double)b[i], d = y - x;
-        if (!isfinite(d)) {
-            p->n_bad++;
-            continue;
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t m = n - i < LANES ? n - i : LANES;
+        for (int64_t l = 0; l < m; l++) {
+            double x = (double)a[i + l], y = (double)b[i + l], d = y - x;
+            bool finite = d - d == 0;
+            x = finite ? x : 0;
+            y = finite ? y : 0;
+            d = finite ? d : 0;
+            dot[l] += x * y;
+            aa[l] += x * x;
+            bb[l] += y * y;
+            dd[l] += d * d;
+            largest[l] = fabs(d) > largest[l] ? fabs(d) : largest[l];
+            equal += a[i + l] == b[i + l] && finite;
+            bad += !finite;
         }
-        dot[i % LANES] += x * y;
-        aa[i % LANES] += x * x;
-        bb[i % LANES] += y * y;
-        dd[i % LANES] += d * d;
-        p->largest = fmaxf(p->largest, (float)fabs(d));
-        p->n_equal += a[i] == b[i];
-        p->n_rounded += narrow_b ? rounds_to(a[i], b[i], r->b->dtype)
-                                 : rounds_to(b[i], a[i], r->a->dtype);
     }
     for (int i = 0; i < LANES; i++) {
         p->dot += dot[i];
         p->aa += aa[i];
         p->bb += bb[i];
         p->dd += dd[i];
+        p->largest = largest[i] > p->largest ? largest[i] : p->largest;
     }
+    p->n_equal = equal;
+    p->n_bad = bad;
+}
+
+/* How many numbers of the wider type are the other's once rounded. */
+static int64_t count_rounded(const struct reading *r, const float *a, const float *b,
+                             int64_t n) {
+    bool narrow_b = source_bytes(r->b, 256) < source_bytes(r->a, 256);
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        count += narrow_b ? rounds_to(a[i], b[i], r->b->dtype)
+                          : rounds_to(b[i], a[i], r->a->dtype);
+    return count;
 }
 
 static void compare_share(void *context, const struct member *me) {
@@ -87,7 +104,8 @@ static void compare_share(void *context, const struct member *me) {
         int64_t n = left < r->piece ? left : r->piece;
         source_read(a, as, r->a, first, n);
         source_read(b, bs, r->b, first, n);
-        compare(&r->parts[i], r, a, b, n);
+        compare(&r->parts[i], a, b, n);
+        if (r->by_number) r->parts[i].n_rounded = count_rounded(r, a, b, n);
         r->parts[i].same_bytes =
             r->a->dtype == r->b->dtype && memcmp(as, bs, source_bytes(r->a, n)) == 0;
     }
@@ -142,7 +160,7 @@ static void finish_pair(glass_tensor_pair *p, const struct reading *r) {
         all.aa += q->aa;
         all.bb += q->bb;
         all.dd += q->dd;
-        all.largest = fmaxf(all.largest, q->largest);
+        all.largest = fmax(all.largest, q->largest);
         all.n_rounded += q->n_rounded;
         all.same_bytes = all.same_bytes && q->same_bytes;
         p->n_equal += q->n_equal;
@@ -151,7 +169,7 @@ static void finish_pair(glass_tensor_pair *p, const struct reading *r) {
     p->n = r->n;
     p->norm_a = sqrt(all.aa);
     p->norm_b = sqrt(all.bb);
-    p->largest = (double)all.largest;
+    p->largest = all.largest;
     if (all.aa > 0 && all.bb > 0) p->cosine = all.dot / (p->norm_a * p->norm_b);
     p->cosine = p->cosine > 1 ? 1 : p->cosine < -1 ? -1 : p->cosine;
     p->relative = all.aa > 0 ? sqrt(all.dd / all.aa) : all.dd > 0 ? 1 : 0;
@@ -164,6 +182,7 @@ static glass_status read_pair(glass_tensor_pair *p, const struct source_tensor *
     glass_status status;
     size_t n = (size_t)n_threads;
     r.piece = source_piece(a) > source_piece(b) ? source_piece(a) : source_piece(b);
+    r.by_number = a->dtype != b->dtype && rounding_error(a->dtype, b->dtype) == 0;
     if (r.n < SMALL) n = 1;
     if (r.piece > r.n) r.piece = r.n;
     r.n_pieces = r.n > 0 ? (r.n + r.piece - 1) / r.piece : 0;

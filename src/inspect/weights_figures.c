@@ -35,33 +35,55 @@ struct reading {
     bool counts; /* the second walk */
 };
 
+/* Lane l takes numbers l, l + 16 … What is not finite counts as zero in the sums. */
 static void measure(struct part *p, const float *x, int64_t n) {
     double sum[LANES] = {0}, squares[LANES] = {0};
-    *p = (struct part){.min = INFINITY, .max = -INFINITY};
-    for (int64_t i = 0; i < n; i++) {
-        if (!(fabsf(x[i]) < INFINITY)) {
-            p->n_bad++;
-            continue;
-        }
-        sum[i % LANES] += (double)x[i];
-        squares[i % LANES] += (double)x[i] * (double)x[i];
-        p->n_zero += x[i] == 0;
-        p->min = x[i] < p->min ? x[i] : p->min;
-        p->max = x[i] > p->max ? x[i] : p->max;
+    float min[LANES], max[LANES];
+    int64_t zeros = 0, bad = 0;
+    for (int l = 0; l < LANES; l++) {
+        min[l] = INFINITY;
+        max[l] = -INFINITY;
     }
-    for (int i = 0; i < LANES; i++) {
-        p->sum += sum[i];
-        p->squares += squares[i];
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t m = n - i < LANES ? n - i : LANES;
+        for (int64_t l = 0; l < m; l++) {
+            float v = x[i + l];
+            bool finite = v - v == 0;
+            double d = finite ? (double)v : 0;
+            sum[l] += d;
+            squares[l] += d * d;
+            min[l] = finite && v < min[l] ? v : min[l];
+            max[l] = finite && v > max[l] ? v : max[l];
+            zeros += v == 0;
+            bad += !finite;
+        }
+    }
+    *p = (struct part){.min = INFINITY, .max = -INFINITY, .n_zero = zeros, .n_bad = bad};
+    for (int l = 0; l < LANES; l++) {
+        p->sum += sum[l];
+        p->squares += squares[l];
+        p->min = min[l] < p->min ? min[l] : p->min;
+        p->max = max[l] > p->max ? max[l] : p->max;
     }
 }
 
 static void count_bins(int64_t *bins, const struct reading *r, const float *x, int64_t n) {
+    enum { AT_ONCE = 256, BAD = GLASS_BINS };
     double width = r->high - r->low;
-    for (int64_t i = 0; i < n; i++) {
-        if (!(fabsf(x[i]) < INFINITY)) continue;
-        int bin = (int)(((double)x[i] - r->low) * GLASS_BINS / width);
-        bins[bin < 0 ? 0 : bin >= GLASS_BINS ? GLASS_BINS - 1 : bin]++;
+    int64_t counts[GLASS_BINS + 1] = {0};
+    int16_t at[AT_ONCE];
+    for (int64_t i = 0; i < n; i += AT_ONCE) {
+        int64_t m = n - i < AT_ONCE ? n - i : AT_ONCE;
+        for (int64_t l = 0; l < m; l++) {
+            float v = x[i + l];
+            bool finite = v - v == 0;
+            int bin = (int)(((finite ? (double)v : 0) - r->low) * GLASS_BINS / width);
+            bin = bin >= GLASS_BINS ? GLASS_BINS - 1 : bin;
+            at[l] = (int16_t)(finite ? bin : BAD);
+        }
+        for (int64_t l = 0; l < m; l++) counts[at[l]]++;
     }
+    for (int i = 0; i < GLASS_BINS; i++) bins[i] += counts[i];
 }
 
 static void read_share(void *context, const struct member *me) {
