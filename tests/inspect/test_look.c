@@ -63,7 +63,7 @@ static float *plain_logits(const glass_model *model, int n, glass_dtype cache) {
 
 static void check_row(const char *name, const glass_prediction *p, const float *row) {
     struct score s;
-    int32_t next = ids[p->position];
+    int32_t next = p->id >= 0 ? p->id : 0;
     int64_t rank = 1;
     double total = 0;
     good(score_rows(&s, &row, 1, &next, 1, V, 1));
