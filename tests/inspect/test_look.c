@@ -51,9 +51,10 @@ static void good(glass_status status) {
 /* ---- logits and layers ---- */
 
 /* All logits of a plain session. */
-static float *plain_logits(const glass_model *model, int n, glass_dtype cache) {
+static float *plain_logits(const glass_model *model, int n, const glass_adapter_use *use) {
     glass_session *s;
-    glass_session_options o = {.n_ctx = n, .n_threads = 1, .cache_type = cache};
+    glass_session_options o = {
+        .n_ctx = n, .n_threads = 1, .adapters = use, .n_adapters = use != NULL};
     float *out = malloc(sizeof(float) * (size_t)(n * V));
     good(glass_session_create(&s, model, &o));
     good(glass_session_eval_all(s, ids, n, out));
@@ -92,7 +93,7 @@ static void predictions_are_the_sessions(void **state) {
         int64_t n_layer;
         glass_predictions *p, *lens, *one;
         glass_inspect_options o = {.n_top = V, .n_threads = 2, .n_batch = 7};
-        float *logits = plain_logits(model, n, GLASS_F32);
+        float *logits = plain_logits(model, n, NULL);
         good(glass_inspect_logits(&p, model, ids, n, &o));
         o.n_threads = 1;
         o.n_batch = 0;
@@ -131,6 +132,32 @@ static void predictions_are_the_sessions(void **state) {
         glass_predictions_free(one);
         free(logits);
         glass_model_close(model);
+    }
+}
+
+/* With adapters, on the head too where they have that. */
+static void adapters_are_seen(void **state) {
+    (void)state;
+    static const char *const some[] = {"llama", "gpt2", "gptneox"};
+    for (int f = 0; f < 3; f++) {
+        glass_model *model = open_family(some[f]);
+        glass_adapter *adapter;
+        glass_predictions *p;
+        char path[128];
+        snprintf(path, sizeof path, "tests/model/data/adapters/%s", some[f]);
+        good(glass_adapter_open(&adapter, model, path));
+        const glass_adapter_use use = {adapter, 1.5F};
+        glass_inspect_options o = {
+            .n_top = V, .n_batch = 9, .adapters = &use, .n_adapters = 1};
+        float *with = plain_logits(model, T, &use), *without = plain_logits(model, T, NULL);
+        assert_true(memcmp(with, without, sizeof(float) * T * V) != 0);
+        good(glass_inspect_logits(&p, model, ids, T, &o));
+        for (int i = 0; i < T; i++) check_row(some[f], &p->list[i], with + i * V);
+        glass_predictions_free(p);
+        glass_adapter_close(adapter);
+        glass_model_close(model);
+        free(with);
+        free(without);
     }
 }
 
@@ -433,6 +460,7 @@ static void failing_allocations_are_errors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predictions_are_the_sessions),
+        cmocka_unit_test(adapters_are_seen),
         cmocka_unit_test(kl_is_the_divergence),
         cmocka_unit_test(shares_make_what_the_pass_made),
         cmocka_unit_test(parts_have_the_bits_of_the_whole),
