@@ -51,7 +51,7 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
 TEST_LIBS = $(CLI_LIBS) -lcmocka -lmpfr -lgmp
 
 # Rooms of the library, in the order in which they may see each other (docs/architecture).
-ROOMS := base comm math math/c format text model train data open
+ROOMS := base comm math math/c format text model train data open inspect
 ifneq ($(filter x86_64,$(ARCH)),)
 ROOMS += math/x86
 endif
@@ -68,7 +68,8 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/clause_data.o
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC := $(sort $(wildcard tests/base/test_*.c tests/math/test_*.c tests/format/test_*.c \
               tests/text/test_*.c tests/model/test_*.c tests/train/test_*.c tests/data/test_*.c \
-              tests/open/test_*.c tests/store/test_*.c tests/serve/test_*.c tests/cli/test_*.c))
+              tests/open/test_*.c tests/inspect/test_*.c tests/store/test_*.c tests/serve/test_*.c \
+              tests/cli/test_*.c))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c bench/*.c))
 TOOL_BIN := $(TOOL_SRC:%.c=$(B)/%)

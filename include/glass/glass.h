@@ -10,6 +10,7 @@
 #include "glass/eval.h"
 #include "glass/grammar.h"
 #include "glass/infill.h"
+#include "glass/inspect.h"
 #include "glass/limits.h"
 #include "glass/model.h"
 #include "glass/processes.h"
