@@ -5,8 +5,11 @@
 #include "base/buf.h"
 #include "glass/trace.h"
 
-/* What people read, on standard output. */
-void trace_print(const glass_trace *trace, const glass_trace_result *r);
+/* What people read, on standard output. asked: options of glass verify --without that give the
+ * same text, "--answer 'TEXT'", for the command that tells the cause; NULL = none. */
+void trace_print(const glass_trace *trace, const glass_trace_result *r, const char *asked);
+/* Appends text as one word of a shell's command. */
+glass_status trace_quote(struct buf *out, const char *text, size_t n_bytes);
 /* One JSON object, without a newline. */
 glass_status trace_json(struct buf *out, const glass_trace *trace,
                         const glass_trace_result *r);
