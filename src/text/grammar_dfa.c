@@ -196,9 +196,14 @@ static glass_status follow_calls(struct maker *m, uint32_t set) {
             }
             m->calls[m->n_calls++] = (struct gram_call_edge){edge->rule, GRAM_NONE};
         }
-    for (uint32_t i = begin; i < m->n_calls; i++)
-        TRY(follow(m, set, -1, m->calls[i].rule, &m->calls[i].to));
-    m->first_call[set + 1] = m->n_calls;
+    uint32_t kept = begin;
+    for (uint32_t i = begin; i < m->n_calls; i++) {
+        struct gram_call_edge call = m->calls[i];
+        TRY(follow(m, set, -1, call.rule, &call.to));
+        if (call.to != GRAM_NONE) m->calls[kept++] = call; /* else nothing can follow it */
+    }
+    m->n_calls = kept;
+    m->first_call[set + 1] = kept;
     return GLASS_OK;
 }
 
