@@ -7,7 +7,7 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;
+    const char *summary; /* NULL: another line names it */
 } commands[] = {
     {"chat", cmd_chat, "talk with a model in the terminal"},
     {"complete", cmd_complete, "complete a text"},
@@ -20,7 +20,8 @@ static const struct {
     {"eval", cmd_eval, "perplexity, log-likelihoods, divergence between two models"},
     {"data", cmd_data, "corpora: every document with its licence, and proofs"},
     {"train", cmd_train, "train a model from text, as a recipe says"},
-    {"verify", cmd_verify, "replay a run of training, and compare every step"},
+    {"verify", cmd_verify, "replay a run of training; check what `glass sign` signed"},
+    {"sign", cmd_sign, NULL},
     {"trace", cmd_trace, "where a text's words stand in what a model learnt from"},
     {"audit", cmd_audit, "how open a model is, and what its licences let one do"},
     {"inspect", cmd_inspect, "look inside: weights, attention, what each layer predicts"},
@@ -34,7 +35,8 @@ static int help(FILE *out, int code) {
             "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].summary != NULL)
+            fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
