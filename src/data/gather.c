@@ -7,6 +7,7 @@
 #include "data/html_text.h"
 #include "data/notice.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -187,6 +188,22 @@ static size_t notice_bytes(const struct draft *d) {
     return first ? (size_t)(first - d->raw) : d->n_raw;
 }
 
+/* ChangeLog, changelog.Debian, CHANGES.txt, NEWS, HISTORY, but not changes.c. */
+static bool is_history(const char *path) {
+    static const char *const names[] = {"changelog", "changes", "news", "history"};
+    const char *name = path + strlen(path);
+    while (name > path && name[-1] != '/' && name[-1] != '!') name--;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen(names[i]);
+        if (strncasecmp(name, names[i], n) != 0) continue;
+        const char *end = name + n;
+        return !isalpha((unsigned char)*end) &&
+               (*end != '.' || strlen(end) > 4 || strcasecmp(end, ".txt") == 0 ||
+                strcasecmp(end, ".md") == 0 || isdigit((unsigned char)end[1]));
+    }
+    return false;
+}
+
 glass_status gather_draft(struct gather *g, const struct draft *d) {
     const char *reason = no_text(d->text, d->n_text);
     if (reason != NULL) {
@@ -211,7 +228,8 @@ glass_status gather_draft(struct gather *g, const struct draft *d) {
     glass_status status = GLASS_OK;
     if (d->stated != NULL) status = licence_normal(&l.stated, d->stated, d->n_stated);
     if (status == GLASS_OK && !d->prose)
-        status = notice_find(&l.notice, d->raw, notice_bytes(d), false);
+        status = notice_find(&l.notice, d->raw, notice_bytes(d),
+                             is_history(d->path) ? NOTICE_HISTORY : NOTICE_FILE);
     if (status == GLASS_OK) status = licence_files_find(&l.finding, &g->licences, d->path);
     if (status == GLASS_OK) status = weigh(g, d, &r, &l);
     if (status == GLASS_OK) status = keep(g, d, &r, &l);

@@ -85,7 +85,7 @@ static glass_status read_file(struct licence_file *f) {
             return dep5_whole(&f->expression, &f->dep5, &f->contradictory);
         if (status != GLASS_NEGATIVE) return status;
     }
-    TRY(notice_find(&found, f->text.data, f->text.len, true));
+    TRY(notice_find(&found, f->text.data, f->text.len, NOTICE_WHOLE));
     f->offset = found.offset;
     f->n_bytes = found.n_bytes;
     struct buf old = f->expression;
