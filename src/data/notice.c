@@ -31,6 +31,18 @@ static size_t punctuation(const char *text, size_t i, size_t to) {
     return to - i >= 3 && t[0] == 0xe2 && t[1] == 0x80 ? 3 : 0;
 }
 
+/* What roff writes inside words: \s-1GNU\s0, \fBGNU\fR, \*(L"; its bytes. */
+static size_t roff_escape(const char *text, size_t i, size_t to) {
+    size_t n = i + 2;
+    if (text[i] != '\\' || to - i < 3) return 0;
+    if (text[i + 1] == 's') {
+        if (text[n] == '-' || text[n] == '+') n++;
+        return n < to && isdigit((unsigned char)text[n]) ? n + 1 - i : 0;
+    }
+    if (text[i + 1] == 'f') return strchr("BIRP", text[n]) && text[n] ? 3 : 0;
+    return text[i + 1] == '*' && text[n] == '(' && to - i >= 5 ? 5 : 0;
+}
+
 /* Words that only begin a comment's line: m4's, TeXinfo's. */
 static size_t comment_word(const char *text, size_t at, size_t to) {
     static const char *const marks[] = {"dnl", "@c", "@comment", "@center"};
@@ -65,7 +77,12 @@ static glass_status put_words(struct words *w, const char *text, size_t from, si
     bool begins = true; /* nothing but blanks and marks since the line began */
     for (size_t i = from; i < to; i++) {
         if (begins) i += comment_word(text, i, to);
-        size_t mark = punctuation(text, i, to);
+        size_t mark = roff_escape(text, i, to);
+        if (mark > 0) {
+            i += mark - 1;
+            continue;
+        }
+        mark = punctuation(text, i, to);
         if (mark > 0) i += mark - 1;
         bool word = mark == 0 && word_byte(text, i, to);
         begins = text[i] == '\n' || (begins && !word);

@@ -435,7 +435,8 @@ static bool said_later(const struct search *s, size_t start, size_t end,
 /* "the complete text of the GNU GPL version 2 is in …" tells where a text is, not a licence. */
 static bool pointer(const struct search *s, size_t start, size_t end) {
     size_t from = start > 50 ? start - 50 : 0;
-    return (start >= 8 && memcmp(s->text + start - 8, "copying ", 8) == 0) ||
+    size_t near = start > 24 ? start - 24 : 0;
+    return within(s, near, start, "copying ") || /* COPYING.GPLv2 */
            within(s, from, start, "text of ") || within(s, from, start, "copy of the ") ||
            within(s, from, start, "see the ") ||
            within(s, from, start, "version of the ") ||

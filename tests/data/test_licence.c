@@ -421,6 +421,13 @@ static void real_notices(void **state) {
                  "", NOTICE_NONE, NULL);
     check_notice("# Set CI_CC to cc by default. See the license.\n", "", NOTICE_NONE, NULL);
     check_notice("usr/share/doc/xz/COPYING.GPLv2 is no license\n", "", NOTICE_NONE, NULL);
+    check_notice("- COPYING.LGPLv2.1: GNU Lesser General Public License version 2.1\n", "",
+                 NOTICE_NONE, NULL);
+    check_notice(
+        "under the terms of the \\s-1GNU\\s0 Free Documentation License, Version 1.3 or\n"
+        "any later version; with the\nInvariant Sections being \\*(L\"\\s-1GNU\\s0 "
+        "GPL\\*(R\"\n",
+        "GFDL-1.3-invariants-or-later", NOTICE_STATEMENT, NULL);
     check_notice("License: GPLv2+\n", "GPL-2.0-or-later", NOTICE_STATEMENT, NULL);
     check_notice("under the GNU LGPLv2.1+.\n", "LGPL-2.1-or-later", NOTICE_STATEMENT, NULL);
     /* A text may speak of the GPL; a copyright file means it. */
