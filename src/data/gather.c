@@ -370,8 +370,7 @@ static glass_status each_path(struct gather *g, struct walk *w, const struct sou
     (void)g;
     char real[4096];
     if (realpath(s->spec, real) == NULL) return fail_errno("%s: cannot open", s->spec);
-    const char *name = strrchr(real, '/');
-    return walk_path(w, real, name && name[1] ? name + 1 : real);
+    return walk_path(w, real, s->name.data);
 }
 
 static glass_status open_path(struct gather *g, struct source *s) {
@@ -384,9 +383,10 @@ static glass_status open_path(struct gather *g, struct source *s) {
     bool folder = S_ISDIR(st.st_mode);
     TRY(buf_printf(&g->source, "%s:%s", folder ? "folder" : "file",
                    g->options->name ? g->options->name : name));
+    TRY(walk_put_name(&s->name, name, strlen(name)));
     s->each = each_path;
     if (folder) return GLASS_OK;
-    if (walk_is_archive(name)) TRY(buf_printf(&g->prefix, "%s!", name));
+    if (walk_is_archive(name)) TRY(buf_printf(&g->prefix, "%s!", s->name.data));
     g->has_retrieved = true;
     return sha256_file(g->retrieved, real);
 }
@@ -405,6 +405,7 @@ static glass_status pass(struct gather *g, const struct source *s, bool collecti
 
 static void source_clear(struct source *s) {
     buf_free(&s->folder);
+    buf_free(&s->name);
     buf_free(&s->commit);
     for (int i = 0; i < s->n_files; i++) buf_free(&s->files[i]);
 }
@@ -500,6 +501,7 @@ glass_status glass_data_content(uint8_t content[32], const char *path) {
     struct source s = {.spec = path};
     glass_status status = open_path(&g, &s);
     if (status == GLASS_OK) status = pass(&g, &s, false);
+    source_clear(&s);
     if (status == GLASS_OK && report.n_skipped > 0)
         status = fail(GLASS_BAD_INPUT, "%s: no text that could be in a corpus", path);
     memcpy(content, g.last_content, 32);

@@ -56,6 +56,7 @@ struct source {
     const char *spec;
     glass_status (*each)(struct gather *g, struct walk *w, const struct source *s);
     struct buf folder;    /* where packages were fetched to */
+    struct buf name;      /* of a path, as records write it */
     struct buf commit;    /* of a git checkout */
     struct buf files[16]; /* of a package */
     int n_files;
