@@ -39,7 +39,7 @@ static glass_status put_summary(struct buf *out, const char *path, const json_t 
         cli_bytes(size, (double)json_integer_value(json_object_get(s, "bytes"))),
         (long long)json_integer_value(json_object_get(s, "contradictory"))));
     if (json_array_size(roots) == 0)
-        TRY(buf_text(out, "never finished: run `glass data add` again\n"));
+        TRY(buf_text(out, "never finished: give the same command again\n"));
     for (size_t i = 0; i < json_array_size(roots) && i < ROWS; i++) {
         const json_t *r = json_array_get(roots, i);
         TRY(buf_printf(out, "root %s  %s  %lld documents\n",

@@ -395,29 +395,41 @@ static size_t secret_at(const char *text, size_t n) {
     return 0;
 }
 
+/* What an address or a key begins with, or has in its middle. */
+static const bool maskable[256] = {
+    ['@'] = true, ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true,
+    ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['A'] = true,
+    ['g'] = true, ['x'] = true, ['s'] = true, ['r'] = true, ['h'] = true, ['-'] = true};
+
+static bool in_word(const char *text, size_t at) {
+    return at > 0 && isalnum((unsigned char)text[at - 1]);
+}
+
 glass_status clean_mask(struct buf *out, const char *text, size_t n_bytes,
                         struct clean_masked *n) {
     size_t plain = 0;
     *n = (struct clean_masked){0};
     for (size_t at = 0; at < n_bytes; at++) {
         char c = text[at];
-        bool word = at > 0 && isalnum((unsigned char)text[at - 1]);
         size_t from = at, to = 0;
         const char *mask = NULL;
+        if (!maskable[(unsigned char)c]) continue;
         if (c == '@') {
             if (email_at(text, n_bytes, at, &from, &to) && from >= plain) {
                 mask = "<email>";
                 n->emails++;
             }
-        } else if (c >= '0' && c <= '9' && !word && (at == 0 || text[at - 1] != '.')) {
-            size_t k = address_at(text + at, n_bytes - at);
+        } else if (in_word(text, at)) {
+            continue;
+        } else if (c >= '0' && c <= '9') {
+            size_t k =
+                at > 0 && text[at - 1] == '.' ? 0 : address_at(text + at, n_bytes - at);
             if (k > 0) {
                 mask = "<address>";
                 to = at + k;
                 n->addresses++;
             }
-        } else if (!word && (c == 'A' || c == 'g' || c == 'x' || c == 's' || c == 'r' ||
-                             c == 'h' || c == '-')) {
+        } else {
             size_t k = secret_at(text + at, n_bytes - at);
             if (k > 0) {
                 mask = "<key>";

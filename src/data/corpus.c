@@ -190,6 +190,14 @@ glass_status corpus_begin_writing(struct glass_corpus *c) {
         status = fail_errno("%s: cannot seek", file.data);
     buf_free(&file);
     if (status != GLASS_OK) return status;
+    int64_t stopped;
+    TRY(corpus_number(c, &stopped, "SELECT count(*) FROM meta WHERE key='cleaning'", 0));
+    if (stopped > 0 && !c->cleaning)
+        return fail(
+            GLASS_USAGE,
+            "%s: a cleaning was stopped in it: give its `glass data clean` again, or "
+            "another folder",
+            c->path);
     c->texts_at = committed;
     c->writing = true;
     TRY(corpus_prepare(
@@ -328,6 +336,14 @@ glass_status corpus_end_source(struct glass_corpus *c) {
     return GLASS_OK;
 }
 
+glass_status corpus_go_on(struct glass_corpus *c) {
+    TRY(execute(c, "BEGIN IMMEDIATE", "begin"));
+    c->inside = true;
+    TRY(corpus_number(c, &c->seal, "SELECT max(seal) FROM roots", 0));
+    c->seal++;
+    return GLASS_OK;
+}
+
 /* The texts' end goes back when the next source begins, or the next writer comes. */
 void corpus_undo_source(struct glass_corpus *c) {
     int64_t committed;
@@ -433,7 +449,7 @@ glass_status corpus_find_root(struct glass_corpus *c, const char *root, int64_t 
                            "%s: has no root %s; `glass data show %s` lists them", c->path,
                            root, c->path)
                     : fail(GLASS_BAD_INPUT,
-                           "%s: was never finished: run `glass data add` again", c->path);
+                           "%s: was never finished: give the same command again", c->path);
     memcpy(digest, first, 32);
     return GLASS_OK;
 }

@@ -39,7 +39,8 @@ static glass_status one_document(struct glass_corpus *c, sqlite3_stmt *s,
 }
 
 static glass_status each(struct glass_corpus *c, int64_t seal,
-                         const struct licence_policy *policy,
+                         const struct licence_policy *policy, const uint8_t content[32],
+                         const uint8_t hash[32],
                          bool (*visit)(void *, const glass_document *), void *context) {
     sqlite3_stmt *s;
     bool go_on = true;
@@ -48,8 +49,12 @@ static glass_status each(struct glass_corpus *c, int64_t seal,
     TRY(corpus_prepare(c, &s,
                        "SELECT content,hash,record,text_at,text_bytes,source,path,licence,"
                        "made_by,json_extract(record,'$.contradictory') FROM documents "
-                       "WHERE seal<=? ORDER BY content,hash"));
+                       "WHERE seal<=?1 AND (content,hash)>(?2,?3) ORDER BY content,hash"));
     sqlite3_bind_int64(s, 1, seal);
+    sqlite3_bind_blob(s, 2, content ? (const void *)content : "", content ? 32 : 0,
+                      SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, content ? (const void *)hash : "", content ? 32 : 0,
+                      SQLITE_STATIC);
     while (status == GLASS_OK && go_on && (r = sqlite3_step(s)) == SQLITE_ROW)
         status = one_document(c, s, policy, &go_on, visit, context);
     if (status == GLASS_OK && !go_on) status = fail(GLASS_CANCELLED, "cancelled");
@@ -58,8 +63,9 @@ static glass_status each(struct glass_corpus *c, int64_t seal,
     return status;
 }
 
-glass_status glass_corpus_each(glass_corpus *c, const char *root, const char *policy,
-                               bool (*visit)(void *context, const glass_document *document),
+glass_status corpus_each_after(struct glass_corpus *c, const char *root, const char *policy,
+                               const uint8_t content[32], const uint8_t hash[32],
+                               bool (*visit)(void *context, const glass_document *d),
                                void *context) {
     struct licence_policy p = {0};
     uint8_t digest[32];
@@ -67,9 +73,15 @@ glass_status glass_corpus_each(glass_corpus *c, const char *root, const char *po
     TRY(corpus_find_root(c, root, &seal, digest, &n));
     TRY(corpus_view(c));
     if (policy) TRY(policy_open(&p, policy));
-    glass_status status = each(c, seal, policy ? &p : NULL, visit, context);
+    glass_status status = each(c, seal, policy ? &p : NULL, content, hash, visit, context);
     policy_clear(&p);
     return status;
+}
+
+glass_status glass_corpus_each(glass_corpus *c, const char *root, const char *policy,
+                               bool (*visit)(void *context, const glass_document *document),
+                               void *context) {
+    return corpus_each_after(c, root, policy, NULL, NULL, visit, context);
 }
 
 /* ---- counts ---- */

@@ -312,6 +312,74 @@ for n in range(10):
     root = json.loads(glass("show", "k", "--json").out)["roots"][0]["root"]
     if root != want:
         break
+# A stopped cleaning goes on: what was judged before is not read again, so that its texts may be gone.
+big = [prose(30) + f"\n{i}" for i in range(2400)] + made
+corpus("big", big)
+BIG = ("big", "-r", "encoding,mask,repetition,exact,near", "--memory", "1", "--threads", "2")
+straight = clean("b0", *BIG)
+
+
+def stopped_at(waited, least):
+    """Kills the cleaning as soon as it has committed such a place, and tells the place."""
+    shutil.rmtree(os.path.join(top, "b"), ignore_errors=True)
+    child = subprocess.Popen([GLASS, "data", "clean", BIG[0], "b", *BIG[1:]], cwd=top, env=home.env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    uri = "file:" + os.path.join(top, "b/corpus.sqlite") + "?mode=ro"
+    place = None
+    while child.poll() is None:
+        time.sleep(0.002)
+        try:
+            db = sqlite3.connect(uri, uri=True, timeout=0.01)
+            row = db.execute("SELECT value FROM meta WHERE key='cleaning'").fetchone()
+            db.close()
+        except sqlite3.Error:
+            continue
+        place = json.loads(row[0]) if row else None
+        if place and place["waited"] == waited and place["judged" if waited else "seen"] >= least:
+            child.send_signal(signal.SIGKILL)
+    child.wait()
+    if child.returncode != -signal.SIGKILL:
+        return None
+    db = sqlite3.connect(os.path.join(top, "b/corpus.sqlite"))
+    row = db.execute("SELECT value FROM meta WHERE key='cleaning'").fetchone()
+    db.close()
+    return json.loads(row[0]) if row else None
+
+
+def blank(place):
+    """Writes zeros over the source's texts that were judged; returns how many."""
+    src = sqlite3.connect(os.path.join(top, "big/corpus.sqlite"))
+    last = bytes.fromhex(place["content"]) if place["any"] else bytes([255] * 32)
+    gone = src.execute("SELECT text_at,text_bytes FROM documents WHERE content<=?", (last,)).fetchall()
+    src.close()
+    with open(os.path.join(top, "big/texts"), "r+b") as f:
+        for at, size in gone:
+            f.seek(at)
+            f.write(b"\0" * size)
+    return len(gone)
+
+
+shutil.copy(os.path.join(top, "big/texts"), os.path.join(top, "texts.kept"))
+for number, (waited, least) in enumerate(((False, 1), (False, 1500), (True, 0), (True, 900))):
+    place = stopped_at(waited, least) or stopped_at(waited, least)
+    if place is None:
+        skip(f"a cleaning goes on, {number}", "it ended before it could be killed twice")
+        continue
+    if number == 0:
+        has(glass("add", "b", "big.jsonl", code=2).err, "a cleaning was stopped in it",
+            "nothing is added to a cleaning that was stopped")
+        has(glass("clean", "big", "b", "-r", "exact", code=2).err, "by other rules",
+            "nor do other rules go on with it")
+        has(glass("list", "b", code=3).err, "never finished", "nor is it a corpus yet")
+    gone = blank(place)
+    p = glass("clean", BIG[0], "b", *BIG[1:], "--json")
+    shutil.copy(os.path.join(top, "texts.kept"), os.path.join(top, "big/texts"))
+    got = json.loads(p.out) if p.out else p.err
+    ok(gone > 0 and got == straight, f"a cleaning goes on, {number}: waited {place['waited']}, "
+       f"{place['seen']} seen, {place['judged']} judged", (got, straight, gone))
+equal([n for n in os.listdir(os.path.join(top, "b")) if n.startswith("cleaning")], [],
+      "the files of those that waited are gone")
+
 db = sqlite3.connect(os.path.join(top, "k/corpus.sqlite"))
 db.execute("DELETE FROM roots")
 db.commit()
