@@ -14,7 +14,6 @@
 #include "base/path.h"
 #include "base/team.h"
 #include "data/corpus.h"
-#include "train/shard.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -180,10 +179,11 @@ static void judge_some(void *context, const struct member *me) {
 static glass_status flush_batch(struct cleaning *c) {
     glass_status status = GLASS_OK;
     if (c->n_items == 0) return GLASS_OK;
+    for (int64_t i = 0; i < c->n_items; i++)
+        c->items[i].text = c->items[i].n_bytes ? c->texts.data + c->items[i].at : "";
     team_run(c->o.n_threads, judge_some, c);
     for (int64_t i = 0; i < c->n_items; i++) {
         struct waiting *w = &c->items[i];
-        const char *text = w->text;
         size_t n = w->n_bytes;
         /* A thread's own message is not seen here. */
         if (status == GLASS_OK && w->status == GLASS_SYSTEM)
@@ -193,7 +193,6 @@ static glass_status flush_batch(struct cleaning *c) {
         else if (status == GLASS_OK && w->status != GLASS_OK)
             status = fail_memory(n);
         if (status == GLASS_OK) status = put_down(c, w);
-        shard_let_go(text, n);
         buf_free(&w->own); /* many that are kept would be more than the memory asked for */
     }
     const struct waiting *last = &c->items[c->n_items - 1];
@@ -204,6 +203,7 @@ static glass_status flush_batch(struct cleaning *c) {
     c->n_items = 0;
     c->batch_bytes = 0;
     buf_clear(&c->records);
+    buf_clear(&c->texts);
     if (status == GLASS_OK && c->since >= c->o.memory_bytes) status = clean_checkpoint(c);
     const glass_clean_progress progress = {c->report->n_seen, c->report->n_bytes_before};
     if (status == GLASS_OK && c->o.progress != NULL &&
@@ -218,8 +218,9 @@ static glass_status take(struct cleaning *c, const glass_document *d) {
         (c->n_items > 0 && c->batch_bytes + d->n_bytes > c->o.memory_bytes / 8))
         TRY(flush_batch(c));
     struct waiting *w = &c->items[c->n_items];
-    w->text = d->text;
+    w->at = c->texts.len;
     w->n_bytes = (size_t)d->n_bytes;
+    TRY(buf_append(&c->texts, d->text, w->n_bytes));
     w->record = c->records.len;
     w->n_record = n_record;
     memcpy(w->content, d->content, 32);
@@ -244,6 +245,7 @@ static glass_status each(struct cleaning *c, const glass_pack_source *source,
     char hex[65];
     sha256_hex(hex, root);
     TRY(glass_corpus_open(&corpus, source->corpus, false));
+    corpus->reading = true;
     c->status = GLASS_OK;
     glass_status status = corpus_each_after(
         corpus, hex, c->o.policy, c->at.any ? c->at.content : NULL, c->at.hash, visit, c);
@@ -393,7 +395,9 @@ static glass_status make_tables(struct cleaning *c) {
                "BLOB NOT NULL, rule TEXT NOT NULL, value REAL, least REAL, most REAL, "
                "detail TEXT NOT NULL, removed INTEGER NOT NULL);"
                "CREATE INDEX IF NOT EXISTS decisions_by_content ON decisions(content);"
-               "CREATE INDEX IF NOT EXISTS decisions_by_record ON decisions(record);",
+               "CREATE INDEX IF NOT EXISTS decisions_by_record ON decisions(record);"
+               "CREATE INDEX IF NOT EXISTS decisions_near ON decisions(detail) "
+               "WHERE rule='near';",
                NULL, NULL, NULL) == SQLITE_OK
                ? GLASS_OK
                : corpus_failed(c->out, "make a table");
@@ -469,7 +473,8 @@ static void clear(struct cleaning *c) {
     mem_free(c->scratch);
     mem_free(c->items);
     mem_free(c->roots);
-    struct buf *all[] = {&c->records, &c->record, &c->text, &c->spec, &c->options};
+    struct buf *all[] = {&c->texts, &c->records, &c->record,
+                         &c->text,  &c->spec,    &c->options};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) buf_free(all[i]);
 }
 

@@ -7,9 +7,9 @@
 
 /* A document of the batch. */
 struct waiting {
-    const char *text;                 /* in the corpus's view, or own.data */
-    size_t n_bytes, record, n_record; /* record: in records */
-    uint8_t content[32], hash[32];    /* before */
+    const char *text;                     /* in texts, or own.data */
+    size_t at, n_bytes, record, n_record; /* at: in texts; record: in records */
+    uint8_t content[32], hash[32];        /* before */
     struct clean_result result;
     struct buf own;
     glass_status status;
@@ -49,7 +49,7 @@ struct cleaning {
     struct clean_scratch *scratch; /* (n_threads) */
     struct waiting *items;         /* (most_items) */
     int64_t n_items, most_items, batch_bytes;
-    struct buf records, record, text;
+    struct buf texts, records, record, text; /* texts, records: of the batch */
     glass_status status;
     struct clean_place at;
     int64_t since; /* bytes of text since the last checkpoint */

@@ -25,6 +25,11 @@ struct glass_corpus {
     struct buf json;
     uint8_t *view; /* of the texts, mapped */
     size_t view_bytes;
+    /* Texts are read, not mapped, one at a time, so that memory does not grow with the corpus:
+     * the system maps the surroundings of what is looked at, too. */
+    bool reading;
+    int texts_fd; /* -1: not open */
+    struct buf one;
 };
 
 /* Says what SQLite said. */
@@ -63,7 +68,7 @@ glass_status corpus_each_after(struct glass_corpus *c, const char *root, const c
                                const uint8_t content[32], const uint8_t hash[32],
                                bool (*visit)(void *context, const glass_document *d),
                                void *context);
-/* Maps the texts as they are now. */
+/* Maps the texts as they are now, or opens them if c->reading. */
 glass_status corpus_view(struct glass_corpus *c);
 
 /* Copies a statement's column of 32 bytes; false if it has another length. */

@@ -4,11 +4,33 @@
 #include "base/hash.h"
 #include "data/licence.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *text_of(sqlite3_stmt *s, int column) {
     const char *text = (const char *)sqlite3_column_text(s, column);
     return text ? text : "";
+}
+
+static glass_status text_at(struct glass_corpus *c, const char **text, int64_t at,
+                            int64_t n) {
+    *text = "";
+    if (n == 0) return GLASS_OK;
+    if (!c->reading) {
+        *text = (const char *)c->view + at;
+        return GLASS_OK;
+    }
+    buf_clear(&c->one);
+    TRY(buf_reserve(&c->one, (size_t)n));
+    for (int64_t done = 0; done < n;) {
+        ssize_t k = pread(c->texts_fd, c->one.data + done, (size_t)(n - done), at + done);
+        if (k <= 0 && !(k < 0 && errno == EINTR))
+            return fail_errno("%s/texts: cannot read", c->path);
+        done += k > 0 ? k : 0;
+    }
+    *text = c->one.data;
+    return GLASS_OK;
 }
 
 static glass_status one_document(struct glass_corpus *c, sqlite3_stmt *s,
@@ -27,13 +49,13 @@ static glass_status one_document(struct glass_corpus *c, sqlite3_stmt *s,
                         .source = text_of(s, 5),
                         .path = text_of(s, 6),
                         .licence = text_of(s, 7),
-                        .text = n ? (const char *)c->view + at : "",
                         .n_bytes = n};
     bool known = strcmp(d.licence, "unknown") != 0;
     const char *made_by = (const char *)sqlite3_column_text(s, 8);
     if (policy && !policy_allows(policy, known ? d.licence : "",
                                  sqlite3_column_int(s, 9) != 0, made_by, NULL))
         return GLASS_OK;
+    TRY(text_at(c, &d.text, at, n));
     *go_on = visit(context, &d);
     return GLASS_OK;
 }
@@ -159,6 +181,33 @@ static glass_status put_rules(struct buf *out, struct glass_corpus *c) {
     return status == GLASS_OK ? buf_byte(out, ']') : status;
 }
 
+/* "near":{"groups":N,"documents":N,"largest":[{"stayed":RECORD,"documents":N},…]}: near
+ * duplicates by the document that stayed for them, itself counted. */
+static glass_status put_near(struct buf *out, struct glass_corpus *c) {
+    int64_t tables, groups, documents;
+    TRY(corpus_number(c, &tables,
+                      "SELECT count(*) FROM sqlite_master WHERE name='decisions_near'", 0));
+    if (tables == 0) return GLASS_OK;
+    /* Each names an earlier one, which may have been left out for another. */
+    static const char tops[] =
+        "CREATE TEMP TABLE IF NOT EXISTS near_tops AS "
+        "WITH RECURSIVE near(child,parent) AS MATERIALIZED (SELECT lower(hex(record)),"
+        "substr(detail,8) FROM decisions WHERE rule='near'),"
+        " top(child,parent) AS (SELECT child,parent FROM near UNION SELECT top.child,"
+        "near.parent FROM top JOIN near ON near.child=top.parent)"
+        " SELECT parent AS stayed,1+count(*) AS n FROM top WHERE parent NOT IN "
+        "(SELECT child FROM near) GROUP BY 1";
+    if (sqlite3_exec(c->db, tops, NULL, NULL, NULL) != SQLITE_OK)
+        return corpus_failed(c, "read");
+    TRY(corpus_number(c, &groups, "SELECT count(*) FROM near_tops", 0));
+    TRY(corpus_number(c, &documents, "SELECT sum(n) FROM near_tops", 0));
+    TRY(buf_printf(out, ",\"near\":{\"groups\":%lld,\"documents\":%lld", (long long)groups,
+                   (long long)documents));
+    TRY(put_groups(out, c, "largest", "stayed",
+                   "SELECT stayed,n FROM near_tops ORDER BY n DESC,stayed LIMIT 20"));
+    return buf_byte(out, '}');
+}
+
 static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
     int64_t n, bytes, contradictory;
     TRY(corpus_number(c, &n, "SELECT count(*) FROM documents", 0));
@@ -191,6 +240,7 @@ static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
                    "SELECT CASE WHEN reason LIKE 'line %' THEN 'a line that is no JSON' "
                    "ELSE reason END,count(*) FROM excluded GROUP BY 1 ORDER BY 2 DESC,1"));
     TRY(put_rules(out, c));
+    TRY(put_near(out, c));
     return buf_byte(out, '}');
 }
 

@@ -334,6 +334,21 @@ static glass_status collect(struct gather *g, struct item *item, const char *pat
     return status;
 }
 
+/* Its magic bytes are at its beginning and its end. */
+static glass_status no_parquet(struct gather *g, const char *path) {
+    static const char advice[] =
+        "Parquet, which Glass does not read: make JSON lines of it";
+    if (!g->single) {
+        gather_skip(g, path, advice);
+        return GLASS_OK;
+    }
+    return fail(GLASS_BAD_INPUT,
+                "%s: %s, for example with Python's pandas and pyarrow: "
+                "pandas.read_parquet('FILE').to_json('FILE.jsonl', orient='records', "
+                "lines=True), and add FILE.jsonl",
+                path, advice);
+}
+
 glass_status gather_visit(void *context, struct item *item) {
     struct gather *g = context;
     const void *first;
@@ -352,6 +367,7 @@ glass_status gather_visit(void *context, struct item *item) {
         gather_skip(g, path, "empty");
         return GLASS_OK;
     }
+    if (n >= 4 && memcmp(first, "PAR1", 4) == 0) return no_parquet(g, path);
     bool coded = g->options->repair && is_utf16(first, n);
     if (!coded && memchr(first, '\0', n)) { /* most files that are no text show it soon */
         gather_skip(g, path, "no text");
@@ -386,7 +402,8 @@ static glass_status open_path(struct gather *g, struct source *s) {
     TRY(walk_put_name(&s->name, name, strlen(name)));
     s->each = each_path;
     if (folder) return GLASS_OK;
-    if (walk_is_archive(name)) TRY(buf_printf(&g->prefix, "%s!", s->name.data));
+    g->single = !walk_is_archive(name);
+    if (!g->single) TRY(buf_printf(&g->prefix, "%s!", s->name.data));
     g->has_retrieved = true;
     return sha256_file(g->retrieved, real);
 }
@@ -417,6 +434,7 @@ static glass_status run_source(struct gather *g, const char *spec) {
     buf_clear(&g->source);
     buf_clear(&g->prefix);
     g->has_retrieved = g->package = g->strip_first = g->without_debian = false;
+    g->single = false;
     licence_files_clear(&g->licences);
     if (strncmp(spec, "deb:", 4) == 0 || strncmp(spec, "debsrc:", 7) == 0)
         status = gather_deb_open(g, &s);

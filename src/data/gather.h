@@ -19,6 +19,7 @@ struct gather {
     struct buf prefix;  /* of every path, left out of records: "NAME.tar.gz!" */
     bool has_retrieved; /* else every file's own hash is what was retrieved */
     uint8_t retrieved[32];
+    bool single;         /* one file that is no archive */
     bool package;        /* a binary package of Debian */
     bool strip_first;    /* the first folder of a source package's tarball */
     bool without_debian; /* debian/ of it is replaced by another archive's */

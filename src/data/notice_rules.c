@@ -244,7 +244,8 @@ static void find_dedications(struct search *s) {
                     within(s, from, start, "licen") ||
                     within(s, start, start + 60, "you may freely") ||
                     within(s, start, start + 60, "you can do whatever");
-        if (!here || within(s, from, start, " not ") || within(s, from, start, "n t "))
+        size_t near = start > 24 ? start - 24 : 0;
+        if (!here || within(s, near, start, " not ") || within(s, near, start, "n t "))
             continue;
         put(s, "LicenseRef-public-domain", start, start + strlen(dedications[i]));
     }
@@ -503,6 +504,8 @@ static bool says_unversioned(const struct search *s, size_t start, bool shorthan
     if (within(s, before, start, "not available under") ||
         within(s, before, start, "not under"))
         return false;
+    if (shorthand && start >= 8 && memcmp(s->text + start - 8, "license ", 8) == 0)
+        return true;                          /* "License: GPL" */
     if (shorthand && !s->whole) return false; /* texts speak of it, too */
     if (shorthand)
         return (start >= 10 && memcmp(s->text + start - 10, "under the ", 10) == 0) ||

@@ -246,6 +246,39 @@ first = w["decisions"][0]["detail"].split()[1]
 equal(json.loads(glass("why", "made1", first, "--json").out)["kept"], True,
       "near: why names a document that stayed")
 
+# Groups: chains of copies of copies, each group known by the one that stayed.
+group_of = {}
+chains = []
+for i in range(12):
+    w = [rng.choice(VOCABULARY) for _ in range(300)]
+    chain = []
+    for _ in range(1 + i % 5):
+        chain.append(" ".join(w))
+        w[rng.randrange(len(w))] = rng.choice(VOCABULARY)
+    chains.append(chain)
+corpus("chains", [t for c in chains for t in c])
+clean("chains1", "chains", "-r", "near")
+left = texts("chains1")
+bad = []
+for chain in chains:
+    stayed = [t for t in chain if t in left]
+    found = [why("chains1", t).get("group") for t in chain]
+    if len(stayed) != 1:
+        bad.append((len(chain), "stayed", len(stayed)))
+    elif len(chain) == 1:
+        bad += [(1, found)] if found != [None] else []
+    elif not all(g and g["stayed"] == sha(json.dumps(left[stayed[0]], separators=(",", ":"),
+                                                     ensure_ascii=False)) and
+                 g["documents"] == len(chain) and len(g["left_out"]) == len(chain) - 1 for g in found):
+        bad.append((len(chain), found))
+equal(bad, [], "near: each of a group's documents names the one that stayed, and how many they are")
+near = json.loads(glass("show", "chains1", "--json").out)["near"]
+equal((near["groups"], near["documents"], sorted({g["documents"] for g in near["largest"]})),
+      (sum(len(c) > 1 for c in chains), sum(len(c) for c in chains if len(c) > 1), [2, 3, 4, 5]),
+      "near: show counts groups")
+has(glass("show", "chains1").out, "groups of near duplicates", "near: and says so")
+has(glass("why", "chains1", sha(chains[4][0]), code=None).out, "one of 5 near duplicates", "near: why, in words")
+
 # ---- evaluation sets ----
 questions = [json.dumps({"task_id": f"T/{i}", "prompt": "def f%d(values, limit):\n    \"\"\" %s \"\"\"\n" %
                          (i, " ".join(rng.choice(VOCABULARY) for _ in range(25))),

@@ -211,6 +211,17 @@ d = next(d for d in records("c-docs") if d["part"] == 0)
 equal((d["title"], d["licence"], d["content"]), ('A "B"', "CC-BY-SA-3.0", sha("Body one.\n\nMore.\n")),
       "a <doc> element")
 
+# ---- Parquet is known, and not read ----
+write("pq/x.parquet", b"PAR1\x15\x04" + bytes(40) + b"PAR1")
+write("pq/y.txt", "beside it\n")
+r = glass("add", "c-pq", "pq/x.parquet", code=3)
+has(r.stderr, "to_json(", "Parquet: an error that says what to do")
+add("c-pq", "pq", "--licence", "MIT")
+equal([d["path"] for d in records("c-pq")], ["y.txt"], "Parquet among other files is skipped")
+db = sqlite3.connect(os.path.join(top, "c-pq/corpus.sqlite"))
+has(db.execute("SELECT reason FROM excluded").fetchone()[0], "JSON lines", "and the reason says what to do")
+db.close()
+
 # ---- hostile archives ----
 before = set(os.listdir(top)) | {"bad", "c-bad"}
 write("bad/evil.txt", "fine\n")

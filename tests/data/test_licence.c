@@ -419,6 +419,10 @@ static void real_notices(void **state) {
                  "Attribution-Share Alike 3.0 license published by Creative Commons "
                  "Corporation\n",
                  "", NOTICE_NONE, NULL);
+    check_notice(
+        "This is not officially part of libpng, is hereby placed\nin the public domain\n",
+        "LicenseRef-public-domain", NOTICE_STATEMENT, NULL);
+    check_notice("# License: GPL\n", "GPL-1.0-or-later", NOTICE_STATEMENT, NULL);
     check_notice("# Set CI_CC to cc by default. See the license.\n", "", NOTICE_NONE, NULL);
     check_notice("usr/share/doc/xz/COPYING.GPLv2 is no license\n", "", NOTICE_NONE, NULL);
     check_notice("- COPYING.LGPLv2.1: GNU Lesser General Public License version 2.1\n", "",
