@@ -143,11 +143,16 @@ for rule in ("gopher", "repetition", "fineweb", "c4", "boilerplate"):
 # ---- changes ----
 KEY = "AKIA" + "ABCDEFGH12345678"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----"
+PHRASES = ["terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
+           "all rights reserved", "skip to content", "skip to main content", "share on facebook",
+           "share on twitter", "subscribe to our newsletter", "powered by wordpress", "sign up for our",
+           "enable javascript", "javascript is disabled", "click here to", "leave a comment"]
 changes = {
     "encoding": [("He said â€œyesâ€\u009d and cafÃ©.\r\nNext\u0000"[:-1], "He said “yes” and café.\nNext"),
                  ("Ünï caf\u00e9 São Ã", "Ünï caf\u00e9 São Ã"), ("\ufeffmark\ufeffs", "marks"),
                  ("one\rtwo\x0cthree", "one\ntwo\nthree")],
-    "boilerplate": [("Text.\nShare on Facebook\nSee our Cookie Policy.\nMore.\n", "Text.\nMore.\n"),
+    "boilerplate": [(f"Kept line of {i}.\nYes, {p.upper() if i % 2 else p}: so.\n", f"Kept line of {i}.\n")
+                    for i, p in enumerate(PHRASES)] + [("Text.\nShare on Facebook\nSee our Cookie Policy.\nMore.\n", "Text.\nMore.\n"),
                     ("all rights reserved " + "long " * 60, "all rights reserved " + "long " * 60)],
     "mask": [("Write to ann.other@example.org.uk. Now", "Write to <email>. Now"),
              ("a@b, x @y.com @home", "a@b, x @y.com @home"),
