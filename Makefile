@@ -63,12 +63,12 @@ MPI ?= $(shell $(PKG_CONFIG) --exists ompi-c && echo 1 || echo 0)
 MODULE_SRC := src/comm/comm_mpi.c
 MODULE := $(if $(filter-out 0,$(MPI)),$(B)/glass-mpi.so)
 LIB_SRC := $(filter-out $(MODULE_SRC),$(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c))))
-CLI_SRC := $(sort $(wildcard src/store/*.c src/cli/*.c))
+CLI_SRC := $(sort $(wildcard src/store/*.c src/serve/*.c src/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC := $(sort $(wildcard tests/base/test_*.c tests/math/test_*.c tests/format/test_*.c \
               tests/text/test_*.c tests/model/test_*.c tests/train/test_*.c tests/data/test_*.c \
-              tests/open/test_*.c tests/store/test_*.c tests/cli/test_*.c))
+              tests/open/test_*.c tests/store/test_*.c tests/serve/test_*.c tests/cli/test_*.c))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c bench/*.c))
 TOOL_BIN := $(TOOL_SRC:%.c=$(B)/%)
@@ -106,7 +106,7 @@ $(B)/tests/math/test_attn512_avx2.o: EXTRA := -Wno-psabi -O0
 # Square roots in vectors: nobody asks for errno.
 $(B)/src/math/c/train_%.o $(B)/src/math/x86/train_%.o $(B)/src/math/arm/train_%.o: EXTRA := -fno-math-errno
 
-$(B)/src/cli/%.o $(B)/src/store/%.o: EXTRA = $(CLI_CFLAGS)
+$(B)/src/cli/%.o $(B)/src/store/%.o $(B)/src/serve/%.o: EXTRA = $(CLI_CFLAGS)
 
 # Kernels see no bytes that were not checked, and take minutes to compile instrumented.
 $(B)/src/math/c/%.o $(B)/src/math/x86/%.o $(B)/src/math/arm/%.o: FUZZ_FLAGS := $(if $(filter fuzz,$(SAN)),-O1)
@@ -147,6 +147,10 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
 $(B)/tests/store/%: $(B)/tests/store/%.o $(filter $(B)/src/store/%,$(CLI_OBJ)) $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
+$(B)/tests/serve/%: $(B)/tests/serve/%.o $(filter $(B)/src/store/% $(B)/src/serve/%,$(CLI_OBJ)) $(B)/libglass-internal.a
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS)
+$(B)/bench/bench_serve%: $(B)/bench/bench_serve%.o $(filter $(B)/src/store/% $(B)/src/serve/%,$(CLI_OBJ)) $(B)/libglass-internal.a
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
 $(B)/bench/%: $(B)/bench/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
 $(B)/examples/%: examples/%.c $(B)/libglass.a

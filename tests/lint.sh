@@ -26,10 +26,11 @@ rooms() {
     data) echo base comm math format text model train data ;;
     open) echo base comm math format text model train data open ;;
     store) echo base store ;;
-    cli) echo base store cli ;;
+    serve) echo base store serve ;;
+    cli) echo base store serve cli ;;
     esac
 }
-findings=$(for room in base comm math format text model train data open store cli; do
+findings=$(for room in base comm math format text model train data open store serve cli; do
     allowed=$(rooms $room | tr ' ' '|')
     grep -rnoE '#include "[a-z]+/' src/$room | grep -vE "\"($allowed|glass)/" |
         sed "s|^|$room must not see: |"

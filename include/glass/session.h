@@ -48,6 +48,8 @@ typedef struct glass_batch_item {
     int64_t n;
     float *logits; /* NULL, (n_vocab) or, with all_logits, (n, n_vocab) */
     bool all_logits;
+    /* NULL, or (n, n_embd): what the head reads, the last layer's rows after the final norm. */
+    float *hidden;
 } glass_batch_item;
 GLASS_API glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items);
 

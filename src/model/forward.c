@@ -524,6 +524,17 @@ static void finish_logits(const struct walk *k, const struct logit_request *requ
     }
 }
 
+/* Token t of a request: its normed row is row `to` of those that the head reads. */
+static void final_row(const struct walk *k, const struct logit_request *request, int64_t t,
+                      int64_t to) {
+    int64_t D = k->c->n_embd;
+    float *normed = k->r->normed + to * D;
+    norm_row(k, normed, k->r->x + (request->first + t) * D, &k->p->weights->final_norm, D);
+    /* Few rows are normed by every member: one of them hands them over. */
+    if (request->hidden != NULL && (!k->few || k->me->i == 0))
+        memcpy(request->hidden + t * D, normed, (size_t)D * sizeof *normed);
+}
+
 /* Final norm and head of the rows that were asked for, whose normed rows lie one after the
  * other. A range of the head's rows serves all requests before the next one is read. */
 static void head(const struct walk *pass_walk) {
@@ -532,7 +543,11 @@ static void head(const struct walk *pass_walk) {
     k->adapt = p->adapt_head;
     const struct linear *const l = &p->weights->head;
     int64_t D = k->c->n_embd, V = k->c->n_vocab, n = 0, begin, end;
-    for (int64_t i = 0; i < p->n_requests; i++) n += p->requests[i].n;
+    bool wanted = false; /* logits, by anybody */
+    for (int64_t i = 0; i < p->n_requests; i++) {
+        n += p->requests[i].n;
+        wanted |= p->requests[i].out != NULL;
+    }
     begin = 0;
     end = n;
     if (!k->few) team_share(k->me, n, 1, &begin, &end);
@@ -540,9 +555,8 @@ static void head(const struct walk *pass_walk) {
     for (int64_t i = 0, first = 0; i < p->n_requests; first += p->requests[i++].n)
         for (int64_t t = 0; t < p->requests[i].n; t++)
             if (first + t >= begin && first + t < end)
-                norm_row(k, k->r->normed + (first + t) * D,
-                         k->r->x + (p->requests[i].first + t) * D, &p->weights->final_norm,
-                         D);
+                final_row(k, &p->requests[i], t, first + t);
+    if (!wanted) return;
     struct operand in = operand_of(k, &l, 1, k->r->normed, D, begin, end);
     meet_rows(k);
     int64_t unit = matmul_unit(V, 32, k->me->n, n <= FEW_ROWS);
@@ -550,8 +564,11 @@ static void head(const struct walk *pass_walk) {
     while (team_queue_next(k->me, V, unit, &begin, &end)) {
         struct operand rows = in;
         for (int64_t i = 0, first = 0; i < p->n_requests; first += p->requests[i++].n) {
-            product(k, p->requests[i].out, &rows, l, first, p->requests[i].n, begin, end);
-            finish_logits(k, &p->requests[i], begin, end);
+            if (p->requests[i].out != NULL) {
+                product(k, p->requests[i].out, &rows, l, first, p->requests[i].n, begin,
+                        end);
+                finish_logits(k, &p->requests[i], begin, end);
+            }
             for (int f = 0; f < OPERAND_FORMATS; f++)
                 if (rows.rows[f] != NULL)
                     rows.rows[f] = (const char *)rows.rows[f] +

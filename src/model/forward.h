@@ -7,10 +7,11 @@
 #include "model/tape.h"
 #include "model/workspace.h"
 
-/* Rows whose logits are wanted: rows first … first+n-1 go to out (n, n_vocab). */
+/* Rows whose logits are wanted: rows first … first+n-1 go to out (n, n_vocab), what the head
+ * reads of them to hidden (n, n_embd). Either may be NULL. */
 struct logit_request {
     int64_t first, n;
-    float *out;
+    float *out, *hidden;
 };
 
 /* For statistics of what the linear layers read: an observer is called by every member of the

@@ -172,12 +172,37 @@ struct cursor {
     int64_t at, done;
 };
 
+static void add_request(struct pass *p, struct glass_session *lead,
+                        const glass_batch_item *item, struct logit_request request) {
+    if (request.n == 0 || (request.out == NULL && request.hidden == NULL)) return;
+    lead->requests[p->n_requests++] = request;
+    if (lead->adapt.block != NULL)
+        adapt_rows(&lead->adapt.head, request.n, item->session->adapters);
+}
+
+/* What is wanted of tokens [done, done + n) of an item, rows row … of the pass. */
+static void add_requests(struct pass *p, struct glass_session *lead,
+                         const glass_batch_item *item, int64_t row, int64_t done,
+                         int64_t n) {
+    float *hidden = item->hidden == NULL ? NULL : item->hidden + done * p->config->n_embd;
+    float *logits = item->logits;
+    if (item->all_logits && logits != NULL) {
+        logits += done * p->config->n_vocab;
+        add_request(p, lead, item, (struct logit_request){row, n, logits, hidden});
+        return;
+    }
+    add_request(p, lead, item, (struct logit_request){row, n - 1, NULL, hidden});
+    if (hidden != NULL) hidden += (n - 1) * p->config->n_embd;
+    if (done + n < item->n) logits = NULL; /* not the last one */
+    add_request(p, lead, item, (struct logit_request){row + n - 1, 1, logits, hidden});
+}
+
 /* Puts n tokens of an item, from its token `done` on, into the pass. */
 static void add_rows(struct pass *p, struct glass_session *lead,
                      const glass_batch_item *item, int64_t done, int64_t n) {
     struct workspace *w = &lead->work;
     struct glass_session *s = item->session;
-    int64_t row = p->n_rows, V = p->config->n_vocab;
+    int64_t row = p->n_rows;
     for (int64_t t = 0; t < n; t++) {
         w->ids[row + t] = item->tokens[done + t];
         w->positions[row + t] = s->n_tokens + t;
@@ -185,17 +210,8 @@ static void add_rows(struct pass *p, struct glass_session *lead,
     }
     w->segments[p->n_segments] = (struct attn_segment){NULL, s->n_tokens, row, n};
     lead->pass_caches[p->n_segments++] = s->caches;
-    struct logit_request request = {row, n, item->logits};
-    if (item->all_logits)
-        request.out += done * V;
-    else
-        request = (struct logit_request){row + n - 1, 1, item->logits};
     if (lead->adapt.block != NULL) adapt_rows(&lead->adapt.pass, n, s->adapters);
-    if (item->logits != NULL && (item->all_logits || done + n == item->n)) {
-        lead->requests[p->n_requests++] = request;
-        if (lead->adapt.block != NULL)
-            adapt_rows(&lead->adapt.head, request.n, s->adapters);
-    }
+    add_requests(p, lead, item, row, done, n);
     memcpy(s->tokens + s->n_tokens, item->tokens + done, (size_t)n * sizeof(int32_t));
     s->n_tokens += n;
     p->n_rows += n;
@@ -240,13 +256,14 @@ glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items) {
 
 glass_status glass_session_eval(glass_session *s, const int32_t *tokens, int64_t n,
                                 float *logits) {
-    glass_batch_item item = {s, tokens, n, logits, false};
+    glass_batch_item item = {.session = s, .tokens = tokens, .n = n, .logits = logits};
     return glass_batch_eval(&item, 1);
 }
 
 glass_status glass_session_eval_all(glass_session *s, const int32_t *tokens, int64_t n,
                                     float *logits) {
-    glass_batch_item item = {s, tokens, n, logits, true};
+    glass_batch_item item = {
+        .session = s, .tokens = tokens, .n = n, .logits = logits, .all_logits = true};
     return glass_batch_eval(&item, 1);
 }
 

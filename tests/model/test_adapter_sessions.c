@@ -76,7 +76,7 @@ static void strangers_change_nothing(void **state) {
             bool all = i % 2 == 1;
             s[i] = session_of(uses[i], n_uses[i], threads, n_batch);
             assert_int_equal(glass_session_eval(s[i], ids, held[i], NULL), GLASS_OK);
-            items[i] = (glass_batch_item){s[i], ids + held[i], n, together[i], all};
+            items[i] = (glass_batch_item){s[i], ids + held[i], n, together[i], all, NULL};
         }
         int n_items = round % 2 == 0 ? N : N - 1; /* four rows are few, five are not */
         assert_int_equal(glass_batch_eval(items, n_items), GLASS_OK);
@@ -314,7 +314,8 @@ static void failed_allocations_leave_nothing(void **state) {
      * none. */
     glass_session *lead = session_of(NULL, 0, 1, 0);
     s = session_of(both, 2, 1, 0);
-    glass_batch_item items[] = {{lead, ids, 2, NULL, false}, {s, ids, 2, NULL, false}};
+    glass_batch_item items[] = {{lead, ids, 2, NULL, false, NULL},
+                                {s, ids, 2, NULL, false, NULL}};
     mem_fail_at(1);
     assert_int_equal(glass_batch_eval(items, 2), GLASS_NO_MEMORY);
     mem_fail_at(0);

@@ -130,8 +130,8 @@ static void short_contexts_have_their_own_factors(void **state) {
     glass_session_options o = {.n_ctx = SHORT, .n_threads = 2};
     assert_int_equal(glass_session_create(&s, model, &o), GLASS_OK);
     /* Both share a pass, whose memory is the longer one's. */
-    glass_batch_item items[2] = {{longer, ids + 7, 3, NULL, false},
-                                 {s, ids, SHORT, ours, true}};
+    glass_batch_item items[2] = {{longer, ids + 7, 3, NULL, false, NULL},
+                                 {s, ids, SHORT, ours, true, NULL}};
     assert_int_equal(glass_batch_eval(items, 2), GLASS_OK);
     double relative = distance("phi3-short", ours, SHORT);
     if (!(relative <= 1e-5)) fail_msg("phi3-short: relative L2 %g", relative);
@@ -179,9 +179,9 @@ static void strangers_change_nothing(void **state) {
         for (int i = 0; i < 3; i++) s[i] = session_of(model, 2, 5, GLASS_F32);
         assert_int_equal(glass_session_eval(s[1], ids, 11, NULL), GLASS_OK);
         assert_int_equal(glass_session_eval(s[2], ids + 3, 1, NULL), GLASS_OK);
-        glass_batch_item items[3] = {{s[0], ids + 5, 20, together[0], false},
-                                     {s[1], ids + 11, 1, together[1], false},
-                                     {s[2], ids + 4, 9, together[2], false}};
+        glass_batch_item items[3] = {{s[0], ids + 5, 20, together[0], false, NULL},
+                                     {s[1], ids + 11, 1, together[1], false, NULL},
+                                     {s[2], ids + 4, 9, together[2], false, NULL}};
         assert_int_equal(glass_batch_eval(items, 3), GLASS_OK);
         const int first[3] = {5, 0, 3}, n[3] = {20, 12, 10};
         for (int i = 0; i < 3; i++) {

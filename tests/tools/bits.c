@@ -147,9 +147,10 @@ static glass_status feed_among_strangers(struct run *r, const int32_t *ids, int6
         for (int64_t j = 0; j < n_others[i]; j++)
             others[i][j] = (int32_t)((at * 7 + j + 2 + i) % r->n_vocab);
     }
-    glass_batch_item items[3] = {{r->strangers[0], others[0], n_others[0], NULL, false},
-                                 {r->session, ids, n, logits, true},
-                                 {r->strangers[1], others[1], n_others[1], NULL, false}};
+    glass_batch_item items[3] = {
+        {r->strangers[0], others[0], n_others[0], NULL, false, NULL},
+        {r->session, ids, n, logits, true, NULL},
+        {r->strangers[1], others[1], n_others[1], NULL, false, NULL}};
     return glass_batch_eval(items, 3);
 }
 
