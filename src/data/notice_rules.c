@@ -292,9 +292,10 @@ static void creative_at(struct search *s, size_t start, size_t at) {
     if (!by) return;
     /* "CC by default" */
     bool named = s->text[start] != 'c' || s->text[start + 1] != 'c' || nc || nd || sa;
-    if (!named && !version[0] && strncmp(s->text + end - 8, "license ", 8) != 0 &&
-        strncmp(s->text + end - 8, "licence ", 8) != 0)
-        return;
+    bool licence = end >= start + 14 && /* "cc by license " */
+                   (memcmp(s->text + end - 8, "license ", 8) == 0 ||
+                    memcmp(s->text + end - 8, "licence ", 8) == 0);
+    if (!named && !version[0] && !licence) return;
     char id[64];
     snprintf(id, sizeof id, "%sCC-BY%s%s%s%s%s", version[0] ? "" : "LicenseRef-",
              nc ? "-NC" : "", nd ? "-ND" : "", sa && !nd ? "-SA" : "",

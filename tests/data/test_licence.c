@@ -424,6 +424,7 @@ static void real_notices(void **state) {
         "LicenseRef-public-domain", NOTICE_STATEMENT, NULL);
     check_notice("# License: GPL\n", "GPL-1.0-or-later", NOTICE_STATEMENT, NULL);
     check_notice("# Set CI_CC to cc by default. See the license.\n", "", NOTICE_NONE, NULL);
+    check_notice("CC-BY license", "LicenseRef-CC-BY", NOTICE_STATEMENT, NULL);
     check_notice("usr/share/doc/xz/COPYING.GPLv2 is no license\n", "", NOTICE_NONE, NULL);
     check_notice("- COPYING.LGPLv2.1: GNU Lesser General Public License version 2.1\n", "",
                  NOTICE_NONE, NULL);
