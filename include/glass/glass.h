@@ -7,6 +7,7 @@
 #include "glass/data.h"
 #include "glass/dtype.h"
 #include "glass/eval.h"
+#include "glass/grammar.h"
 #include "glass/infill.h"
 #include "glass/limits.h"
 #include "glass/model.h"
