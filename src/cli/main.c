@@ -7,7 +7,7 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;
+    const char *summary; /* NULL: another line of the help tells of it */
 } commands[] = {
     {"chat", cmd_chat, "talk with a model in the terminal"},
     {"complete", cmd_complete, "complete a text"},
@@ -23,6 +23,7 @@ static const struct {
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
     {"trace", cmd_trace, "where a text's words stand in what a model learnt from"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
+    {"feedback", cmd_feedback, NULL}, /* told with serve */
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -32,7 +33,8 @@ static int help(FILE *out, int code) {
             "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].summary != NULL)
+            fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
