@@ -52,7 +52,7 @@ glass_status wire_string(struct buf *b, const char *text) {
 }
 
 glass_status wire_logprob(struct buf *b, double value) {
-    return buf_json_number(b, isfinite(value) ? value : -9999.0);
+    return buf_printf(b, "%.9g", isfinite(value) ? value : -9999.0);
 }
 
 glass_status wire_token(struct buf *b, const struct ask *a, const struct job_logprob *p) {
