@@ -18,7 +18,7 @@ VERSION := 0.1.0
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib libarchive libxml-2.0 libexttextcat
-CLI_PKGS := libcurl libedit
+CLI_PKGS := libcurl libedit libmicrohttpd
 PKG_CONFIG ?= pkg-config
 
 # Exactness: every fused step is an explicit fma, and nothing may be reassociated.

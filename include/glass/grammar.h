@@ -63,6 +63,7 @@ GLASS_API glass_status glass_grammar_from_choices(glass_grammar **out,
                                                   const glass_grammar_options *options);
 /* No state of it may be used afterwards. */
 GLASS_API void glass_grammar_free(glass_grammar *grammar);
+GLASS_API const glass_tokenizer *glass_grammar_tokenizer(const glass_grammar *grammar);
 /* Bytes taken now, masks that were kept included. */
 GLASS_API size_t glass_grammar_memory(const glass_grammar *grammar);
 

@@ -10,6 +10,7 @@ static const struct {
     const char *summary; /* NULL: another line of the help tells of it */
 } commands[] = {
     {"chat", cmd_chat, "talk with a model in the terminal"},
+    {"serve", cmd_serve, "a chat page, and the APIs of OpenAI, Ollama and editors"},
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"pull", cmd_pull, "get a model from a hub or an address"},
@@ -38,7 +39,7 @@ static int help(FILE *out, int code) {
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
-        "a GGUF file, a published folder, or a name that `glass list` shows.\n\n"
+        "a GGUF file, a published folder, or a name that `glass list` shows.\n"
         "examples: glass chat\n"
         "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
         "GLASS_ISA=c|avx2|avx512|neon: same results. Licence: Apache-2.0.\n");
