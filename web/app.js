@@ -11,6 +11,7 @@ import {closePanel, showSources, showToken} from './tokens.js';
 import {insideOf} from './inside.js';
 
 let conversation = new Conversation();
+let leaving = false;
 let writing = null; /* {conversation, message, stop}: the answer that is coming */
 
 /* ---- what is shown ---- */
@@ -109,6 +110,7 @@ async function write(parent, prefix) {
         });
         Object.assign(m, {state: result.reason === 'length' ? 'length' : 'done', usage: result.usage, model: result.model || m.model});
     } catch (error) {
+        if (leaving) return; /* the page goes away: what came so far is saved already */
         m.state = error.name === 'AbortError' ? 'stopped' : 'error';
         if (m.state === 'error') m.error = error.message;
     }
@@ -192,6 +194,8 @@ function toggleSettings() {
     });
 }
 
+const narrow = () => matchMedia('(max-width: 44rem)').matches;
+
 function side(isOpen) {
     by('app').classList.toggle('side', isOpen);
     by('side-open').setAttribute('aria-expanded', isOpen);
@@ -205,7 +209,10 @@ function key(event) {
     if (event.key === 'Escape' && writing) writing.stop.abort();
     else if (event.key === 'Escape' && by('app').classList.contains('side')) side(false);
     else if (event.ctrlKey && event.shiftKey && k === 'o') openNew();
-    else if (event.ctrlKey && !event.shiftKey && k === 'k') { by('app').classList.add('side'); by('search').focus(); }
+    else if (event.ctrlKey && !event.shiftKey && k === 'k') {
+        if (narrow()) side(true);
+        else by('search').focus();
+    }
     else if (event.altKey && k === 'g') toggleGlass();
     else if (event.altKey && k === 's') toggleSettings();
     else return;
@@ -233,7 +240,11 @@ function listen() {
     addEventListener('keydown', key);
     addEventListener('hashchange', () => open(idOfAddress()));
     addEventListener('online', flush);
-    addEventListener('pagehide', () => { if (writing) writing.conversation.saveNow(writing.message); });
+    addEventListener('pagehide', () => {
+        leaving = true;
+        if (writing) writing.conversation.saveNow(writing.message);
+    });
+    addEventListener('pageshow', () => { leaving = false; });
 }
 
 async function loadModels() {

@@ -100,6 +100,12 @@ export class Conversation {
         this.leaf = data ? data.leaf : null;
         this.messages = new Map((data ? data.messages : []).map((m) => [m.id, m]));
         this.created = data ? data.created : Date.now() / 1000;
+        this.taken = new Map(); /* parent id -> the child that was shown last */
+        this.mark();
+    }
+
+    mark() {
+        for (const m of this.path()) this.taken.set(m.parent, m.id);
     }
 
     static async open(id) {
@@ -127,17 +133,18 @@ export class Conversation {
         return out;
     }
 
-    /* The newest end of the branch that begins with a message. */
+    /* The end of the branch that begins with a message: the one shown last, or the newest. */
     deepest(id) {
         for (;;) {
             const next = this.children(id);
             if (!next.length) return id;
-            id = next[next.length - 1].id;
+            id = next.some((m) => m.id === this.taken.get(id)) ? this.taken.get(id) : next[next.length - 1].id;
         }
     }
 
     show(leaf) {
         this.leaf = leaf;
+        this.mark();
         if (this.version) write('PUT', `${ROOT}/${this.id}`, {leaf});
     }
 
@@ -147,6 +154,7 @@ export class Conversation {
         if (!this.version) this.create(m);
         this.messages.set(m.id, m);
         this.leaf = m.id;
+        this.mark();
         if (m.state === 'done') this.save(m);
         return m;
     }

@@ -4,8 +4,10 @@
 export function h(tag, attributes, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes || {})) {
-        if (value === undefined || value === null || value === false) continue;
-        if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+        if (value === undefined || value === null) continue;
+        if (name.startsWith('aria-')) element.setAttribute(name, String(value));
+        else if (value === false) continue;
+        else if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
         else if (name === 'value') element.value = value;
         else element.setAttribute(name, value === true ? '' : value);
     }
