@@ -26,8 +26,8 @@ static bool is_json(const char *text) {
 
 glass_status cli_form_open(glass_grammar **out, const glass_tokenizer *t,
                            const struct cli_form *f) {
-    int n = (f->grammar != NULL) + (f->grammar_text != NULL) + (f->schema != NULL) +
-            f->object;
+    int n =
+        (f->grammar != NULL) + (f->grammar_text != NULL) + (f->schema != NULL) + f->object;
     *out = NULL;
     if (n == 0) return GLASS_OK;
     if (n > 1)

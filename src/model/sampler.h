@@ -36,7 +36,7 @@ struct glass_sampler {
     float *logits; /* (list.cap) changed by bias, penalties and DRY; or NULL */
     struct list list;
     uint64_t n_draws;
-    float mu; /* mirostat's running bound */
+    float mu;                     /* mirostat's running bound */
     const glass_grammar *grammar; /* borrowed, or NULL; with the place in it */
     unsigned grammar_flags;
     glass_grammar_state *place;

@@ -85,8 +85,8 @@ static void fill_state(struct build *b, uint32_t i, uint32_t q) {
     s->leaf = s->final && !leads && s->n_calls == 0;
     for (uint32_t k = d->first_call[q]; k < d->first_call[q + 1]; k++) {
         uint32_t called = b->number[d->calls[k].rule];
-        g->calls[g->n_calls++] = (struct gram_call_state){
-            b->order[called], b->base[called], b->base[i] + d->calls[k].to};
+        g->calls[g->n_calls++] = (struct gram_call_state){b->order[called], b->base[called],
+                                                          b->base[i] + d->calls[k].to};
     }
 }
 

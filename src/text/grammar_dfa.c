@@ -169,8 +169,9 @@ static glass_status follow(struct maker *m, uint32_t set, int byte, uint32_t rul
         for (uint32_t e = m->nfa->first[m->items[k]]; e != GRAM_NONE;
              e = m->nfa->edges[e].next) {
             const struct gram_edge *edge = &m->nfa->edges[e];
-            bool fits = byte >= 0 ? edge->low >= 0 && edge->low <= byte && edge->high >= byte
-                                  : edge->low == NFA_CALL && edge->rule == rule;
+            bool fits = byte >= 0
+                            ? edge->low >= 0 && edge->low <= byte && edge->high >= byte
+                            : edge->low == NFA_CALL && edge->rule == rule;
             if (fits) close_over(m, edge->to, &n);
         }
     *out = GRAM_NONE;

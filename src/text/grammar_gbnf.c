@@ -105,7 +105,7 @@ static glass_status take_hex(struct gbnf *g, int digits, uint32_t *c) {
     size_t at = g->at - 2;
     *c = 0;
     for (int i = 0; i < digits; i++, g->at++) {
-        int h = peek(g, 0), value = is_digit(h)              ? h - '0'
+        int h = peek(g, 0), value = is_digit(h)            ? h - '0'
                                     : h >= 'a' && h <= 'f' ? h - 'a' + 10
                                     : h >= 'A' && h <= 'F' ? h - 'A' + 10
                                                            : -1;
@@ -137,8 +137,9 @@ static glass_status take_char(struct gbnf *g, uint32_t *c) {
     case ']':
     case '-': *c = (uint8_t)g->text[at + 1]; return GLASS_OK;
     default:
-        return wrong(g, at, "an unknown escape: \\x \\u \\U \\t \\r \\n \\\\ \\\" \\[ \\] "
-                            "and \\- are known");
+        return wrong(g, at,
+                     "an unknown escape: \\x \\u \\U \\t \\r \\n \\\\ \\\" \\[ \\] "
+                     "and \\- are known");
     }
 }
 
@@ -149,8 +150,8 @@ static glass_status take_literal(struct gbnf *g, uint32_t *out) {
     while (status == GLASS_OK && peek(g, 0) != '"') {
         char bytes[4];
         uint32_t c;
-        status = peek(g, 0) < 0 ? wrong(g, at, "this text has no closing \"")
-                                : take_char(g, &c);
+        status =
+            peek(g, 0) < 0 ? wrong(g, at, "this text has no closing \"") : take_char(g, &c);
         if (status == GLASS_OK && c >= 0xd800 && c <= 0xdfff)
             status = wrong(g, at, "U+D800 to U+DFFF are not characters");
         if (status == GLASS_OK) status = buf_append(&text, bytes, utf8_encode(bytes, c));
@@ -201,8 +202,7 @@ static glass_status take_class(struct gbnf *g, uint32_t *out) {
         status = peek(g, 0) < 0 ? wrong(g, at, "this class has no closing ]")
                                 : add_range(g, &ranges, &n);
     g->at++;
-    if (status == GLASS_OK && n == 0)
-        status = wrong(g, at, "a class without characters");
+    if (status == GLASS_OK && n == 0) status = wrong(g, at, "a class without characters");
     if (status == GLASS_OK) status = finish_class(g, out, ranges, n, negated);
     mem_free(ranges);
     return status;
@@ -285,8 +285,9 @@ static glass_status take_item(struct gbnf *g, uint32_t *out) {
     case '.': g->at++; return gram_class(g->t, out, GRAM_CLASS, &any, 1);
     case '<':
     case '!':
-        return wrong(g, g->at, "tokens by name or number (<…>) are not understood: a "
-                               "grammar is of text here");
+        return wrong(g, g->at,
+                     "tokens by name or number (<…>) are not understood: a "
+                     "grammar is of text here");
     default: TRY(take_name(g, &rule, &at)); return gram_call(g->t, out, rule);
     }
 }

@@ -216,9 +216,9 @@ glass_status gram_json_rule(struct gram_json *j, uint32_t *out, enum json_rule w
     static const struct {
         const char *name;
         glass_status (*make)(struct gram_json *j, uint32_t *out);
-    } makers[] = {{"JSON space", make_space},     {"JSON string", make_string},
-                  {"JSON number", make_number},   {"JSON integer", make_integer},
-                  {"JSON value", make_value},     {"JSON object", make_object},
+    } makers[] = {{"JSON space", make_space},   {"JSON string", make_string},
+                  {"JSON number", make_number}, {"JSON integer", make_integer},
+                  {"JSON value", make_value},   {"JSON object", make_object},
                   {"JSON array", make_array}};
     if (j->rules[which] == 0) {
         uint32_t rule, node;
@@ -269,9 +269,9 @@ glass_status gram_json_quoted(struct gram_tree *t, uint32_t *out, const char *te
 
 static glass_status number_text(struct gram_tree *t, uint32_t *out, const json_t *value) {
     struct buf text = {0};
-    glass_status status =
-        json_is_integer(value) ? buf_printf(&text, "%lld", json_integer_value(value))
-                               : buf_json_number(&text, json_real_value(value));
+    glass_status status = json_is_integer(value)
+                              ? buf_printf(&text, "%lld", json_integer_value(value))
+                              : buf_json_number(&text, json_real_value(value));
     if (status == GLASS_OK) status = gram_text(t, out, text.data, text.len);
     buf_free(&text);
     return status;
@@ -333,6 +333,8 @@ glass_status gram_json_const(struct gram_json *j, uint32_t *out, const json_t *v
         return gram_json_quoted(j->t, out, json_string_value(value),
                                 json_string_length(value));
     if (json_is_number(value)) return number_text(j->t, out, value);
-    const char *word = json_is_true(value) ? "true" : json_is_false(value) ? "false" : "null";
+    const char *word = json_is_true(value)    ? "true"
+                       : json_is_false(value) ? "false"
+                                              : "null";
     return gram_text(j->t, out, word, strlen(word));
 }

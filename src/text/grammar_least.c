@@ -284,8 +284,8 @@ static glass_status squeeze(struct gram_dfa **out, const struct gram_dfa *d,
                     e->next[(size_t)i * d->n_classes + c] = number[classes[next[c]]];
             e->first_call[i] = (uint32_t)n_calls;
             for (uint32_t k = d->first_call[rep[i]]; k < d->first_call[rep[i] + 1]; k++)
-                e->calls[n_calls++] = (struct gram_call_edge){d->calls[k].rule,
-                                                              number[classes[d->calls[k].to]]};
+                e->calls[n_calls++] = (struct gram_call_edge){
+                    d->calls[k].rule, number[classes[d->calls[k].to]]};
         }
         e->first_call[n] = (uint32_t)n_calls;
     }

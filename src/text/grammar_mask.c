@@ -8,7 +8,7 @@
 
 /* A node on the way to the one that is looked at, and the set there. */
 struct gram_level {
-    bool plain;              /* the set is this one place, and nowhere else */
+    bool plain; /* the set is this one place, and nowhere else */
     struct gram_place place;
     struct gram_set set;
     uint32_t n_places, n_frames; /* to cut the walk back to */
@@ -54,8 +54,9 @@ static void mark_tokens(const struct gram_vocab *v, uint32_t node, uint64_t *bit
 
 static glass_status steps_left(const struct gram_walk *w) {
     if (w->steps <= GRAM_STEPS) return GLASS_OK;
-    return fail(GLASS_BAD_INPUT, "the grammar reads this text in too many ways at once: "
-                                 "parts that can stand for the same text make it ambiguous");
+    return fail(GLASS_BAD_INPUT,
+                "the grammar reads this text in too many ways at once: "
+                "parts that can stand for the same text make it ambiguous");
 }
 
 static void level_of(struct gram_level *l, const struct gram_walk *w,
@@ -206,8 +207,7 @@ static glass_status add_place(struct gram_walk *w, struct gram_place p, uint64_t
     for (uint32_t i = 0; i < m->n_ids; i++) set_bit(bits, m->ids[i]);
     if (m->bits != NULL)
         for (size_t i = 0; i < n_words(w->g->vocab); i++) bits[i] |= m->bits[i];
-    glass_status status =
-        m->n_exits > 0 ? add_exits(w, m, p.frame, bits) : GLASS_OK;
+    glass_status status = m->n_exits > 0 ? add_exits(w, m, p.frame, bits) : GLASS_OK;
     gram_mask_free(own);
     return status;
 }

@@ -121,10 +121,10 @@ struct gram_call_edge {
  * can be reached, except from a lone start. */
 struct gram_dfa {
     uint32_t n, n_classes;
-    uint8_t classes[256]; /* byte -> class */
-    uint32_t *next;       /* (n, n_classes) GRAM_NONE */
-    uint8_t *final;       /* (n) */
-    uint32_t *first_call; /* (n + 1) */
+    uint8_t classes[256];         /* byte -> class */
+    uint32_t *next;               /* (n, n_classes) GRAM_NONE */
+    uint8_t *final;               /* (n) */
+    uint32_t *first_call;         /* (n + 1) */
     struct gram_call_edge *calls; /* of one state: at most one a rule */
 };
 void gram_dfa_free(struct gram_dfa *dfa);

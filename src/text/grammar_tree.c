@@ -141,7 +141,8 @@ glass_status gram_rule_add(struct gram_tree *t, uint32_t *out, const char *name,
 
 uint32_t gram_rule_find(const struct gram_tree *t, const char *name, size_t n) {
     for (uint32_t i = 0; i < t->n_rules; i++)
-        if (t->rules[i].n_name == n && memcmp(t->text.data + t->rules[i].name, name, n) == 0)
+        if (t->rules[i].n_name == n &&
+            memcmp(t->text.data + t->rules[i].name, name, n) == 0)
             return i;
     return GRAM_NONE;
 }
@@ -288,11 +289,12 @@ static glass_status say_left(const struct search *s, uint32_t again) {
         status = buf_printf(&way, "%.*s > ", (int)t->rules[s->path[i]].n_name,
                             t->text.data + t->rules[s->path[i]].name);
     if (status == GLASS_OK)
-        status = fail(GLASS_BAD_INPUT,
-                      "%s: line %u, column %u: rule %.*s begins with itself (%s%.*s): say it "
-                      "with a repetition, as in a ::= b (\",\" b)*",
-                      t->name, r->line, r->column, (int)r->n_name, t->text.data + r->name,
-                      way.data, (int)r->n_name, t->text.data + r->name);
+        status =
+            fail(GLASS_BAD_INPUT,
+                 "%s: line %u, column %u: rule %.*s begins with itself (%s%.*s): say it "
+                 "with a repetition, as in a ::= b (\",\" b)*",
+                 t->name, r->line, r->column, (int)r->n_name, t->text.data + r->name,
+                 way.data, (int)r->n_name, t->text.data + r->name);
     buf_free(&way);
     return status;
 }
@@ -386,9 +388,8 @@ static glass_status choose_inlined(struct gram_tree *t) {
     TRY(measure(t, t->root, 0));
     for (uint32_t i = 0; i < t->n_rules; i++) {
         struct gram_rule *r = &t->rules[i];
-        r->inlined =
-            i != t->root && r->mark != 0 && r->n_uses < GRAM_NONE / 4 &&
-            (r->longest <= SHORT_TEXT || r->n_uses == 1);
+        r->inlined = i != t->root && r->mark != 0 && r->n_uses < GRAM_NONE / 4 &&
+                     (r->longest <= SHORT_TEXT || r->n_uses == 1);
     }
     return GLASS_OK;
 }

@@ -9,8 +9,9 @@ struct gram_pending {
 };
 
 static glass_status too_many(void) {
-    return fail(GLASS_BAD_INPUT, "the grammar reads this text in too many ways at once: "
-                                 "parts that can stand for the same text make it ambiguous");
+    return fail(GLASS_BAD_INPUT,
+                "the grammar reads this text in too many ways at once: "
+                "parts that can stand for the same text make it ambiguous");
 }
 
 static glass_status grow(void *array, uint32_t *cap, uint32_t n, size_t item_bytes) {
@@ -41,7 +42,8 @@ static void rehash(struct gram_walk *w) {
     memset(w->buckets, 0xff, ((size_t)w->mask + 1) * sizeof *w->buckets);
     for (uint32_t f = 0; f < w->n_frames; f++) {
         uint32_t n = w->frame_first[f + 1] - w->frame_first[f];
-        uint32_t *bucket = &w->buckets[hash_of(w->entries + w->frame_first[f], n) & w->mask];
+        uint32_t *bucket =
+            &w->buckets[hash_of(w->entries + w->frame_first[f], n) & w->mask];
         w->frame_next[f] = *bucket;
         *bucket = f;
     }
