@@ -50,7 +50,7 @@ export function newId() {
 export function ask({title, fields = [], yes = 'OK', danger = false, id}) {
     return new Promise((resolve) => {
         const heading = h('h2', {id: 'dialog-title'}, title);
-        const form = h('form', {method: 'dialog'}, heading, ...fields,
+        const form = h('form', {method: 'dialog'}, h('div', {class: 'scroll'}, heading, ...fields),
             h('div', {class: 'buttons'},
                 h('button', {type: 'button', onclick: () => dialog.close('')}, 'Cancel'),
                 h('button', {class: danger ? 'danger' : 'primary', value: 'yes'}, yes)));
@@ -90,7 +90,7 @@ export function menu(button, items) {
         event.preventDefault();
         event.stopPropagation();
     });
-    document.body.append(list);
+    (button.closest('nav, main, aside') || document.body).append(list);
     const at = button.getBoundingClientRect();
     list.style.top = Math.min(at.bottom, innerHeight - list.offsetHeight - 8) + 'px';
     list.style.left = Math.max(8, Math.min(at.left, innerWidth - list.offsetWidth - 8)) + 'px';

@@ -74,8 +74,8 @@ export function compare(conversation, m, messages) {
         const choice = (label, value) => h('button', {type: 'submit', class: 'primary', value, disabled: true}, label);
         const buttons = [choice('A is better', '0'), choice('B is better', '1')];
         const status = h('p', {class: 'note', role: 'status'}, 'Both are being written …');
-        const form = h('form', {method: 'dialog'}, h('h2', {id: 'compare-title'}, 'Which answer is better?'), h('div', {class: 'columns'}, columns), status,
-            h('label', {}, 'Why? (may stay empty)', h('textarea', {name: 'comment', rows: 2, maxlength: '4000'})), ...consentFields(),
+        const form = h('form', {method: 'dialog'}, h('div', {class: 'scroll'}, h('h2', {id: 'compare-title'}, 'Which answer is better?'), h('div', {class: 'columns'}, columns), status,
+            h('label', {}, 'Why? (may stay empty)', h('textarea', {name: 'comment', rows: 2, maxlength: '4000'})), ...consentFields()),
             h('div', {class: 'buttons'}, h('button', {type: 'button', onclick: () => dialog.close('')}, 'Cancel'), buttons));
         const dialog = h('dialog', {class: 'large', id: 'compare-dialog', 'aria-labelledby': 'compare-title'}, form);
         const before = document.activeElement;

@@ -10,7 +10,7 @@ static const struct {
     const char *summary; /* NULL: another line of the help tells of it */
 } commands[] = {
     {"chat", cmd_chat, "talk with a model in the terminal"},
-    {"serve", cmd_serve, "a chat page, and the APIs of OpenAI, Ollama and editors"},
+    {"serve", cmd_serve, "a chat page (feedback: what people said there), and known APIs"},
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"pull", cmd_pull, "get a model from a hub or an address"},
