@@ -440,6 +440,21 @@ def offline(p):
     p.ready()
     p.wait(lambda: p.text(".user .body") == ["Before", "Meanwhile"], "all was saved")
     ok(True, "what was written without a connection is saved later")
+    # Even if the tab is closed meanwhile.
+    address = p.d.current_url
+    p.d.set_network_conditions(offline=True, latency=0, throughput=0)
+    p.one("#input").send_keys("And closed", Keys.ENTER)
+    p.wait(lambda: "cannot be reached" in p.one("#banner").text, "a word about it")
+    p.d.get("about:blank")
+    p.d.delete_network_conditions()
+    p.d.get(address)
+    p.ready()
+    p.wait(lambda: "And closed" in p.text(".user .body"), "what was written before the tab was closed")
+    p.idle()
+    p.d.refresh()
+    p.ready()
+    p.wait(lambda: "And closed" in p.text(".user .body"), "on the server, too")
+    ok(True, "or once the page is opened again")
     p.errors()  # the browser's own words about the connection
 
 
