@@ -32,8 +32,9 @@ static glass_status take_one(struct ask *a, const char *name, const json_t *valu
     if (!json_is_string(value))
         return bad_param(a->x, name, "must be a string or a list of token ids, not %s",
                          json_kind(value));
-    glass_status status = ask_add_text(a, json_string_value(value), json_string_length(value),
-                                       GLASS_ADD_SPECIAL | GLASS_PARSE_SPECIAL);
+    glass_status status =
+        ask_add_text(a, json_string_value(value), json_string_length(value),
+                     GLASS_ADD_SPECIAL | GLASS_PARSE_SPECIAL);
     if (status != GLASS_BAD_INPUT) return status;
     return bad_param(a->x, name, "is empty, and the model begins no text by itself");
 }
@@ -83,7 +84,8 @@ static glass_status take_suffix(struct completion *t, const struct fields *f) {
     TRY(fields_bytes(f, "suffix", &suffix, &n_suffix));
     if (suffix == NULL || n_suffix == 0) return take_prompts(&t->ask, f, "prompt");
     TRY(fields_bytes(f, "prompt", &prompt, &n_prompt));
-    if (prompt == NULL) return fields_wrong(f, "prompt", "a string, since there is a suffix");
+    if (prompt == NULL)
+        return fields_wrong(f, "prompt", "a string, since there is a suffix");
     glass_status status = glass_infill_tokens(&infill, t->ask.tokenizer, prompt, n_prompt,
                                               suffix, n_suffix, NULL);
     if (status == GLASS_BAD_INPUT) {
@@ -150,7 +152,8 @@ static glass_status make_head(struct completion *t) {
     wire_fingerprint(print, &t->ask);
     TRY(buf_text(&t->head, "{\"id\":\""));
     TRY(wire_id(&t->head, "cmpl-"));
-    TRY(buf_printf(&t->head, "\",\"object\":\"text_completion\",\"created\":%lld,\"model\":",
+    TRY(buf_printf(&t->head,
+                   "\",\"object\":\"text_completion\",\"created\":%lld,\"model\":",
                    (long long)time(NULL)));
     TRY(wire_string(&t->head, t->ask.name));
     return buf_printf(&t->head, ",\"system_fingerprint\":\"%s\",", print);
@@ -206,7 +209,8 @@ static glass_status put_list(struct buf *b, const char *name, struct buf *list) 
     return buf_byte(b, ']');
 }
 
-static glass_status put_logprobs(struct completion *t, struct text_choice *c, struct buf *b) {
+static glass_status put_logprobs(struct completion *t, struct text_choice *c,
+                                 struct buf *b) {
     TRY(buf_text(b, "\"logprobs\":"));
     if (t->top < 0) return buf_text(b, "null");
     c->n_listed = 0;
@@ -397,7 +401,7 @@ static glass_status base64(struct buf *b, const void *bytes, size_t n) {
 
 struct embedding {
     struct ask ask;
-    int format; /* 0 numbers, 1 base64 */
+    int format;       /* 0 numbers, 1 base64 */
     struct buf *each; /* (n_prompts) */
     int64_t n_tokens;
 };
@@ -427,8 +431,9 @@ static glass_status reply_embeddings(struct embedding *t) {
     if (status == GLASS_OK) status = buf_text(&b, "],\"model\":");
     if (status == GLASS_OK) status = wire_string(&b, t->ask.name);
     if (status == GLASS_OK)
-        status = buf_printf(&b, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}",
-                            (long long)t->n_tokens, (long long)t->n_tokens);
+        status =
+            buf_printf(&b, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}",
+                       (long long)t->n_tokens, (long long)t->n_tokens);
     if (status == GLASS_OK)
         status = reply_bytes(t->ask.x, 200, "application/json", b.data, b.len);
     buf_free(&b);

@@ -108,7 +108,11 @@ static glass_status create(struct ask *a) {
 static enum submit_verdict give(struct ask *a, int64_t i) {
     struct ask_jobs *jobs = a->jobs;
     struct job_request r = a->r;
+    struct sched_stats stats;
     const struct ask_prompt *p = &a->prompts[i / a->n_choices];
+    sched_get_stats(served_sched(a->served), &stats);
+    /* More than fits is what many clients ask for by habit; the end's reason tells. */
+    if (r.n_predict > stats.n_ctx - p->n) r.n_predict = -1;
     r.prompt = p->ids;
     r.n_prompt = p->n;
     r.sampler.seed += (uint64_t)(i % a->n_choices);
@@ -116,6 +120,20 @@ static enum submit_verdict give(struct ask *a, int64_t i) {
     r.context = &jobs->each[i];
     jobs->each[i] = (struct one_job){.jobs = jobs, .i = (int)i};
     return sched_submit(served_sched(a->served), &jobs->each[i].job, &r);
+}
+
+/* Too long a prompt has a code of its own in OpenAI's API. */
+static glass_status too_long(struct ask *a) {
+    struct sched_stats stats;
+    char text[800];
+    snprintf(text, sizeof text, "%s", glass_error());
+    sched_get_stats(served_sched(a->served), &stats);
+    for (int64_t i = 0; i < a->n_prompts; i++) {
+        if (a->prompts[i].n <= stats.n_ctx) continue;
+        TRY(reply_error(a->x, 400, "context_length_exceeded", NULL, text));
+        return GLASS_CANCELLED;
+    }
+    return fail(GLASS_BAD_INPUT, "%s", text);
 }
 
 /* A reply for what was not taken, if none was begun. */
@@ -128,7 +146,7 @@ static glass_status refused(struct ask *a, enum submit_verdict verdict) {
     case SUBMIT_CLOSING:
         TRY(reply_error(a->x, 503, NULL, NULL, "the server or the model is ending"));
         return GLASS_CANCELLED;
-    case SUBMIT_BAD: return fail(GLASS_BAD_INPUT, "%s", glass_error());
+    case SUBMIT_BAD: return too_long(a);
     default: return fail(GLASS_NO_MEMORY, "%s", glass_error());
     }
 }
