@@ -441,11 +441,15 @@ def offline(p):
     p.wait(lambda: p.text(".user .body") == ["Before", "Meanwhile"], "all was saved")
     ok(True, "what was written without a connection is saved later")
     # Even if the tab is closed meanwhile.
-    address = p.d.current_url
+    address, old = p.d.current_url, p.d.current_window_handle
+    p.d.switch_to.new_window("tab")
+    new = p.d.current_window_handle
+    p.d.switch_to.window(old)
     p.d.set_network_conditions(offline=True, latency=0, throughput=0)
     p.one("#input").send_keys("And closed", Keys.ENTER)
     p.wait(lambda: "cannot be reached" in p.one("#banner").text, "a word about it")
-    p.d.get("about:blank")
+    p.d.close()
+    p.d.switch_to.window(new)
     p.d.delete_network_conditions()
     p.d.get(address)
     p.ready()
