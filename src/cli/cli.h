@@ -25,6 +25,8 @@ int cmd_verify(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_feedback(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C, and 143 after a caught SIGTERM. */

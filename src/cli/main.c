@@ -23,6 +23,8 @@ static const struct {
     {"train", cmd_train, "train a model from text, as a recipe says"},
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
     {"trace", cmd_trace, "where a text's words stand in what a model learnt from"},
+    {"audit", cmd_audit, "how open a model is, and what its licences let one do"},
+    {"inspect", cmd_inspect, "look inside: weights, attention, what each layer predicts"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
     {"feedback", cmd_feedback, NULL}, /* told with serve */
 };
@@ -40,8 +42,7 @@ static int help(FILE *out, int code) {
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
         "a GGUF file, a published folder, or a name that `glass list` shows.\n"
-        "examples: glass chat\n"
-        "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
+        "example: glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
         "GLASS_ISA=c|avx2|avx512|neon: same results. Licence: Apache-2.0.\n");
     return code;
 }
