@@ -41,9 +41,8 @@ static int help(FILE *out, int code) {
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
-        "a GGUF file, a published folder, or a name that `glass list` shows.\n"
-        "example: glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
-        "GLASS_ISA=c|avx2|avx512|neon: same results. Licence: Apache-2.0.\n");
+        "a GGUF file, a published folder, or a name that `glass list` shows. Apache-2.0.\n"
+        "example: glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n");
     return code;
 }
 
