@@ -204,6 +204,18 @@ static glass_status rule(struct builder *b, uint32_t from, uint32_t to, uint32_t
     return edge(b, from, to, NFA_CALL, 0, id);
 }
 
+static glass_status graph(struct builder *b, uint32_t from, uint32_t to,
+                          const struct gram_node *n) {
+    uint32_t base = b->nfa->n, unused;
+    for (uint32_t i = 0; i < n->min; i++) TRY(new_state(b, &unused));
+    TRY(empty(b, from, base));
+    for (uint32_t i = n->at; i < n->at + n->n; i++) {
+        const struct gram_arrow *a = &b->t->arrows[i];
+        TRY(part(b, base + a->from, base + a->to, a->node));
+    }
+    return empty(b, base + n->min - 1, to);
+}
+
 static glass_status part(struct builder *b, uint32_t from, uint32_t to, uint32_t node) {
     const struct gram_node *n = &b->t->nodes[node];
     glass_status status = GLASS_OK;
@@ -228,6 +240,7 @@ static glass_status part(struct builder *b, uint32_t from, uint32_t to, uint32_t
     case GRAM_TIMES: status = times(b, from, to, n); break;
     case GRAM_RULE: status = rule(b, from, to, n->at); break;
     case GRAM_MACHINE: status = machine(b, from, to, b->t->machines[n->at]); break;
+    case GRAM_GRAPH: status = graph(b, from, to, n); break;
     }
     b->depth--;
     return status;

@@ -52,6 +52,11 @@ enum gram_kind {
     GRAM_TIMES,   /* the child min to max times */
     GRAM_RULE,    /* rule `at` */
     GRAM_MACHINE, /* a text of automaton `at` */
+    GRAM_GRAPH    /* arrows [at, at + n) lead from place 0 to place min - 1 */
+};
+/* Places of a graph are numbered so that arrows lead to larger numbers. */
+struct gram_arrow {
+    uint32_t from, to, node;
 };
 struct gram_node {
     enum gram_kind kind;
@@ -77,9 +82,11 @@ struct gram_tree {
     struct gram_node *nodes;
     struct gram_range *ranges;
     struct gram_rule *rules;
+    struct gram_arrow *arrows;
     struct gram_dfa **machines; /* owned */
     struct buf text;
     uint32_t n_nodes, cap_nodes, n_ranges, cap_ranges, n_rules, cap_rules, n_machines;
+    uint32_t n_arrows, cap_arrows;
     uint32_t root;
 };
 
@@ -95,6 +102,11 @@ void gram_add(struct gram_tree *t, uint32_t parent, uint32_t child);
 glass_status gram_times(struct gram_tree *t, uint32_t *out, uint32_t child, uint32_t min,
                         uint32_t max);
 glass_status gram_call(struct gram_tree *t, uint32_t *out, uint32_t rule);
+/* Copies the arrows; they may share nodes. */
+glass_status gram_graph(struct gram_tree *t, uint32_t *out, const struct gram_arrow *arrows,
+                        uint32_t n, uint32_t n_places);
+/* The automaton of a node without calls, as a node: repeating it costs less. */
+glass_status gram_settle(struct gram_tree *t, uint32_t *node, const char *what);
 /* Takes the automaton over, also on failure. */
 glass_status gram_machine(struct gram_tree *t, uint32_t *out, struct gram_dfa *dfa);
 /* A node of its own with the same parts. */

@@ -15,6 +15,7 @@ static glass_status grow(void *array, uint32_t *cap, uint32_t n, size_t item_byt
 void gram_tree_clear(struct gram_tree *t) {
     for (uint32_t i = 0; i < t->n_machines; i++) gram_dfa_free(t->machines[i]);
     mem_free(t->machines);
+    mem_free(t->arrows);
     mem_free(t->nodes);
     mem_free(t->ranges);
     mem_free(t->rules);
@@ -99,6 +100,26 @@ glass_status gram_call(struct gram_tree *t, uint32_t *out, uint32_t rule) {
     struct gram_node node = node_of(GRAM_RULE);
     node.at = rule;
     return gram_node_add(t, out, node);
+}
+
+glass_status gram_graph(struct gram_tree *t, uint32_t *out, const struct gram_arrow *arrows,
+                        uint32_t n, uint32_t n_places) {
+    struct gram_node node = node_of(GRAM_GRAPH);
+    node.at = t->n_arrows;
+    node.n = n;
+    node.min = n_places;
+    for (uint32_t i = 0; i < n; i++) {
+        TRY(grow(&t->arrows, &t->cap_arrows, t->n_arrows, sizeof *t->arrows));
+        t->arrows[t->n_arrows++] = arrows[i];
+    }
+    return gram_node_add(t, out, node);
+}
+
+glass_status gram_settle(struct gram_tree *t, uint32_t *node, const char *what) {
+    struct gram_dfa *dfa;
+    if (t->nodes[*node].kind == GRAM_MACHINE) return GLASS_OK;
+    TRY(gram_compile(&dfa, t, *node, what));
+    return gram_machine(t, node, dfa);
 }
 
 glass_status gram_machine(struct gram_tree *t, uint32_t *out, struct gram_dfa *dfa) {
@@ -217,6 +238,28 @@ static struct facts facts_of_parts(const struct gram_tree *t, const struct gram_
     return f;
 }
 
+/* By places in order; what an arrow adds is known when it is looked at only if arrows are
+ * looked at in the order of where they begin, so that is done a place at a time. */
+static struct facts facts_of_graph(const struct gram_tree *t, const struct gram_node *n) {
+    struct facts none = {false, false, 0}, *at = NULL;
+    if (mem_alloc_zero(&at, n->min, sizeof *at) != GLASS_OK) return none;
+    at[0] = (struct facts){true, true, 0};
+    for (uint32_t place = 0; place < n->min; place++)
+        for (uint32_t i = n->at; i < n->at + n->n; i++) {
+            const struct gram_arrow *a = &t->arrows[i];
+            if (a->from != place || !at[place].some) continue;
+            struct facts part = facts_of(t, a->node);
+            if (!part.some) continue;
+            uint64_t longest = sum(at[place].longest, part.longest);
+            at[a->to].some = true;
+            at[a->to].empty |= at[place].empty && part.empty;
+            if (longest > at[a->to].longest) at[a->to].longest = longest;
+        }
+    none = at[n->min - 1];
+    mem_free(at);
+    return none;
+}
+
 static struct facts facts_of(const struct gram_tree *t, uint32_t node) {
     const struct gram_node *n = &t->nodes[node];
     struct facts f = {false, true, UINT64_MAX};
@@ -241,6 +284,7 @@ static struct facts facts_of(const struct gram_tree *t, uint32_t node) {
         f.empty = t->machines[n->at]->final[0];
         f.some = gram_dfa_some(t->machines[n->at]);
         return f;
+    case GRAM_GRAPH: return facts_of_graph(t, n);
     }
     return f;
 }
@@ -313,6 +357,9 @@ static glass_status visit_firsts(struct search *s, uint32_t node) {
         TRY(visit_firsts(s, c));
         if (n->kind == GRAM_SEQ && !facts_of(t, c).empty) break;
     }
+    /* More than the first ones of a graph: schemas' graphs stand behind a bracket. */
+    for (uint32_t i = n->at; n->kind == GRAM_GRAPH && i < n->at + n->n; i++)
+        TRY(visit_firsts(s, t->arrows[i].node));
     s->depth--;
     return GLASS_OK;
 }
@@ -357,6 +404,9 @@ static glass_status measure_node(struct gram_tree *t, uint32_t node, uint32_t de
     }
     for (uint32_t c = t->nodes[node].child; c != GRAM_NONE; c = t->nodes[c].next)
         TRY(measure_node(t, c, depth + 1));
+    const struct gram_node n = t->nodes[node];
+    for (uint32_t i = n.at; n.kind == GRAM_GRAPH && i < n.at + n.n; i++)
+        TRY(measure_node(t, t->arrows[i].node, depth + 1));
     return GLASS_OK;
 }
 
