@@ -76,7 +76,8 @@ struct chat_choice {
     int i;
     struct calls *calls;
     struct buf text, call_json, logprobs; /* of a whole answer; or of what waits for text */
-    size_t n_raw, n_sent;                 /* bytes that tokens made, and that were told */
+    struct marks marks;                   /* in logprobs */
+    size_t n_told;                        /* bytes of text */
     bool begun;
     const char *finish;
 };
@@ -216,11 +217,12 @@ static glass_status begin_choice(struct chat_choice *c) {
 
 static glass_status on_text(void *context, const char *text, size_t n) {
     struct chat_choice *c = context;
-    c->n_sent += n;
+    c->n_told += n;
     if (!c->talk->stream) return buf_append(&c->text, text, n);
     TRY(begin_chunk(c->talk, c->i));
     TRY(buf_text(&c->talk->chunk, "\"content\":"));
     TRY(buf_json_string(&c->talk->chunk, text, n));
+    c->marks.n = 0; /* what is listed goes with this text */
     return end_chunk(c->talk, &c->logprobs, NULL);
 }
 
@@ -259,8 +261,19 @@ static glass_status on_call(void *context, int i, const char *name, const char *
 
 static glass_status add_logprobs(struct chat_choice *c, const struct ask_event *e) {
     if (c->talk->top < 0) return GLASS_OK;
+    char *text;
+    size_t n;
+    TRY(ask_token_text(&c->talk->ask, e->token.id, &text, &n));
+    glass_free(text);
+    TRY(marks_add(&c->marks, n, (size_t[4]){c->logprobs.len}));
     if (c->logprobs.len > 0) TRY(buf_byte(&c->logprobs, ','));
     return wire_logprobs_of(&c->logprobs, &c->talk->ask, e);
+}
+
+/* Tokens of which nothing was told, because a stop text begins before them. */
+static void cut_logprobs(struct chat_choice *c) {
+    const size_t *at = marks_cut(&c->marks, c->n_told);
+    if (at != NULL) c->logprobs.len = at[0];
 }
 
 static glass_status on_end(struct chat_choice *c, const struct ask_event *e) {
@@ -268,6 +281,7 @@ static glass_status on_end(struct chat_choice *c, const struct ask_event *e) {
     if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
     if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
     TRY(calls_end(c->calls, e->text, e->n_text));
+    if (e->end == JOB_STOP) cut_logprobs(c);
     c->finish = calls_n(c->calls) > 0 && e->end != JOB_LENGTH && e->end != JOB_CONTEXT
                     ? "tool_calls"
                     : wire_finish(e->end);
@@ -279,8 +293,7 @@ static glass_status on_end(struct chat_choice *c, const struct ask_event *e) {
     if (!t->stream) return GLASS_OK;
     TRY(begin_choice(c));
     TRY(begin_chunk(t, c->i));
-    /* Of a text that was cut by a stop text, the rest's tokens are not told. */
-    return end_chunk(t, e->end == JOB_STOP ? NULL : &c->logprobs, c->finish);
+    return end_chunk(t, &c->logprobs, c->finish);
 }
 
 static glass_status on_event(struct talk *t, const struct ask_event *e) {
@@ -395,6 +408,7 @@ static void clear(struct talk *t) {
         buf_free(&c->text);
         buf_free(&c->call_json);
         buf_free(&c->logprobs);
+        marks_free(&c->marks);
     }
     mem_free(t->choices);
     buf_free(&t->head);

@@ -60,6 +60,8 @@ static glass_status take_prompts(struct ask *a, const struct fields *f, const ch
 struct text_choice {
     struct buf text, tokens, values, tops, offsets;
     int64_t n_characters, n_listed;
+    struct marks marks; /* in tokens, values, tops, offsets */
+    size_t n_told;      /* bytes of the answer's text */
     const char *finish;
     bool echoed;
 };
@@ -185,10 +187,13 @@ static glass_status add_token(struct completion *t, struct text_choice *c,
     size_t n;
     if (t->top < 0) return GLASS_OK;
     struct buf *lists[] = {&c->tokens, &c->values, &c->tops, &c->offsets};
+    size_t at[4];
+    for (int i = 0; i < 4; i++) at[i] = lists[i]->len;
     for (int i = 0; i < 4 && c->n_listed > 0; i++) TRY(buf_byte(lists[i], ','));
     c->n_listed++;
     TRY(ask_token_text(&t->ask, e->token.id, &text, &n));
-    glass_status status = buf_json_string(&c->tokens, text, n);
+    glass_status status = e->kind == JOB_TOKEN ? marks_add(&c->marks, n, at) : GLASS_OK;
+    if (status == GLASS_OK) status = buf_json_string(&c->tokens, text, n);
     if (status == GLASS_OK)
         status = buf_printf(&c->offsets, "%lld", (long long)c->n_characters);
     c->n_characters += wire_characters(text, n);
@@ -213,7 +218,7 @@ static glass_status put_logprobs(struct completion *t, struct text_choice *c,
                                  struct buf *b) {
     TRY(buf_text(b, "\"logprobs\":"));
     if (t->top < 0) return buf_text(b, "null");
-    c->n_listed = 0;
+    c->n_listed = c->marks.n = 0;
     TRY(buf_byte(b, '{'));
     TRY(put_list(b, "tokens", &c->tokens));
     TRY(buf_byte(b, ','));
@@ -270,12 +275,21 @@ static glass_status echo(struct completion *t, int64_t i) {
     return status;
 }
 
+/* Tokens of which nothing was told, because a stop text begins before them. */
+static void cut_logprobs(struct text_choice *c) {
+    const size_t *at = marks_cut(&c->marks, c->n_told);
+    struct buf *lists[] = {&c->tokens, &c->values, &c->tops, &c->offsets};
+    for (int i = 0; at != NULL && i < 4; i++) lists[i]->len = at[i];
+}
+
 static glass_status on_end(struct completion *t, const struct ask_event *e) {
     struct text_choice *c = &t->choices[e->job];
     if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
     if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
     TRY(echo(t, e->job));
     TRY(buf_append(&c->text, e->text, e->n_text));
+    c->n_told += e->n_text;
+    if (e->end == JOB_STOP) cut_logprobs(c);
     c->finish = wire_finish(e->end);
     if (e->job % t->ask.n_choices == 0) {
         t->n_prompt += e->n_prompt;
@@ -295,6 +309,7 @@ static glass_status on_event(struct completion *t, const struct ask_event *e) {
     TRY(echo(t, e->job));
     TRY(add_token(t, c, e));
     TRY(buf_append(&c->text, e->text, e->n_text));
+    c->n_told += e->n_text;
     return t->stream && c->text.len > 0 ? send_chunk(t, e->job) : GLASS_OK;
 }
 
@@ -362,6 +377,7 @@ static void clear(struct completion *t) {
         buf_free(&c->values);
         buf_free(&c->tops);
         buf_free(&c->offsets);
+        marks_free(&c->marks);
     }
     mem_free(t->choices);
     buf_free(&t->head);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 enum { AT_ONCE = 64 }; /* jobs of one request that run or wait in the scheduler */
-static const double LOOK_S = 0.1; /* how often it is asked whether the client is there */
+static const double LOOK_S = 0.05; /* how often it is asked whether the client is there */
 
 struct one_job {
     struct ask_jobs *jobs;
@@ -21,7 +21,8 @@ struct ask_jobs {
     struct ask_event *first, **last, *taken; /* taken: the one last handed out */
     struct one_job *each;                    /* (n) */
     int64_t n, n_given, n_ended;
-    bool lost; /* an event could not be copied */
+    bool lost;     /* an event could not be copied */
+    double looked; /* when the client was last seen */
 };
 
 /* ---- on the scheduler's thread ---- */
@@ -223,10 +224,13 @@ glass_status ask_next(struct ask *a, const struct ask_event **out, double second
         struct ask_event *e = jobs->first != NULL ? take(jobs) : NULL;
         pthread_mutex_unlock(&jobs->lock);
         if (lost) return fail_memory(sizeof *e);
+        if (clock_now() - jobs->looked > LOOK_S) {
+            jobs->looked = clock_now();
+            if (exchange_gone(a->x)) return fail(GLASS_CANCELLED, "the client has left");
+        }
         if (e != NULL && e->kind == JOB_END) TRY(ended(a, e));
         *out = e;
         if (e != NULL || jobs->n_ended == jobs->n) return GLASS_OK;
-        if (exchange_gone(a->x)) return fail(GLASS_CANCELLED, "the client has left");
         if (clock_now() < until) continue;
         *silent = true;
         return GLASS_OK;

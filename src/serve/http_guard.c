@@ -275,7 +275,7 @@ void guard_check(struct exchange *x) {
                     "pages of that origin may not ask; --cors-origin allows one");
     } else if (strcmp(x->method, "OPTIONS") == 0) {
         preflight(x);
-    } else if ((x->route == NULL || !x->route->open) && !has_key(x)) {
+    } else if ((!found || !x->route->open) && !has_key(x)) {
         atomic_fetch_add(&s->count.refused_keys, 1);
         reply_header(x, "WWW-Authenticate", "Bearer");
         reply_error(x, 401, "invalid_api_key", NULL,

@@ -83,6 +83,30 @@ glass_status wire_logprobs_of(struct buf *b, const struct ask *a,
     return buf_text(b, "]}");
 }
 
+glass_status marks_add(struct marks *m, size_t n_bytes, const size_t at[4]) {
+    if (m->n == m->room) {
+        int64_t room = 2 * m->room + 16;
+        TRY(mem_resize(&m->list, (size_t)room, sizeof *m->list));
+        m->room = room;
+    }
+    struct mark *mark = &m->list[m->n++];
+    mark->raw = m->raw;
+    memcpy(mark->at, at, sizeof mark->at);
+    m->raw += n_bytes;
+    return GLASS_OK;
+}
+
+const size_t *marks_cut(const struct marks *m, size_t n_told) {
+    for (int64_t i = 0; i < m->n; i++)
+        if (m->list[i].raw >= n_told) return m->list[i].at;
+    return NULL;
+}
+
+void marks_free(struct marks *m) {
+    mem_free(m->list);
+    *m = (struct marks){0};
+}
+
 int64_t wire_characters(const char *text, size_t n) {
     int64_t count = 0;
     for (size_t at = 0; at < n; count++) {

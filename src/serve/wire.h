@@ -21,6 +21,20 @@ glass_status wire_token(struct buf *b, const struct ask *a, const struct job_log
 /* An element of "content" of OpenAI's logprobs. */
 glass_status wire_logprobs_of(struct buf *b, const struct ask *a,
                               const struct ask_event *e);
+/* Where each token's log-probability begins in the lists that hold it, so that those of a text
+ * that a stop text cut off can be taken back. Zero-initialise; marks_free. */
+struct marks {
+    struct mark {
+        size_t raw, at[4];
+    } * list; /* owned */
+    int64_t n, room;
+    size_t raw; /* bytes of all tokens so far */
+};
+/* A token of n_bytes comes; the lists have these lengths before it. */
+glass_status marks_add(struct marks *m, size_t n_bytes, const size_t at[4]);
+/* The lists' lengths without the tokens that begin behind n_told bytes; NULL: all are told. */
+const size_t *marks_cut(const struct marks *m, size_t n_told);
+void marks_free(struct marks *m);
 /* Unicode characters of a text. */
 int64_t wire_characters(const char *text, size_t n);
 
