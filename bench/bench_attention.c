@@ -134,7 +134,10 @@ static void open_bench(struct bench *b, int n_threads) {
     b->v = random_floats(n_ctx * b->n_head_kv * b->head_dim);
     for (int64_t i = 0; i < b->n_layers; i++) {
         struct attn_cache *c = &b->caches[i];
-        *c = (struct attn_cache){b->dtype, n_ctx, b->n_head_kv, b->head_dim, NULL, NULL};
+        *c = (struct attn_cache){.dtype = b->dtype,
+                                 .n_ctx = n_ctx,
+                                 .n_head_kv = b->n_head_kv,
+                                 .head_dim = b->head_dim};
         if (mem_alloc_aligned(&c->k, bytes, 1) != GLASS_OK ||
             mem_alloc_aligned(&c->v, bytes, 1) != GLASS_OK)
             abort();

@@ -10,6 +10,7 @@
 #include "glass/infill.h"
 #include "glass/limits.h"
 #include "glass/model.h"
+#include "glass/pool.h"
 #include "glass/processes.h"
 #include "glass/quantize.h"
 #include "glass/sampler.h"

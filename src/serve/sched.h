@@ -29,6 +29,7 @@ struct sched_options {
     int n_threads;      /* 0 = one per core of this process's affinity */
     glass_dtype cache_type; /* GLASS_F32, GLASS_F16, GLASS_Q8_0 */
     const char *prefix_dir; /* NULL, or a folder where prefixes outlive the process */
+    size_t prefix_bytes;    /* most bytes in it; 0 = cache_bytes, 2 GiB at most */
     const glass_adapter_use *adapters; /* of every request; must outlive the scheduler */
     int n_adapters;
 };
@@ -122,9 +123,13 @@ void job_cancel(struct job *job);
 void job_release(struct job *job);
 
 struct sched_stats {
-    int64_t n_running, n_waiting;   /* now */
-    int64_t n_pages, n_pages_used;  /* now; used includes kept prefixes */
-    int64_t n_pages_kept;           /* of them held by no request */
+    int64_t n_running, n_waiting;  /* now */
+    int64_t n_pages, n_pages_used; /* now; used includes kept prefixes */
+    int64_t n_pages_kept;          /* of them held by no request */
+    int64_t n_pages_read;          /* from prefix_dir, since start */
+    int64_t n_files_refused;       /* in prefix_dir, that were damaged */
+    int64_t n_paused;              /* times that a request lost its pages to an older one */
+    char note[256];                /* what was wrong last in prefix_dir; or "" */
     size_t cache_bytes, work_bytes; /* decided at start */
     int64_t n_ctx, n_parallel;
     int64_t prompt_tokens, cached_tokens, answer_tokens, passes, jobs; /* since start */
