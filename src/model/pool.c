@@ -1,6 +1,6 @@
 /* pool.c - pages, who holds them, and the tree of prefixes; what sessions of a pool do instead
  * of others. Files of pages: pool_folder.c. */
-#include "model/pool.h"
+#include "model/pages.h"
 
 #include "base/mem.h"
 #include "base/team.h"

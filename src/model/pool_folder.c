@@ -9,7 +9,7 @@
 #include "base/filemap.h"
 #include "base/hash.h"
 #include "base/path.h"
-#include "model/pool.h"
+#include "model/pages.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "math/kernels.h"
-#include "model/pool.h"
+#include "model/pages.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include "base/filemap.h"
 #include "base/path.h"
 #include "base/reader.h"
-#include "model/pool.h"
+#include "model/pages.h"
 
 #include <string.h>
 

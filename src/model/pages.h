@@ -1,6 +1,6 @@
-/* pool.h - pages of keys and values, the tree of prefixes that they make, and its folder. */
-#ifndef MODEL_POOL_H
-#define MODEL_POOL_H
+/* pages.h - pages of keys and values, the tree of prefixes that they make, and its folder. */
+#ifndef MODEL_PAGES_H
+#define MODEL_PAGES_H
 
 #include "glass/pool.h"
 #include "model/session.h"
