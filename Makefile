@@ -18,7 +18,7 @@ VERSION := 0.1.0
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib libarchive libxml-2.0 libexttextcat
-CLI_PKGS := libcurl libedit
+CLI_PKGS := libcurl libedit libmicrohttpd
 PKG_CONFIG ?= pkg-config
 
 # Exactness: every fused step is an explicit fma, and nothing may be reassociated.
@@ -51,7 +51,7 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
 TEST_LIBS = $(CLI_LIBS) -lcmocka -lmpfr -lgmp
 
 # Rooms of the library, in the order in which they may see each other (docs/architecture).
-ROOMS := base comm math math/c format text model train data open
+ROOMS := base comm math math/c format text model train data open inspect
 ifneq ($(filter x86_64,$(ARCH)),)
 ROOMS += math/x86
 endif
@@ -64,11 +64,12 @@ MODULE_SRC := src/comm/comm_mpi.c
 MODULE := $(if $(filter-out 0,$(MPI)),$(B)/glass-mpi.so)
 LIB_SRC := $(filter-out $(MODULE_SRC),$(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c))))
 CLI_SRC := $(sort $(wildcard src/store/*.c src/serve/*.c src/cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/clause_data.o
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC := $(sort $(wildcard tests/base/test_*.c tests/math/test_*.c tests/format/test_*.c \
               tests/text/test_*.c tests/model/test_*.c tests/train/test_*.c tests/data/test_*.c \
-              tests/open/test_*.c tests/store/test_*.c tests/serve/test_*.c tests/cli/test_*.c))
+              tests/open/test_*.c tests/inspect/test_*.c tests/store/test_*.c tests/serve/test_*.c \
+              tests/cli/test_*.c))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c bench/*.c))
 TOOL_BIN := $(TOOL_SRC:%.c=$(B)/%)
@@ -108,6 +109,13 @@ $(B)/src/math/c/train_%.o $(B)/src/math/x86/train_%.o $(B)/src/math/arm/train_%.
 
 $(B)/src/cli/%.o $(B)/src/store/%.o $(B)/src/serve/%.o: EXTRA = $(CLI_CFLAGS)
 
+# The page's files are part of the program, as they are and packed (src/serve/page_files.c).
+$(B)/web/%.gz: web/%
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< > $@.part && mv $@.part $@
+$(B)/src/serve/page_files.o: EXTRA = $(CLI_CFLAGS) -Wa,-I$(B)
+$(B)/src/serve/page_files.o: $(patsubst %,$(B)/%.gz,$(wildcard web/*))
+
 # Kernels see no bytes that were not checked, and take minutes to compile instrumented.
 $(B)/src/math/c/%.o $(B)/src/math/x86/%.o $(B)/src/math/arm/%.o: FUZZ_FLAGS := $(if $(filter fuzz,$(SAN)),-O1)
 
@@ -115,6 +123,19 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	$(Q)$(CC) $(CFLAGS_ALL) $(FUZZ_FLAGS) $(EXTRA) $(ISA) -MMD -MP -c -o $@ $<
+
+# The table of licences (src/open/licences), as bytes.
+LICENCES := $(sort $(wildcard src/open/licences/*.licence))
+$(B)/gen/clause_data.c: $(LICENCES) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include <stddef.h>'; \
+	   echo 'extern const unsigned char clause_data[]; extern const size_t clause_data_bytes;'; \
+	   echo 'const unsigned char clause_data[] = {'; cat $(LICENCES) /dev/null | od -An -v -tu1 | \
+	   sed 's/ *\([0-9][0-9]*\)/\1,/g'; echo '0};'; \
+	   echo 'const size_t clause_data_bytes = sizeof clause_data - 1;'; } > $@.part && mv $@.part $@
+$(B)/gen/clause_data.o: $(B)/gen/clause_data.c
+	@echo "  CC  $<"
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # The archive that tests and the program link with: every internal name visible.
 $(B)/libglass-internal.a: $(LIB_OBJ)

@@ -1,14 +1,15 @@
 /* sampler.h - from logits to the next token, the same on every machine.
  *
  * Steps, always in this order (docs/sampling.md defines each):
- *   logit bias, repetition, presence and frequency penalties, DRY, top-k, typical, top-p,
+ *   grammar, logit bias, repetition, presence and frequency penalties, DRY, top-k, typical, top-p,
  *   min-p, XTC, temperature, draw. Temperature 0 is greedy: the likeliest token after the
- *   first five. Mirostat 1 or 2 replaces the steps from top-k to XTC and comes after
+ *   first six. Mirostat 1 or 2 replaces the steps from top-k to XTC and comes after
  *   temperature.
  * Randomness: Philox4x32-10 keyed by the seed, counted by draws. */
 #ifndef GLASS_SAMPLER_H
 #define GLASS_SAMPLER_H
 
+#include "glass/grammar.h"
 #include "glass/tokenizer.h"
 GLASS_BEGIN
 
@@ -62,8 +63,19 @@ GLASS_API glass_status glass_sampler_next(glass_sampler *sampler, int32_t *id,
                                           const float *logits, int64_t n_vocab);
 /* Tells the sampler of a token that it did not draw (prompt tokens, forced tokens). */
 GLASS_API glass_status glass_sampler_accept(glass_sampler *sampler, int32_t id);
-/* Back to the seed, with nothing remembered. */
+/* Back to the seed, with nothing remembered, and to the grammar's beginning. */
 GLASS_API void glass_sampler_reset(glass_sampler *sampler);
+/* From now on only what the grammar allows is drawn, beginning with its beginning; NULL takes
+ * it away. Tokens that were drawn move it on, tokens that were told of do not. The grammar is
+ * borrowed; flags are glass_grammar_state_create's. GLASS_USAGE: it is for another tokenizer
+ * than the sampler's; the sampler is without a grammar then. Where no token at all is allowed
+ * glass_sampler_next is GLASS_USAGE. */
+GLASS_API glass_status glass_sampler_set_grammar(glass_sampler *sampler,
+                                                 const glass_grammar *grammar,
+                                                 unsigned flags);
+/* The sampler's place in its grammar, NULL without one: to be asked whether it is finished,
+ * and to be told of text that was not drawn. */
+GLASS_API glass_grammar_state *glass_sampler_grammar(glass_sampler *sampler);
 
 /* ln(softmax(logits)) of the model itself, before any sampling step: out is (n). */
 GLASS_API void glass_logprobs(float *out, const float *logits, int64_t n);

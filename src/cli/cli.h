@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "cli/adapters.h"
+#include "cli/form.h"
 #include "cli/opts.h"
 
 int cmd_chat(int argc, char **argv);
@@ -22,6 +23,10 @@ int cmd_train(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_feedback(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C, and 143 after a caught SIGTERM. */
@@ -58,6 +63,7 @@ struct run_options {
     glass_sampler_options sampler;
     int64_t top_k, penalty_last_n, mirostat, dry_allowed_length, dry_last_n;
     struct opt_list stop, bias, breakers, adapters;
+    struct cli_form form;
 };
 /* The rows of those options, to be pasted into a table. */
 // clang-format off
@@ -77,6 +83,7 @@ struct run_options {
     {"mlock", 0, OPT_FLAG, &(r).mlock, NULL, "pin the weights in memory"},                   \
     {"ignore-eos", 0, OPT_FLAG, &(r).ignore_eos, NULL, "never let the model end the answer"}, \
     {"stop", 0, OPT_LIST, &(r).stop, "TEXT", "stop before this text (repeatable)"},          \
+    FORM_OPTIONS((r).form),                                                                  \
     SPECULATION_OPTIONS(r),                                                                  \
     {"Sampling", 0, OPT_HEADING, NULL, NULL, NULL},                                          \
     {"temp", 0, OPT_FLOAT, &(r).sampler.temperature, "F", "temperature, 0 = greedy (0.8)"},  \
@@ -113,6 +120,7 @@ struct engine {
     const glass_tokenizer *tokenizer;
     glass_model *draft;
     glass_speculator *speculator; /* NULL: every token is a pass */
+    glass_grammar *grammar;       /* of every answer; NULL: any text */
     float *logits;                /* (n_vocab) after the prompt */
     int64_t n_vocab;
     glass_logit_bias *bias; /* owned */

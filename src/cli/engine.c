@@ -199,6 +199,7 @@ glass_status engine_open(struct engine *e, const char *name, struct run_options 
     options.n_adapters = e->adapters.n;
     TRY(glass_session_create(&e->session, e->model, &options));
     TRY(make_speculator(e, r));
+    TRY(cli_form_open(&e->grammar, e->tokenizer, &r->form));
     TRY(mem_alloc(&e->logits, (size_t)e->n_vocab, sizeof *e->logits));
     return make_sampler(e, r);
 }
@@ -207,6 +208,7 @@ void engine_close(struct engine *e) {
     mem_free(e->logits);
     mem_free(e->bias);
     glass_sampler_free(e->sampler);
+    glass_grammar_free(e->grammar);
     glass_speculator_free(e->speculator);
     glass_session_free(e->session);
     glass_model_close(e->draft);
@@ -335,6 +337,11 @@ static glass_status answer_loop(struct engine *e, const struct answer_options *o
             *end = END_STOP;
             return GLASS_OK;
         }
+        if (e->grammar != NULL &&
+            glass_grammar_state_finished(glass_sampler_grammar(e->sampler))) {
+            *end = END_MODEL; /* nothing more may follow */
+            return GLASS_OK;
+        }
         TRY(advance(e, id, &logits, &full));
         if (full) {
             *end = END_CONTEXT;
@@ -352,7 +359,9 @@ glass_status engine_answer(struct engine *e, const struct answer_options *o,
     float *logprobs = NULL;
     bool ignored;
     double start = cli_now();
-    TRY(glass_token_stream_create(&stream, e->tokenizer, o->goes_on ? GLASS_CONTINUE : 0));
+    unsigned flags = o->goes_on ? GLASS_CONTINUE : 0;
+    TRY(glass_sampler_set_grammar(e->sampler, e->grammar, flags));
+    TRY(glass_token_stream_create(&stream, e->tokenizer, flags));
     glass_status status = GLASS_OK;
     if (o->logprobs >= 0)
         status = mem_alloc(&logprobs, (size_t)e->n_vocab, sizeof *logprobs);

@@ -132,6 +132,7 @@ void glass_sampler_free(glass_sampler *s) {
     mem_free(s->logits);
     mem_free(s->history);
     mem_free(s->z);
+    glass_grammar_state_free(s->place);
     mem_free(s);
 }
 
@@ -139,6 +140,7 @@ void glass_sampler_reset(glass_sampler *s) {
     s->n_history = 0;
     s->n_draws = 0;
     s->mu = 2 * s->o.mirostat_tau;
+    if (s->place != NULL) glass_grammar_state_reset(s->place);
 }
 
 glass_status glass_sampler_accept(glass_sampler *s, int32_t id) {
@@ -164,7 +166,7 @@ static glass_status change_logits(struct glass_sampler *s, const float **logits,
     if (o->n_bias == 0 && o->repeat_penalty == 1 && o->presence_penalty == 0 &&
         o->frequency_penalty == 0 && o->dry_multiplier == 0)
         return GLASS_OK;
-    memcpy(s->logits, *logits, (size_t)n * sizeof **logits);
+    if (*logits != s->logits) memcpy(s->logits, *logits, (size_t)n * sizeof **logits);
     *logits = s->logits;
     for (int64_t i = 0; i < o->n_bias; i++) {
         if (s->bias[i].id >= n)
@@ -222,11 +224,13 @@ glass_status glass_sampler_next(glass_sampler *s, int32_t *id, const float *logi
         return fail(GLASS_USAGE, "%lld logits", (long long)n_vocab);
     TRY(take_memory(s, n_vocab));
     TRY(check_logits(logits, n_vocab));
+    if (s->place != NULL) TRY(step_grammar(s, &logits, n_vocab));
     TRY(change_logits(s, &logits, n_vocab));
     float most = math_kernels()->max_f32(logits, n_vocab);
     if (!(most > -INFINITY && most < INFINITY))
         return fail(GLASS_USAGE, "bias and penalties leave no token that could be chosen");
     int32_t chosen = pick(s, logits, n_vocab, most);
+    if (s->place != NULL) TRY(glass_grammar_state_accept(s->place, chosen));
     TRY(glass_sampler_accept(s, chosen));
     *id = chosen;
     return GLASS_OK;
@@ -250,7 +254,7 @@ glass_status sampler_shadow(struct glass_sampler *shadow, const struct glass_sam
     shadow->n_history = s->n_history;
     if (s->n_history > 0)
         memcpy(shadow->history, s->history, (size_t)s->n_history * sizeof *s->history);
-    return GLASS_OK;
+    return shadow_grammar(shadow, s);
 }
 
 void sampler_shadow_clear(struct glass_sampler *shadow) {
@@ -259,6 +263,7 @@ void sampler_shadow_clear(struct glass_sampler *shadow) {
     mem_free(shadow->logits);
     mem_free(shadow->history);
     mem_free(shadow->z);
+    glass_grammar_state_free(shadow->place);
     *shadow = (struct glass_sampler){0};
 }
 

@@ -36,7 +36,10 @@ struct glass_sampler {
     float *logits; /* (list.cap) changed by bias, penalties and DRY; or NULL */
     struct list list;
     uint64_t n_draws;
-    float mu; /* mirostat's running bound */
+    float mu;                     /* mirostat's running bound */
+    const glass_grammar *grammar; /* borrowed, or NULL; with the place in it */
+    unsigned grammar_flags;
+    glass_grammar_state *place;
 };
 
 /* Makes shadow, zero at first, stand where s stands: it draws what s would draw next from the
@@ -45,6 +48,11 @@ glass_status sampler_shadow(struct glass_sampler *shadow, const struct glass_sam
                             int64_t ahead);
 /* Frees what is the shadow's own. */
 void sampler_shadow_clear(struct glass_sampler *shadow);
+
+/* sampler_grammar.c: tokens that the grammar does not allow get -infinity, in s->logits. */
+glass_status step_grammar(struct glass_sampler *s, const float **logits, int64_t n);
+/* The shadow stands where s does in its grammar. */
+glass_status shadow_grammar(struct glass_sampler *shadow, const struct glass_sampler *s);
 
 /* sampler_list.c */
 glass_status list_reserve(struct list *l, int64_t n);

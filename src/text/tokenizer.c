@@ -3,6 +3,7 @@
 #include "text/tokenizer.h"
 
 #include "base/utf8.h"
+#include "text/grammar_parts.h"
 #include "text/tok_pre.h"
 
 #include <stdatomic.h>
@@ -378,6 +379,7 @@ static void work_return(const glass_tokenizer *t, struct tok_work *w) {
 void glass_tokenizer_close(glass_tokenizer *t) {
     if (t == NULL) return;
     for (int i = 0; i < TOK_SPARES; i++) work_free(atomic_load(&t->spares[i]));
+    gram_vocab_free(atomic_load(&t->grammar_vocab));
     tok_pre_free(t->pre);
     mem_free(t->pieces);
     mem_free(t->types);

@@ -170,6 +170,8 @@ struct glass_tokenizer {
     /* Working memory between calls, so that a text in many calls is as fast as in one. Each
      * is taken by one call at a time; nothing in them changes a result. */
     _Atomic(struct tok_work *) spares[TOK_SPARES];
+    _Atomic(struct gram_vocab *)
+        grammar_vocab; /* grammar_vocab.c's, NULL until asked for */
 };
 
 /* What a file says, before it is checked. Zero-initialise it with TOK_SOURCE_NONE, clear it
