@@ -439,12 +439,34 @@ static void gather_rows(struct rows *rows, const struct run *run,
     rows->base = rows->first / ATTN_BLOCK * ATTN_BLOCK;
 }
 
+enum { AHEAD = 16, LINE = 64 }; /* lines that are asked for of a run that comes next */
+
+static void ask_for(const void *at) {
+    for (int i = 0; i < AHEAD; i++) __builtin_prefetch((const char *)at + i * LINE, 0, 2);
+}
+
+/* Where blocks lie apart, the processor does not see the next one coming: its first lines are
+ * asked for while this one is read. */
+static void ask_for_keys(const struct rows *rows, int64_t key0) {
+    const struct attn_cache *cache = rows->segment->cache;
+    if (cache->pages != NULL && key0 < rows->last) ask_for(k_tile(cache, rows->head, key0));
+}
+
+static void ask_for_values(const struct rows *rows, int64_t key0, int64_t d, int64_t n_d) {
+    const struct attn_cache *cache = rows->segment->cache;
+    if (cache->pages == NULL || key0 >= rows->last) return;
+    for (int64_t panel = d / panel_dims(cache); panel * panel_dims(cache) < d + n_d;
+         panel++)
+        ask_for(v_tile(cache, rows->head, panel, key0));
+}
+
 static void scores_of_block(const struct run *run, const struct rows *rows, float *s,
                             int64_t s_stride, int64_t key0) {
     const struct attn_cache *cache = rows->segment->cache;
     qk_kernel *kernel = cache->dtype == GLASS_F32   ? run->kernels->attn_qk_f32
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_qk_f16
                                                     : run->kernels->attn_qk_q8_0;
+    ask_for_keys(rows, key0 + ATTN_BLOCK);
     kernel(s + key0 - rows->base, s_stride, rows->q, run->head_dim, rows->begin, rows->end,
            rows->n, k_tile(cache, rows->head, key0), key0, run->head_dim,
            run->shape->scale);
@@ -458,6 +480,7 @@ static void values_of_block(const struct run *run, const struct rows *rows, cons
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_pv_f16
                                                     : run->kernels->attn_pv_q8_0;
     int64_t width = round_up(run->head_dim, ATTN_TILE);
+    ask_for_values(rows, key0 + ATTN_BLOCK, d, n_d);
     kernel(rows->sum + d, width, p + key0 - rows->base, p_stride, rows->begin, rows->end,
            rows->n, v_tile(cache, rows->head, d / panel_dims(cache), key0),
            panel_bytes(cache), key0, n_d);

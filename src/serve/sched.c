@@ -387,7 +387,6 @@ static glass_status check(const struct sched *s, const struct job_request *r) {
                     r->n_top, TOP_MOST);
     if (r->embed && r->prompt_logprobs)
         return fail(GLASS_USAGE, "an embedding has no log-probabilities");
-    if (r->grammar != NULL) return fail(GLASS_USAGE, "grammars are not served");
     return GLASS_OK;
 }
 

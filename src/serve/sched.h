@@ -17,7 +17,6 @@
 
 struct sched;
 struct job;
-struct glass_grammar; /* glass/grammar.h */
 
 struct sched_options {
     int64_t n_ctx;      /* most positions of one request; 0 = the model's, at most 4096 */
@@ -45,7 +44,7 @@ void sched_free(struct sched *sched);
 
 enum job_event_kind { JOB_PROMPT, JOB_TOKEN, JOB_END };
 enum job_end {
-    JOB_MODEL,     /* the model ended its answer ("stop") */
+    JOB_MODEL,     /* the model ended its answer, or the grammar allows no more ("stop") */
     JOB_STOP,      /* a stop text ("stop"; stop_text says which) */
     JOB_LENGTH,    /* n_predict tokens ("length") */
     JOB_CONTEXT,   /* no position is left ("length") */
@@ -90,7 +89,7 @@ struct job_request {
     int64_t n_prompt;
     int64_t n_predict; /* most tokens to answer; -1 = as many as fit; 0 = the prompt only */
     glass_sampler_options sampler;
-    const struct glass_grammar *grammar; /* NULL; must outlive the job */
+    const glass_grammar *grammar; /* NULL; must outlive the job */
     const char *const *stop;             /* answers end before these texts */
     int n_stop;
     bool logprobs;        /* of the tokens chosen; else token.logprob is NAN */
