@@ -298,9 +298,7 @@ static glass_status on_token(struct infill *t, const struct ask_event *e) {
 }
 
 static glass_status on_end(struct infill *t, const struct ask_event *e, bool timed_out) {
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->end == JOB_CANCELLED && !timed_out)
-        return fail(GLASS_CANCELLED, "the answer was cancelled");
+    if (!timed_out) TRY(ask_failed(t->x, e));
     if (!t->stream) TRY(buf_append(&t->text, e->text, e->n_text));
     TRY(begin_line(t,
                    t->stream              ? e->text

@@ -325,8 +325,7 @@ static glass_status end_stream(struct letter *l, const struct ask_event *e) {
 }
 
 static glass_status on_end(struct letter *l, const struct ask_event *e) {
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
+    TRY(ask_failed(l->x, e));
     TRY(calls_end(l->calls, e->text, e->n_text));
     if (l->n_blocks == 0) TRY(begin_text(l));
     TRY(end_block(l));

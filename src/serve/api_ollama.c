@@ -235,8 +235,7 @@ static glass_status remember_token(struct reply *r, int32_t id) {
 }
 
 static glass_status on_end(struct reply *r, const struct ask_event *e) {
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
+    TRY(ask_failed(r->x, e));
     TRY(calls_end(r->calls, e->text, e->n_text));
     TRY(last_line(r, e));
     if (!r->stream)
@@ -429,9 +428,8 @@ static glass_status chat(struct exchange *x) {
 
 /* ---- embeddings ---- */
 
-static glass_status put_vector(struct buf *b, const struct ask_event *e) {
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->embedding == NULL) return fail(GLASS_CANCELLED, "the request was cancelled");
+static glass_status put_vector(struct reply *r, struct buf *b, const struct ask_event *e) {
+    TRY(ask_failed(r->x, e));
     for (int64_t i = 0; i < e->n_embd; i++)
         TRY(buf_printf(b, "%c%.9g", i > 0 ? ',' : '[', (double)e->embedding[i]));
     return buf_byte(b, ']');
@@ -479,7 +477,7 @@ static glass_status run_embed(struct reply *r, struct buf *vectors, int64_t *n_t
         TRY(ask_next(&r->ask, &e, 1, &silent));
         if (e == NULL || e->kind != JOB_END) continue;
         *n_tokens += e->n_prompt;
-        TRY(put_vector(&vectors[e->job], e));
+        TRY(put_vector(r, &vectors[e->job], e));
     } while (e != NULL || silent);
     return GLASS_OK;
 }

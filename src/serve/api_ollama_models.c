@@ -131,7 +131,7 @@ static glass_status model_info(struct buf *b, const glass_model *model, bool ver
         const char *key, *json;
         glass_model_meta(model, i, &key, &json);
         /* The vocabulary is long; Ollama shows null for it, too. */
-        bool heavy = json[0] == '[' || strlen(json) > 4096;
+        bool heavy = json[0] == '[' || json[0] == '{' || strlen(json) > 4096;
         if (strcmp(key, "tokenizer.chat_template") == 0) continue;
         TRY(buf_text(b, shown++ > 0 ? "," : ""));
         TRY(wire_string(b, key));

@@ -278,8 +278,7 @@ static void cut_logprobs(struct chat_choice *c) {
 
 static glass_status on_end(struct chat_choice *c, const struct ask_event *e) {
     struct talk *t = c->talk;
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
+    TRY(ask_failed(t->x, e));
     TRY(calls_end(c->calls, e->text, e->n_text));
     if (e->end == JOB_STOP) cut_logprobs(c);
     c->finish = calls_n(c->calls) > 0 && e->end != JOB_LENGTH && e->end != JOB_CONTEXT

@@ -284,8 +284,7 @@ static void cut_logprobs(struct text_choice *c) {
 
 static glass_status on_end(struct completion *t, const struct ask_event *e) {
     struct text_choice *c = &t->choices[e->job];
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
+    TRY(ask_failed(t->x, e));
     TRY(echo(t, e->job));
     TRY(buf_append(&c->text, e->text, e->n_text));
     c->n_told += e->n_text;
@@ -424,8 +423,7 @@ struct embedding {
 
 static glass_status take_embedding(struct embedding *t, const struct ask_event *e) {
     struct buf *b = &t->each[e->job];
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->embedding == NULL) return fail(GLASS_CANCELLED, "the request was cancelled");
+    TRY(ask_failed(t->ask.x, e));
     t->n_tokens += e->n_prompt;
     /* binary32, little-endian, as OpenAI's clients decode it; so are the machines that run
      * this. */

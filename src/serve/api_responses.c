@@ -321,8 +321,7 @@ static glass_status on_call(void *context, int n, const char *name, const char *
 /* ---- the answer ---- */
 
 static glass_status on_end(struct response *r, const struct ask_event *e) {
-    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
-    if (e->end == JOB_CANCELLED) return fail(GLASS_CANCELLED, "the answer was cancelled");
+    TRY(ask_failed(r->x, e));
     if (e->end == JOB_LENGTH || e->end == JOB_CONTEXT) r->reason = "max_output_tokens";
     TRY(calls_end(r->calls, e->text, e->n_text));
     if (r->n_items == 0) TRY(begin_message(r));

@@ -94,6 +94,8 @@ int64_t ask_n_jobs(const struct ask *a);
  * passed without (*silent is true then). GLASS_CANCELLED: the client has left. */
 glass_status ask_next(struct ask *a, const struct ask_event **out, double seconds,
                       bool *silent);
+/* Whether a job failed, or was cancelled because the server or its model ends; *e is a JOB_END. */
+glass_status ask_failed(struct exchange *x, const struct ask_event *e);
 /* Ends one job early (its JOB_END comes). */
 void ask_cancel(struct ask *a, int job);
 

@@ -237,6 +237,15 @@ glass_status ask_next(struct ask *a, const struct ask_event **out, double second
     }
 }
 
+glass_status ask_failed(struct exchange *x, const struct ask_event *e) {
+    static const char ending[] = "the server or the model is ending";
+    if (e->end == JOB_FAILED) return fail(e->status, "%s", e->message);
+    if (e->end != JOB_CANCELLED) return GLASS_OK;
+    if (exchange_begun(x)) return fail(GLASS_SYSTEM, "%s", ending);
+    TRY(reply_error(x, 503, NULL, NULL, ending));
+    return GLASS_CANCELLED;
+}
+
 static void jobs_free(struct ask_jobs *jobs) {
     if (jobs == NULL) return;
     for (int64_t i = 0; jobs->each != NULL && i < jobs->n_given; i++)

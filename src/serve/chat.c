@@ -101,9 +101,9 @@ glass_status chat_add_tool(struct chat *c, struct exchange *x, const char *path,
         if (strcmp(json_string_value(json_object_get(f, "name")), name) == 0)
             return bad_param(x, path, "there are two tools called %s", name);
     }
-    json_t *copy = parameters != NULL
-                       ? json_deep_copy(parameters)
-                       : json_pack("{s:s,s:{}}", "type", "object", "properties");
+    json_t *copy = parameters != NULL ? json_deep_copy(parameters)
+                                      : json_pack("{s:s,s:{},s:b}", "type", "object",
+                                                  "properties", "additionalProperties", 0);
     json_t *tool = json_pack("{s:s,s:{s:s,s:s,s:o}}", "type", "function", "function",
                              "name", name, "description",
                              description != NULL ? description : "", "parameters", copy);
@@ -398,7 +398,9 @@ static glass_status tool_grammar(struct chat *c, struct ask *a) {
         schemas[n++] = (glass_grammar_schema){"words", "{\"type\":\"string\"}", 17};
     }
     if (status == GLASS_OK) status = buf_byte(&g, '\n');
-    glass_grammar_options o = {.name = "tools", .schemas = schemas, .n_schemas = n};
+    /* Small models get lost in white space that nobody reads. */
+    glass_grammar_options o = {
+        .name = "tools", .compact = true, .schemas = schemas, .n_schemas = n};
     if (status == GLASS_OK) {
         glass_grammar_free(a->grammar);
         status = glass_grammar_from_gbnf(&a->grammar, a->tokenizer, g.data, g.len, &o);

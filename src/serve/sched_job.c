@@ -218,6 +218,7 @@ int job_take_token(struct job *job, const struct task *task) {
     if (n > 0) memmove(job->held.data, job->held.data + n, job->held.len - n);
     job->held.len -= n;
     if (job->stopped_by >= 0) return JOB_STOP;
+    /* Nothing but the end could follow. */
     if (job->r.grammar != NULL &&
         glass_grammar_state_finished(glass_sampler_grammar(job->sampler)))
         return JOB_MODEL;

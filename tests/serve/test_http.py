@@ -354,7 +354,7 @@ def logs(home):
 
 def ending(home):
     model(home, "long", kind="abc", n_ctx=512, layers=1)
-    with Server(home, "forever", "-c", "3000", "--drain", "20") as s:
+    with Server(home, "forever", "-c", "1500", "--drain", "60") as s:
         got = []
 
         def client():
