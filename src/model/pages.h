@@ -55,24 +55,24 @@ struct glass_pool {
 };
 
 /* What glass_session_eval and its kin do for a session of a pool. */
-glass_status pool_reserve(struct glass_session *s, int64_t n);
+glass_status pages_reserve(struct glass_session *s, int64_t n);
 /* After tokens were fed: full pages are known from now on. */
-void pool_settle(struct glass_session *s);
+void pages_settle(struct glass_session *s);
 /* Before n_tokens becomes n, or (n = 0) the session is freed. */
-void pool_truncate(struct glass_session *s, int64_t n);
+void pages_truncate(struct glass_session *s, int64_t n);
 
 /* A free page, or that of the prefix used longest ago; NULL where sessions hold all. */
-struct page *pool_take(struct glass_pool *p);
-void pool_put(struct glass_pool *p, struct page *page);    /* makes it free */
-void pool_let_go(struct glass_pool *p, struct page *page); /* one holder less */
+struct page *pages_take(struct glass_pool *p);
+void pages_put(struct glass_pool *p, struct page *page);    /* makes it free */
+void pages_let_go(struct glass_pool *p, struct page *page); /* one holder less */
 /* Puts a page into the tree. */
-void pool_know(struct glass_pool *p, struct page *page, struct page *parent,
-               const int32_t *tokens, int64_t n);
+void pages_know(struct glass_pool *p, struct page *page, struct page *parent,
+                const int32_t *tokens, int64_t n);
 
 /* pool_folder.c */
-glass_status pool_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes);
+glass_status pages_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes);
 /* Writes pages, those used last first, and forgets the folder. */
-void pool_folder_close(struct glass_pool *p);
+void pages_folder_close(struct glass_pool *p);
 /* Reads the page of these tokens, if there is one that may be believed; parent must be held. */
-bool pool_folder_find(struct glass_pool *p, struct page *parent, const int32_t *tokens);
+bool pages_folder_find(struct glass_pool *p, struct page *parent, const int32_t *tokens);
 #endif

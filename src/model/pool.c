@@ -23,7 +23,7 @@ static void unlink_page(struct page *page) {
     page->parent = page->next = NULL;
 }
 
-void pool_put(struct glass_pool *p, struct page *page) {
+void pages_put(struct glass_pool *p, struct page *page) {
     page->state = PAGE_FREE;
     page->holders = 0;
     page->next = p->free;
@@ -35,10 +35,10 @@ void pool_put(struct glass_pool *p, struct page *page) {
 static void forget(struct glass_pool *p, struct page *page) {
     unlink_page(page);
     p->n_kept--;
-    pool_put(p, page);
+    pages_put(p, page);
 }
 
-struct page *pool_take(struct glass_pool *p) {
+struct page *pages_take(struct glass_pool *p) {
     struct page *oldest = NULL;
     for (int64_t i = 0; p->free == NULL && i < p->n_pages; i++) {
         struct page *page = &p->pages[i];
@@ -62,7 +62,7 @@ static void hold(struct glass_pool *p, struct page *page) {
     page->holders++;
 }
 
-void pool_let_go(struct glass_pool *p, struct page *page) {
+void pages_let_go(struct glass_pool *p, struct page *page) {
     page->holders--;
     page->used = p->moment;
     if (is_kept(page)) p->n_kept++;
@@ -90,8 +90,8 @@ static struct page *nearest(const struct page *parent, const int32_t *tokens, in
     return best;
 }
 
-void pool_know(struct glass_pool *p, struct page *page, struct page *parent,
-               const int32_t *tokens, int64_t n) {
+void pages_know(struct glass_pool *p, struct page *page, struct page *parent,
+                const int32_t *tokens, int64_t n) {
     /* Parts of pages that this one has, too, have had their time. */
     for (struct page *c = parent->child, *next; c != NULL; c = next) {
         next = c->next;
@@ -143,22 +143,22 @@ static bool own_last(struct glass_session *s) {
         page->state = PAGE_OWN;
         return true;
     }
-    mine = pool_take(p);
+    mine = pages_take(p);
     if (mine == NULL) return false;
     copy_rows(s, mine, page, n);
-    pool_let_go(p, page);
+    pages_let_go(p, page);
     s->held[i] = mine;
     s->pages[i] = mine->rows;
     return true;
 }
 
-glass_status pool_reserve(struct glass_session *s, int64_t n) {
+glass_status pages_reserve(struct glass_session *s, int64_t n) {
     struct glass_pool *p = s->pool;
     int64_t want = (s->n_tokens + n + PAGE - 1) / PAGE;
     if (n == 0) return GLASS_OK;
     if (s->n_tokens % PAGE != 0 && !own_last(s)) return no_page(s, n);
     while (s->n_held < want) {
-        struct page *page = pool_take(p);
+        struct page *page = pages_take(p);
         if (page == NULL) return no_page(s, n);
         add_page(s, page);
     }
@@ -173,16 +173,16 @@ static void settle(struct glass_session *s, int64_t i) {
     int64_t same;
     struct page *twin = nearest(parent, tokens, PAGE, &same);
     if (twin == NULL || same < PAGE) {
-        pool_know(p, page, parent, tokens, PAGE);
+        pages_know(p, page, parent, tokens, PAGE);
         return;
     }
     hold(p, twin);
-    pool_put(p, page);
+    pages_put(p, page);
     s->held[i] = twin;
     s->pages[i] = twin->rows;
 }
 
-void pool_settle(struct glass_session *s) {
+void pages_settle(struct glass_session *s) {
     for (int64_t i = 0; i < s->n_tokens / PAGE; i++)
         if (s->held[i]->state == PAGE_OWN) settle(s, i);
 }
@@ -197,15 +197,15 @@ static void drop_last(struct glass_session *s, int64_t n) {
         const int32_t *tokens = s->tokens + i * PAGE;
         if (n > 0) nearest(parent, tokens, n, &same);
         if (n <= 0 || same == n) {
-            pool_put(p, page);
+            pages_put(p, page);
             return;
         }
-        pool_know(p, page, parent, tokens, n);
+        pages_know(p, page, parent, tokens, n);
     }
-    pool_let_go(p, page);
+    pages_let_go(p, page);
 }
 
-void pool_truncate(struct glass_session *s, int64_t n) {
+void pages_truncate(struct glass_session *s, int64_t n) {
     s->pool->moment++;
     while (s->n_held > (n + PAGE - 1) / PAGE)
         drop_last(s, s->n_tokens - (s->n_held - 1) * PAGE);
@@ -225,8 +225,8 @@ static bool take_part(struct glass_session *s, struct page *from, int64_t n) {
     } else {
         uint64_t used = from->used;
         hold(p, from); /* it must not be what is taken */
-        mine = pool_take(p);
-        pool_let_go(p, from);
+        mine = pages_take(p);
+        pages_let_go(p, from);
         from->used = used;
         if (mine == NULL) return false;
         copy_rows(s, mine, from, n);
@@ -243,12 +243,12 @@ glass_status glass_pool_find(glass_session *s, const int32_t *tokens, int64_t n,
     if (p == NULL) return fail(GLASS_USAGE, "the session is of no pool");
     if (s->n_tokens % PAGE != 0) return GLASS_OK;
     if (n > s->n_ctx - s->n_tokens) n = s->n_ctx - s->n_tokens;
-    pool_truncate(s, s->n_tokens); /* pages that were reserved only */
+    pages_truncate(s, s->n_tokens); /* pages that were reserved only */
     while (done < n) {
         struct page *at = parent_of(s, s->n_held);
         struct page *next = nearest(at, tokens + done, n - done, &same);
         if (same < PAGE && n - done >= PAGE &&
-            pool_folder_find(p, at, tokens + done)) /* may have taken that page */
+            pages_folder_find(p, at, tokens + done)) /* may have taken that page */
             next = nearest(at, tokens + done, n - done, &same);
         if (same < PAGE) {
             if (same > 0 && take_part(s, next, same)) done += same;
@@ -269,7 +269,7 @@ glass_status glass_pool_reserve(glass_session *s, int64_t n) {
     if (n < 0 || n > s->n_ctx - s->n_tokens)
         return fail(GLASS_USAGE, "%lld more tokens do not fit: %lld of %lld are there",
                     (long long)n, (long long)s->n_tokens, (long long)s->n_ctx);
-    return pool_reserve(s, n);
+    return pages_reserve(s, n);
 }
 
 /* ---- creation ---- */
@@ -354,7 +354,7 @@ static glass_status take_pages(struct glass_pool *p) {
     TRY(mem_alloc_zero(&p->pages, (size_t)p->n_pages, sizeof *p->pages));
     for (int64_t i = p->n_pages - 1; i >= 0; i--) {
         p->pages[i].rows = (uint8_t *)p->block + (size_t)i * p->page_bytes;
-        pool_put(p, &p->pages[i]);
+        pages_put(p, &p->pages[i]);
     }
     return GLASS_OK;
 }
@@ -380,7 +380,7 @@ glass_status glass_pool_create(glass_pool **out, const glass_model *model,
     TRY_FAIL(take_pages(p));
     TRY_FAIL(take_work(p));
     if (options != NULL && options->prefix_dir != NULL)
-        TRY_FAIL(pool_folder_open(p, options->prefix_dir, options->prefix_bytes));
+        TRY_FAIL(pages_folder_open(p, options->prefix_dir, options->prefix_bytes));
     *out = p;
     return GLASS_OK;
 fail:
@@ -390,7 +390,7 @@ fail:
 
 void glass_pool_free(glass_pool *p) {
     if (p == NULL) return;
-    pool_folder_close(p);
+    pages_folder_close(p);
     adapt_set_free(p->adapters);
     adapt_release(&p->adapt);
     mem_free(p->work.block);

@@ -96,7 +96,7 @@ static glass_status look_at(struct glass_pool *p, int folder, const char *name) 
                      (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec * 1e-9);
 }
 
-glass_status pool_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes) {
+glass_status pages_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes) {
     glass_status status = GLASS_OK;
     TRY(root_digest(p));
     TRY(path_make(folder));
@@ -136,7 +136,7 @@ static bool read_page(struct glass_pool *p, struct page *parent, const int32_t *
     glass_status status = filemap_open(&map, path);
     if (status == GLASS_OK) {
         status = check_file(p, &map, digest, path);
-        if (status == GLASS_OK) page = pool_take(p);
+        if (status == GLASS_OK) page = pages_take(p);
         if (page != NULL)
             memcpy(page->rows, map.data + MAGIC_BYTES + DIGEST, p->page_bytes);
         filemap_close(&map);
@@ -148,14 +148,14 @@ static bool read_page(struct glass_pool *p, struct page *parent, const int32_t *
         drop_filed(p, find_filed(p, digest));
     }
     if (page == NULL) return false;
-    pool_know(p, page, parent, tokens, PAGE);
+    pages_know(p, page, parent, tokens, PAGE);
     memcpy(page->digest, digest, DIGEST);
-    pool_let_go(p, page);
+    pages_let_go(p, page);
     p->n_read++;
     return true;
 }
 
-bool pool_folder_find(struct glass_pool *p, struct page *parent, const int32_t *tokens) {
+bool pages_folder_find(struct glass_pool *p, struct page *parent, const int32_t *tokens) {
     uint8_t digest[DIGEST];
     struct buf path = {0};
     bool found = false;
@@ -243,7 +243,7 @@ static void write_pages(struct glass_pool *p) {
     mem_free(order);
 }
 
-void pool_folder_close(struct glass_pool *p) {
+void pages_folder_close(struct glass_pool *p) {
     if (p->folder != NULL && p->pages != NULL) write_pages(p);
     mem_free(p->folder);
     mem_free(p->filed);

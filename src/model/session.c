@@ -113,7 +113,7 @@ fail:
 void glass_session_free(glass_session *s) {
     if (s == NULL) return;
     if (s->pool != NULL) {
-        if (s->held != NULL) pool_truncate(s, 0);
+        if (s->held != NULL) pages_truncate(s, 0);
     } else {
         mem_free(s->work.block);
         mem_free(s->pass_caches);
@@ -278,12 +278,12 @@ glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items) {
         if (items[i].session->n_ctx > lead->n_ctx) lead = items[i].session;
     for (int64_t i = 0; i < n_items; i++)
         if (lead->pool != NULL)
-            TRY(pool_reserve(items[i].session, items[i].n));
+            TRY(pages_reserve(items[i].session, items[i].n));
         else
             TRY(reserve_adapters(lead, items[i].session->adapters));
     while (cursor.at < n_items) run_pass(lead, items, n_items, &cursor);
     for (int64_t i = 0; lead->pool != NULL && i < n_items; i++)
-        pool_settle(items[i].session);
+        pages_settle(items[i].session);
     return GLASS_OK;
 }
 
@@ -313,7 +313,7 @@ glass_status glass_session_truncate(glass_session *s, int64_t n) {
     if (n < 0 || n > s->n_tokens)
         return fail(GLASS_USAGE, "cannot keep %lld tokens of %lld", (long long)n,
                     (long long)s->n_tokens);
-    if (s->pool != NULL) pool_truncate(s, n);
+    if (s->pool != NULL) pages_truncate(s, n);
     s->n_tokens = n;
     return GLASS_OK;
 }

@@ -132,13 +132,13 @@ static glass_status read_parts(struct glass_session *s, struct reader *r) {
                     r->name);
     TRY(check_tokens(s, tokens, h.n_tokens, r->name));
     TRY(glass_session_truncate(s, 0));
-    if (s->pool != NULL) TRY(pool_reserve(s, h.n_tokens));
+    if (s->pool != NULL) TRY(pages_reserve(s, h.n_tokens));
     memcpy(s->tokens, tokens, (size_t)h.n_tokens * sizeof *s->tokens);
     for (int64_t i = 0; i < h.n_layer; i++)
         attn_import(&s->caches[i], rows + 2 * (size_t)i * one,
                     rows + (2 * (size_t)i + 1) * one, 0, h.n_tokens);
     s->n_tokens = h.n_tokens;
-    if (s->pool != NULL) pool_settle(s);
+    if (s->pool != NULL) pages_settle(s);
     return GLASS_OK;
 }
 
