@@ -3,9 +3,11 @@
 
 #include <stdio.h>
 
+enum { WORDS = 4096 };
+
 struct audit {
     const char *licence;
-    bool licences, json;
+    bool licences, mof, json;
     struct opt_list may, data, adapters, base;
 };
 
@@ -30,6 +32,10 @@ static glass_status run(const struct audit *a, const char **words, int n_words) 
     if (a->licence != NULL && n_words > 0)
         return fail(GLASS_USAGE, "--license FILE is about that file: no MODEL with it");
     if (a->licence != NULL) return audit_licence(a->licence, a->json);
+    if (a->mof && n_words == 0)
+        return fail(GLASS_USAGE, "--mof: give records of the Model Openness Tool (.yml)");
+    if (a->mof) return audit_mof(words, n_words, a->json);
+    if (n_words > 1) return fail(GLASS_USAGE, "one MODEL at a time");
     if (a->licences) return audit_licences(n_words > 0 ? words[0] : NULL, a->json);
     if (n_words == 0)
         return fail(GLASS_USAGE,
@@ -54,6 +60,9 @@ int cmd_audit(int argc, char **argv) {
          "which licence a file holds, how surely, and what differs"},
         {"licenses", 0, OPT_FLAG, &a.licences, NULL,
          "the licences that are known; with a name, what that one does"},
+        {"mof", 0, OPT_FLAG, &a.mof, NULL,
+         "the words are records of the Model Openness Tool: their classes, and what "
+         "rests on inherited licences"},
         {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
         {0}};
     const struct opt_command command = {
@@ -70,8 +79,8 @@ int cmd_audit(int argc, char **argv) {
                     "  glass audit --license LICENSE\n",
         .options = options,
         .min_words = 0,
-        .max_words = 1};
-    const char *words[1];
+        .max_words = WORDS};
+    const char *words[WORDS];
     int n_words;
     int code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
