@@ -8,6 +8,7 @@ enum { WORDS = 4096 };
 struct audit {
     const char *licence;
     bool licences, mof, json;
+    int64_t replay;
     struct opt_list may, data, adapters, base;
 };
 
@@ -18,7 +19,8 @@ static glass_status run_model(const struct audit *a, const char *path) {
                                    .adapters = a->adapters.items,
                                    .n_adapters = a->adapters.n,
                                    .base = a->base.items,
-                                   .n_base = a->base.n};
+                                   .n_base = a->base.n,
+                                   .n_replay = a->replay};
     TRY(glass_audit_open(&audit, path, &o));
     glass_status status =
         a->may.n > 0 ? audit_may(audit, &a->may, a->json) : audit_show(audit, a->json);
@@ -27,6 +29,7 @@ static glass_status run_model(const struct audit *a, const char *path) {
 }
 
 static glass_status run(const struct audit *a, const char **words, int n_words) {
+    if (a->replay < 0) return fail(GLASS_USAGE, "--replay: no negative number");
     if (a->licence != NULL && a->licences)
         return fail(GLASS_USAGE, "--license FILE and --licenses are two questions");
     if (a->licence != NULL && n_words > 0)
@@ -63,19 +66,23 @@ int cmd_audit(int argc, char **argv) {
         {"mof", 0, OPT_FLAG, &a.mof, NULL,
          "the words are records of the Model Openness Tool: their classes, and what "
          "rests on inherited licences"},
+        {"replay", 0, OPT_INT, &a.replay, "N",
+         "of a Glass run, compute N steps drawn at random again"},
         {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
         {0}};
     const struct opt_command command = {
-        .usage = "glass audit MODEL [--may ACTION] | --license FILE | --licenses [NAME]",
-        .about = "Says what a model's folder or file, a repository or a licence is under, "
-                 "by the bytes\n"
-                 "that say so, and what that lets one do. Exit code 1: no, or nothing says "
-                 "so. Not\n"
-                 "legal advice.",
+        .usage = "glass audit MODEL [--may ACTION] | --license FILE | --licenses [NAME] | "
+                 "--mof RECORD…",
+        .about =
+            "Says how open a model's folder or file, a repository or a run is, and what it "
+            "is\nunder, by the bytes that say so; and what that lets one do. Exit code 1: "
+            "no, or\nnothing says so. Not legal advice.",
         .examples = "  glass audit ~/models/Llama-2-7b-hf\n"
                     "  glass audit ~/models/Llama-2-7b-hf --may train-other-models --may "
                     "serve:800M\n"
                     "  glass audit licence:gemma --may field:health\n"
+                    "  glass audit shakespeare.run --replay 3\n"
+                    "  glass audit --mof OLMo-7B.yml\n"
                     "  glass audit --license LICENSE\n",
         .options = options,
         .min_words = 0,
