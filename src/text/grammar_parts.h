@@ -88,7 +88,8 @@ struct gram_tree {
     uint32_t n_nodes, cap_nodes, n_ranges, cap_ranges, n_rules, cap_rules, n_machines;
     uint32_t n_arrows, cap_arrows;
     uint32_t root;
-    size_t most_memory; /* bytes of one automaton's table; 0: GRAM_MEMORY */
+    size_t most_memory;  /* bytes of one automaton's table; 0: GRAM_MEMORY */
+    glass_status failed; /* memory, while rules were looked at */
 };
 
 void gram_tree_clear(struct gram_tree *t);
@@ -103,7 +104,7 @@ void gram_add(struct gram_tree *t, uint32_t parent, uint32_t child);
 glass_status gram_times(struct gram_tree *t, uint32_t *out, uint32_t child, uint32_t min,
                         uint32_t max);
 glass_status gram_call(struct gram_tree *t, uint32_t *out, uint32_t rule);
-/* Copies the arrows; they may share nodes. */
+/* Copies the arrows, which may share nodes, and sorts them by where they begin. */
 glass_status gram_graph(struct gram_tree *t, uint32_t *out, const struct gram_arrow *arrows,
                         uint32_t n, uint32_t n_places);
 /* The automaton of a node without calls, as a node: repeating it costs less. */

@@ -102,6 +102,11 @@ glass_status gram_call(struct gram_tree *t, uint32_t *out, uint32_t rule) {
     return gram_node_add(t, out, node);
 }
 
+static int by_from(const void *a, const void *b) {
+    const struct gram_arrow *x = a, *y = b;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
 glass_status gram_graph(struct gram_tree *t, uint32_t *out, const struct gram_arrow *arrows,
                         uint32_t n, uint32_t n_places) {
     struct gram_node node = node_of(GRAM_GRAPH);
@@ -112,6 +117,7 @@ glass_status gram_graph(struct gram_tree *t, uint32_t *out, const struct gram_ar
         TRY(grow(&t->arrows, &t->cap_arrows, t->n_arrows, sizeof *t->arrows));
         t->arrows[t->n_arrows++] = arrows[i];
     }
+    if (n > 1) qsort(t->arrows + node.at, n, sizeof *t->arrows, by_from);
     return gram_node_add(t, out, node);
 }
 
@@ -218,9 +224,9 @@ static uint64_t product(uint64_t a, uint64_t b) {
     return a > UINT64_MAX / b ? UINT64_MAX : a * b;
 }
 
-static struct facts facts_of(const struct gram_tree *t, uint32_t node);
+static struct facts facts_of(struct gram_tree *t, uint32_t node);
 
-static struct facts facts_of_parts(const struct gram_tree *t, const struct gram_node *n) {
+static struct facts facts_of_parts(struct gram_tree *t, const struct gram_node *n) {
     bool all = n->kind == GRAM_SEQ;
     struct facts f = {all, all, 0};
     for (uint32_t c = n->child; c != GRAM_NONE; c = t->nodes[c].next) {
@@ -238,29 +244,32 @@ static struct facts facts_of_parts(const struct gram_tree *t, const struct gram_
     return f;
 }
 
-/* By places in order; what an arrow adds is known when it is looked at only if arrows are
- * looked at in the order of where they begin, so that is done a place at a time. */
-static struct facts facts_of_graph(const struct gram_tree *t, const struct gram_node *n) {
+/* Arrows are in the order of where they begin, and lead to larger places: what a place is, is
+ * known before its own arrows are looked at. */
+static struct facts facts_of_graph(struct gram_tree *t, const struct gram_node *n) {
     struct facts none = {false, false, 0}, *at = NULL;
-    if (mem_alloc_zero(&at, n->min, sizeof *at) != GLASS_OK) return none;
+    glass_status status = mem_alloc_zero(&at, n->min, sizeof *at);
+    if (status != GLASS_OK) {
+        t->failed = status;
+        return none;
+    }
     at[0] = (struct facts){true, true, 0};
-    for (uint32_t place = 0; place < n->min; place++)
-        for (uint32_t i = n->at; i < n->at + n->n; i++) {
-            const struct gram_arrow *a = &t->arrows[i];
-            if (a->from != place || !at[place].some) continue;
-            struct facts part = facts_of(t, a->node);
-            if (!part.some) continue;
-            uint64_t longest = sum(at[place].longest, part.longest);
-            at[a->to].some = true;
-            at[a->to].empty |= at[place].empty && part.empty;
-            if (longest > at[a->to].longest) at[a->to].longest = longest;
-        }
+    for (uint32_t i = n->at; i < n->at + n->n; i++) {
+        const struct gram_arrow *a = &t->arrows[i];
+        if (!at[a->from].some) continue;
+        struct facts part = facts_of(t, a->node);
+        if (!part.some) continue;
+        uint64_t longest = sum(at[a->from].longest, part.longest);
+        at[a->to].some = true;
+        at[a->to].empty |= at[a->from].empty && part.empty;
+        if (longest > at[a->to].longest) at[a->to].longest = longest;
+    }
     none = at[n->min - 1];
     mem_free(at);
     return none;
 }
 
-static struct facts facts_of(const struct gram_tree *t, uint32_t node) {
+static struct facts facts_of(struct gram_tree *t, uint32_t node) {
     const struct gram_node *n = &t->nodes[node];
     struct facts f = {false, true, UINT64_MAX};
     switch (n->kind) {
@@ -347,7 +356,7 @@ static glass_status visit(struct search *s, uint32_t rule);
 
 /* Rules that a text of the node may begin with. */
 static glass_status visit_firsts(struct search *s, uint32_t node) {
-    const struct gram_tree *t = s->t;
+    struct gram_tree *t = s->t;
     const struct gram_node *n = &t->nodes[node];
     if (n->kind == GRAM_RULE) return visit(s, n->at);
     if (++s->depth > WALK_DEPTH)
@@ -446,8 +455,10 @@ static glass_status choose_inlined(struct gram_tree *t) {
 
 glass_status gram_tree_check(struct gram_tree *t) {
     TRY(find_facts(t));
+    TRY(t->failed);
     if (!t->rules[t->root].some)
         return fail(GLASS_BAD_INPUT, "%s: no text at all is possible", t->name);
     TRY(check_left(t));
-    return choose_inlined(t);
+    TRY(choose_inlined(t));
+    return t->failed;
 }

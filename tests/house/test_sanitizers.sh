@@ -62,7 +62,7 @@ export TSAN_OPTIONS=ignore_noninstrumented_modules=1
 # .../lib/clang/14.0.6
 if resources=$(clang-14 -print-resource-dir 2>&1) && [ -e "$resources/../../libarcher.so" ]; then
     variables=(SAN=thread CC=clang-14)
-    try "$build-tsan" tests/model/test_families tests/model/test_session_file
+    try "$build-tsan" tests/model/test_families tests/model/test_session_file tests/text/test_grammar_hard
 else
     n=$((n + 1))
     echo "ok $n - SAN=thread # SKIP no clang-14 with libarcher"
