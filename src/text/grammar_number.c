@@ -272,3 +272,25 @@ glass_status gram_decimals(struct gram_tree *t, uint32_t *out,
     return one_sign(b, *out, low > 0 ? low : 0, high, low >= 0 ? bounds->no_low : false,
                     bounds->no_high, fits);
 }
+
+glass_status gram_multiples(struct gram_dfa **out, int32_t m) {
+    enum { MINUS = 10, OTHER = 11, CLASSES = 12 };
+    struct gram_dfa *d;
+    uint32_t start = 0, minus = 1, zero = 2, first = 3, n = (uint32_t)m;
+    TRY(gram_dfa_alloc(out, n + first, CLASSES, 0));
+    d = *out;
+    memset(d->classes, OTHER, sizeof d->classes);
+    for (uint32_t digit = 0; digit < 10; digit++) {
+        d->classes['0' + digit] = (uint8_t)digit;
+        if (digit > 0)
+            d->next[start * CLASSES + digit] = d->next[minus * CLASSES + digit] =
+                first + digit % n;
+        for (uint32_t r = 0; r < n; r++)
+            d->next[(first + r) * CLASSES + digit] = first + (10 * r + digit) % n;
+    }
+    d->classes['-'] = MINUS;
+    d->next[start * CLASSES] = zero;
+    d->next[start * CLASSES + MINUS] = minus;
+    d->final[zero] = d->final[first] = 1;
+    return GLASS_OK;
+}

@@ -185,6 +185,31 @@ static glass_status push_choice(struct unfold *u, json_t *json,
     return GLASS_OK;
 }
 
+/* dependentRequired in other words: a member is not there, or those are that it asks for. */
+static glass_status push_dependent(struct unfold *u, const struct schema_part *part,
+                                   int32_t by) {
+    json_t *all = json_object_get(part->json, "dependentRequired"), *names, *required;
+    const char *key;
+    json_object_foreach(all, key, names) {
+        size_t i;
+        json_t *name, *choice;
+        bool listed = json_is_array(names);
+        json_array_foreach(names, i, name) listed &= json_is_string(name);
+        if (!listed)
+            return schema_fail(u->s, part->path, "dependentRequired",
+                               "lists of names should be here");
+        required = json_deep_copy(names);
+        if (required != NULL) json_array_append_new(required, json_string(key));
+        choice = json_pack("{s:[{s:{s:b}},{s:o}]}", "anyOf", "properties", key, 0,
+                           "required", required);
+        if (u->s->made == NULL) u->s->made = json_array();
+        if (choice == NULL || json_array_append_new(u->s->made, choice) != 0)
+            return fail(GLASS_NO_MEMORY, "no memory for a schema");
+        TRY(push_choice(u, choice, part->path, "anyOf", by));
+    }
+    return GLASS_OK;
+}
+
 /* What stands in step i adds steps and choices. */
 static glass_status open_step(struct unfold *u, int32_t i) {
     struct schema_part part = u->steps[i].part;
@@ -208,6 +233,7 @@ static glass_status open_step(struct unfold *u, int32_t i) {
         TRY(schema_path(u->s, &inner, path, NULL, k));
         TRY(push(u, item, inner, i));
     }
+    TRY(push_dependent(u, &part, i));
     TRY(push_choice(u, part.json, part.path, "anyOf", i));
     return push_choice(u, part.json, part.path, "oneOf", i);
 }
@@ -369,6 +395,7 @@ glass_status gram_read_schema(struct gram_tree *t, uint32_t *rule, const char *j
     for (size_t i = 0; i < s.n_owned; i++) mem_free(s.owned[i]);
     mem_free(s.owned);
     gram_regex_clear(&s.regex);
+    json_decref(s.made);
     json_decref(s.root);
     return status;
 }

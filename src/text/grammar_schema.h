@@ -41,6 +41,7 @@ struct schema {
     size_t n_owned, cap_owned;
     int depth;
     uint32_t n_alternatives;
+    json_t *made; /* schemas that say what a keyword says in others' words; NULL */
 };
 
 enum schema_type {
@@ -65,7 +66,12 @@ struct schema_shape {
     struct gram_bounds number;
     int64_t least, most;                                   /* integers */
     uint32_t min_length, max_length, min_items, max_items; /* GRAM_NONE: any */
-    bool has_number, has_string, has_array, has_object;    /* keywords of that kind */
+    int32_t multiples[8];                                  /* integers of all of these */
+    int n_multiples;
+    bool unique;       /* items differ */
+    bool excludes;     /* not: {const or enum} stands somewhere */
+    unsigned no_types; /* not: {type} */
+    bool has_number, has_string, has_array, has_object; /* keywords of that kind */
 };
 
 /* "#/properties/a/pattern: …", with the schema's name before it. key may be NULL. */
@@ -94,11 +100,50 @@ bool schema_apart(struct schema *s, json_t *a, json_t *b, int depth);
 bool schema_equal(json_t *a, json_t *b);
 unsigned schema_type_of(json_t *value);
 
+/* Whether not: {const or enum} of some schema names the value. */
+bool schema_excludes(const struct schema_list *flat, json_t *value);
+
+/* grammar_schema_const.c: *any: the value is one of a list, whose values are added to alt. */
+glass_status schema_constants(struct schema *s, uint32_t alt,
+                              const struct schema_shape *shape, bool *any);
+/* The values that the schemas of a list without $ref and choices allow, when they name them
+ * and are few; *n is GRAM_NONE where they do not. */
+glass_status schema_values(struct schema *s, const struct schema_list *list,
+                           json_t **values, uint32_t most, uint32_t *n);
+
+/* grammar_schema_string.c: patterns, formats and lengths together, without quotes; NULL where
+ * none is asked for. */
+glass_status schema_string_machine(struct schema *s, struct gram_dfa **all,
+                                   const struct schema_shape *shape);
+glass_status schema_string(struct schema *s, uint32_t *out,
+                           const struct schema_shape *shape);
+/* A failure of reading a keyword, with its path before it. */
+glass_status schema_at_key(const struct schema *s, const struct schema_part *part,
+                           const char *key, glass_status status);
+
+/* grammar_schema_object.c */
+glass_status schema_object(struct schema *s, uint32_t *out,
+                           const struct schema_shape *shape);
+
+/* grammar_schema_array.c */
+glass_status schema_array(struct schema *s, uint32_t *out,
+                          const struct schema_shape *shape);
+struct schema_arrows {
+    struct gram_arrow *items;
+    uint32_t n, cap;
+};
+glass_status schema_arrow(struct schema_arrows *a, uint32_t from, uint32_t to,
+                          uint32_t node);
+glass_status schema_comma(struct schema *s, uint32_t seq);
+
 /* grammar_schema_tree.c */
 glass_status schema_tree(struct schema *s, uint32_t *out, const struct schema_shape *shape);
 
 /* grammar_number.c */
 glass_status gram_integers(struct gram_tree *t, uint32_t *out, int64_t low, int64_t high);
+/* Integers in decimal that are multiples of m, from 1 to GRAM_MULTIPLE. */
+enum { GRAM_MULTIPLE = 10000 };
+glass_status gram_multiples(struct gram_dfa **out, int32_t m);
 /* Without exponents. *fits: no bound has more digits than 15. */
 glass_status gram_decimals(struct gram_tree *t, uint32_t *out,
                            const struct gram_bounds *bounds, bool *fits);

@@ -14,6 +14,7 @@ enum keyword {
     KEY_STRING,
     KEY_ARRAY,
     KEY_OBJECT,
+    KEY_NOT,
     KEY_REFUSED
 };
 // clang-format off
@@ -35,9 +36,9 @@ static const struct {
     {"maxItems", KEY_ARRAY}, {"uniqueItems", KEY_ARRAY},
     {"properties", KEY_OBJECT}, {"required", KEY_OBJECT}, {"additionalProperties", KEY_OBJECT},
     {"minProperties", KEY_OBJECT}, {"maxProperties", KEY_OBJECT},
-    {"patternProperties", KEY_REFUSED}, {"propertyNames", KEY_REFUSED}, {"contains", KEY_REFUSED},
-    {"minContains", KEY_REFUSED}, {"maxContains", KEY_REFUSED}, {"not", KEY_REFUSED}, {"if", KEY_REFUSED},
-    {"then", KEY_REFUSED}, {"else", KEY_REFUSED}, {"dependentRequired", KEY_REFUSED},
+    {"patternProperties", KEY_OBJECT}, {"propertyNames", KEY_OBJECT}, {"dependentRequired", KEY_OBJECT},
+    {"contains", KEY_REFUSED}, {"minContains", KEY_REFUSED}, {"maxContains", KEY_REFUSED}, {"not", KEY_NOT},
+    {"if", KEY_REFUSED}, {"then", KEY_REFUSED}, {"else", KEY_REFUSED},
     {"dependentSchemas", KEY_REFUSED}, {"dependencies", KEY_REFUSED}, {"unevaluatedItems", KEY_REFUSED},
     {"unevaluatedProperties", KEY_REFUSED}, {"$dynamicRef", KEY_REFUSED}, {"$dynamicAnchor", KEY_REFUSED},
     {"$recursiveRef", KEY_REFUSED}, {"$vocabulary", KEY_REFUSED}, {"contentSchema", KEY_REFUSED},
@@ -172,10 +173,13 @@ static glass_status number_key(const struct one *o, const char *key, json_t *val
     struct schema_shape *s = o->shape;
     s->has_number = true;
     if (strcmp(key, "multipleOf") == 0) {
-        if (json_is_number(value) && json_number_value(value) == 1 &&
-            !(schema_types(o->part->json) & TYPE_FRACTION))
-            return GLASS_OK;
-        return bad(o, key, "only multiples of 1, of integers, are understood");
+        double x = json_is_number(value) ? json_number_value(value) : 0;
+        if (x < 1 || x > GRAM_MULTIPLE || x != floor(x) || s->n_multiples == 8)
+            return bad(o, key,
+                       "multiples of integers from 1 to 10000 are understood; readers "
+                       "disagree about others");
+        s->multiples[s->n_multiples++] = (int32_t)x;
+        return GLASS_OK;
     }
     if (json_is_boolean(value) && key[0] == 'e') return GLASS_OK; /* draft 4's */
     if (!json_is_number(value)) return bad(o, key, "this should be a number");
@@ -236,9 +240,9 @@ static glass_status array_key(const struct one *o, const char *key, json_t *valu
     uint32_t n;
     o->shape->has_array = true;
     if (strcmp(key, "uniqueItems") == 0) {
-        if (json_is_false(value)) return GLASS_OK;
-        return bad(o, key,
-                   "what was said before is not remembered: this is not understood");
+        if (!json_is_boolean(value)) return bad(o, key, "this should be true or false");
+        o->shape->unique |= json_is_true(value);
+        return GLASS_OK;
     }
     if (strcmp(key, "prefixItems") == 0)
         return json_is_array(value) ? GLASS_OK : bad(o, key, "this should be a list");
@@ -257,7 +261,10 @@ static glass_status object_key(const struct one *o, const char *key, json_t *val
     o->shape->has_object = true;
     if (strcmp(key, "properties") == 0)
         return json_is_object(value) ? GLASS_OK : bad(o, key, "this should be an object");
-    if (strcmp(key, "additionalProperties") == 0) return GLASS_OK;
+    if (strcmp(key, "patternProperties") == 0 || strcmp(key, "dependentRequired") == 0)
+        return json_is_object(value) ? GLASS_OK : bad(o, key, "this should be an object");
+    if (strcmp(key, "additionalProperties") == 0 || strcmp(key, "propertyNames") == 0)
+        return GLASS_OK;
     if (strcmp(key, "required") == 0) {
         if (json_is_boolean(value)) /* draft 3's, and a common slip */
             return bad(o, key, "this should be a list of names");
@@ -271,6 +278,23 @@ static glass_status object_key(const struct one *o, const char *key, json_t *val
     if (key[1] == 'i' && n <= n_required) return GLASS_OK;
     if (key[1] == 'a' && closed && n >= n_properties) return GLASS_OK;
     return bad(o, key, "members are not counted: this is not understood");
+}
+
+/* Of what can be said by leaving out: single values and types. */
+static glass_status not_key(const struct one *o, json_t *value) {
+    json_t *list = json_object_get(value, "enum"), *type = json_object_get(value, "type");
+    if (json_is_false(value)) return GLASS_OK;
+    if (json_is_object(value) && json_object_size(value) == 1) {
+        if (json_is_array(list) || json_object_get(value, "const") != NULL) {
+            o->shape->excludes = true;
+            return GLASS_OK;
+        }
+        if (type != NULL && schema_types(value) != 0) {
+            o->shape->no_types |= schema_types(value);
+            return GLASS_OK;
+        }
+    }
+    return bad(o, "not", "only not of const, of enum and of type are understood");
 }
 
 static glass_status check_identifier(const struct one *o, const char *key) {
@@ -298,6 +322,7 @@ static glass_status one_key(const struct one *o, const char *key, json_t *value)
     case KEY_STRING: return string_key(o, key, value);
     case KEY_ARRAY: return array_key(o, key, value);
     case KEY_OBJECT: return object_key(o, key, value);
+    case KEY_NOT: return not_key(o, value);
     case KEY_REFUSED: break;
     }
     return bad(o, key, known ? "this keyword is not understood" : "an unknown keyword");
@@ -339,7 +364,21 @@ glass_status schema_collect(struct schema *s, struct schema_shape *shape,
         json_object_foreach(json, key, value) TRY(one_key(&o, key, value));
     }
     if (!typed) guess_types(shape);
+    if (shape->n_multiples > 0) shape->types &= ~(unsigned)TYPE_FRACTION;
+    shape->types &= ~shape->no_types;
     return GLASS_OK;
+}
+
+bool schema_excludes(const struct schema_list *flat, json_t *value) {
+    for (uint32_t k = 0; k < flat->n; k++) {
+        json_t *not = json_object_get(flat->items[k].json, "not"), *item;
+        json_t *only = json_object_get(not, "const");
+        size_t i;
+        if (only != NULL && schema_equal(only, value)) return true;
+        json_array_foreach(json_object_get(not, "enum"), i,
+                           item) if (schema_equal(item, value)) return true;
+    }
+    return false;
 }
 
 /* --- alternatives that exclude one another --------------------------------------------------- */

@@ -1,4 +1,4 @@
-"""compare_gbnf.py GRAMMAR_WALK VOCABULARY PEER [--grammars FOLDER] [--random N] [--seed N]
+"""compare_gbnf.py GRAMMAR_DRAW VOCABULARY PEER [--grammars FOLDER] [--random N] [--seed N]
 
 Holds GBNF grammars against llama.cpp's matcher: the files of FOLDER (its grammars/), and N random
 ones. PEER is a program linked with libllama that reads lines {"gbnf": TEXT, "texts": [TEXT, …]} and

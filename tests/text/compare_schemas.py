@@ -1,4 +1,4 @@
-"""compare_schemas.py GRAMMAR_WALK VOCABULARY [--suite FOLDER] [--random N] [--samples N] [--seed N]
+"""compare_schemas.py GRAMMAR_DRAW VOCABULARY [--suite FOLDER] [--random N] [--samples N] [--seed N]
 
 Holds JSON schemas as grammars against Python's jsonschema (with its format checkers: jsonschema,
 rfc3339-validator, fqdn, isoduration, rfc3987). For each schema it draws answers by random tokens,
@@ -248,7 +248,7 @@ class Walk:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"grammar_walk ended at {json.dumps(request)[:2000]}")
+            sys.exit(f"grammar_draw ended at {json.dumps(request)[:2000]}")
         return json.loads(line)
 
 

@@ -1,0 +1,136 @@
+/* grammar_schema_string.c - strings of a schema: patterns, formats and lengths as one automaton. */
+#include "text/grammar_schema.h"
+
+#include <stdio.h>
+
+/* Longer strings than these are not asked of a model: at most means at most that. */
+enum { MOST_LENGTH = 4096 };
+
+/* A failure of reading a pattern, with its path before it. */
+glass_status schema_at_key(const struct schema *s, const struct schema_part *part,
+                           const char *key, glass_status status) {
+    char words[400];
+    if (status != GLASS_BAD_INPUT) return status;
+    snprintf(words, sizeof words, "%s", glass_error());
+    return schema_fail(s, part->path, key, "%s", words);
+}
+
+static glass_status join(struct schema *s, struct gram_dfa **all, uint32_t node,
+                         const struct schema_part *part, const char *key,
+                         enum gram_join how) {
+    struct gram_dfa *one, *both = NULL;
+    TRY(schema_at_key(s, part, key, gram_compile(&one, s->t, node, key)));
+    if (*all == NULL) {
+        *all = one;
+        return GLASS_OK;
+    }
+    glass_status status = gram_dfa_join(&both, *all, one, how, key);
+    gram_dfa_free(one);
+    gram_dfa_free(*all);
+    *all = both;
+    return schema_at_key(s, part, key, status);
+}
+
+static bool has_length(const struct schema_shape *shape) {
+    return shape->min_length > 0 || shape->max_length != GRAM_NONE;
+}
+
+static glass_status length_bounds(const struct schema *s, const struct schema_shape *shape,
+                                  uint32_t *min, uint32_t *max) {
+    *min = shape->min_length;
+    *max = shape->max_length;
+    if (*min > MOST_LENGTH)
+        return schema_fail(s, shape->flat->items[0].path, "minLength",
+                           "more than %d characters are not asked for", MOST_LENGTH);
+    if (*max != GRAM_NONE && *max > MOST_LENGTH) *max = MOST_LENGTH;
+    return GLASS_OK;
+}
+
+/* What not: {const or enum} names. */
+static glass_status leave_out(struct schema *s, struct gram_dfa **all,
+                              const struct schema_shape *shape) {
+    uint32_t node, text;
+    for (uint32_t i = 0; i < shape->flat->n; i++) {
+        const struct schema_part *part = &shape->flat->items[i];
+        json_t *not = json_object_get(part->json, "not"),
+               *list = json_object_get(not, "enum"), *only = json_object_get(not, "const");
+        size_t n = only != NULL ? 1 : json_array_size(list);
+        TRY(gram_alt(s->t, &node));
+        for (size_t k = 0; k < n; k++) {
+            json_t *value = only != NULL ? only : json_array_get(list, k);
+            if (!json_is_string(value)) continue;
+            TRY(gram_json_quoted(s->t, &text, json_string_value(value),
+                                 json_string_length(value)));
+            s->t->nodes[text].at++; /* without its quotes */
+            s->t->nodes[text].n -= 2;
+            gram_add(s->t, node, text);
+        }
+        if (s->t->nodes[node].child == GRAM_NONE) continue;
+        if (*all == NULL) {
+            TRY(gram_regex_any(&s->regex, &text, 0, GRAM_NONE));
+            TRY(join(s, all, text, part, "not", GRAM_AND));
+        }
+        TRY(join(s, all, node, part, "not", GRAM_BUT_NOT));
+    }
+    return GLASS_OK;
+}
+
+/* Patterns, formats and lengths together; NULL where none is asked for. */
+static glass_status join_all(struct schema *s, struct gram_dfa **all,
+                             const struct schema_shape *shape) {
+    uint32_t node, min, max;
+    for (uint32_t i = 0; i < shape->flat->n; i++) {
+        const struct schema_part *part = &shape->flat->items[i];
+        json_t *pattern = json_object_get(part->json, "pattern");
+        const char *name = json_string_value(json_object_get(part->json, "format"));
+        const char *format = name == NULL ? NULL : gram_regex_format(name);
+        if (pattern != NULL) {
+            TRY(schema_at_key(s, part, "pattern",
+                              gram_regex_read(&s->regex, &node, json_string_value(pattern),
+                                              json_string_length(pattern))));
+            TRY(join(s, all, node, part, "pattern", GRAM_AND));
+        }
+        if (format == NULL) continue;
+        TRY(gram_regex_read(&s->regex, &node, format, strlen(format)));
+        TRY(join(s, all, node, part, "format", GRAM_AND));
+    }
+    if (has_length(shape) && (*all != NULL || shape->excludes)) {
+        TRY(length_bounds(s, shape, &min, &max));
+        TRY(gram_regex_any(&s->regex, &node, min, max));
+        TRY(join(s, all, node, &shape->flat->items[0], "maxLength", GRAM_AND));
+    }
+    return shape->excludes ? leave_out(s, all, shape) : GLASS_OK;
+}
+
+glass_status schema_string_machine(struct schema *s, struct gram_dfa **all,
+                                   const struct schema_shape *shape) {
+    *all = NULL;
+    glass_status status = join_all(s, all, shape);
+    if (status != GLASS_OK) {
+        gram_dfa_free(*all);
+        *all = NULL;
+    }
+    return status;
+}
+
+glass_status schema_string(struct schema *s, uint32_t *out,
+                           const struct schema_shape *shape) {
+    struct gram_dfa *machine;
+    uint32_t node, min, max;
+    if (shape->max_length < shape->min_length) return gram_alt(s->t, out);
+    TRY(schema_string_machine(s, &machine, shape));
+    if (machine == NULL && !has_length(shape))
+        return gram_json_rule(&s->j, out, RULE_STRING);
+    if (machine != NULL) {
+        TRY(gram_machine(s->t, &node, machine));
+    } else {
+        TRY(length_bounds(s, shape, &min, &max));
+        TRY(gram_json_char(&s->j, &node));
+        TRY(gram_settle(s->t, &node, "character"));
+        TRY(gram_times(s->t, &node, node, min, max));
+    }
+    TRY(gram_seq(s->t, out));
+    TRY(gram_put_text(s->t, *out, "\""));
+    gram_add(s->t, *out, node);
+    return gram_put_text(s->t, *out, "\"");
+}
