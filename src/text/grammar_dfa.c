@@ -132,7 +132,7 @@ static glass_status room_for_set(struct maker *m, uint32_t n) {
         TRY(mem_resize(&m->first_call, (size_t)cap + 1, sizeof *m->first_call));
         m->cap = cap;
     }
-    if (m->n_items + n > m->cap_items) {
+    if (m->n_items + n >= m->cap_items) {
         uint32_t cap = 2 * (m->n_items + n) + 1024;
         TRY(mem_resize(&m->items, cap, sizeof *m->items));
         m->cap_items = cap;

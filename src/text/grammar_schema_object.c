@@ -281,6 +281,10 @@ static glass_status other_names(struct schema *s, struct gram_dfa **out,
     if (status == GLASS_OK && o->allowed != NULL)
         status = narrow(out, o->allowed, GRAM_AND);
     gram_dfa_free(known);
+    if (status != GLASS_OK) {
+        gram_dfa_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 

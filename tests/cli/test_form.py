@@ -81,6 +81,11 @@ def same_with_proposals(h):
             ok(not wrong, f"form {i}, {' '.join(sampler)}: the same with drafts and look-up", wrong)
 
 
+    j = h.json("complete", "deep", "-p", "x", "-n", "60", "--temp", "0", "--json", "--draft", "forever", "--grammar-text",
+               'root ::= "qwertyuiop-asdfghjkl-zxcvbnm-0123456789"')
+    ok(j["accepted"] > 5 and 2 * j["accepted"] > j["proposed"], "a draft keeps to the grammar, too", j)
+
+
 def refusals(h):
     for words, code, parts in (
             (("--grammar-text", "root ::= x"), 3, ("line 1, column 10", "no rule x")),
@@ -99,6 +104,7 @@ def refusals(h):
 with kit.Home() as home:
     for kind in ("abc", "forever", "dice"):
         tiny_model.write(os.path.join(home.models, kind + ".gguf"), kind)
+    tiny_model.write(os.path.join(home.models, "deep.gguf"), "forever", layers=24)
     schemas(home)
     grammars(home)
     same_with_proposals(home)
