@@ -14,14 +14,26 @@ struct cue {
     int thing;
     const char *what; /* stands in the text, whatever the letters' case */
     const char *near; /* one of these words ('|' between) in the reach around it; NULL */
-    int reach;        /* bytes */
+    int reach;        /* bytes, before and after */
     const char *words;
 };
 
+/* Libraries for everybody are nobody's own code. */
+static const char libraries[] =
+    "huggingface/transformers|text-generation-inference|github.com/pytorch/|google/jax|"
+    "jax-ml/jax|google/ml-pathways|nvidia/megatron|linkedin/liger|llama.cpp|vllm|hpcaitech/"
+    "|"
+    "openaccess-ai|unsloth|tensorflow/|flash-attention|axolotl|facebookresearch/fairseq|"
+    "openai/whisper|llama_index|dao-ailab";
+/* Where an address is of something else: pictures, other people's papers. */
+static const char others[] =
+    ".png|.jpg|.jpeg|.gif|-images|from their|attention paper|[mmlu]|"
+    "arxiv.org/...|optional";
+
 static const struct cue cues[] = {
-    {MOF_PAPER, "arxiv.org/", "paper|report|cite|citation|preprint|publication", 160,
+    {MOF_PAPER, "arxiv.org/", "paper|report|cite|citation|preprint|publication", 90,
      "the address of a paper"},
-    {SIGN_PREPRINT, "arxiv.org/", "paper|report|cite|citation|preprint|publication", 160,
+    {SIGN_PREPRINT, "arxiv.org/", "paper|report|cite|citation|preprint|publication", 90,
      "the address of a preprint"},
     {MOF_PAPER, "archiveprefix", NULL, 0, "a citation of a preprint"},
     {SIGN_PREPRINT, "archiveprefix", NULL, 0, "a citation of a preprint"},
@@ -48,27 +60,27 @@ static const struct cue cues[] = {
     {MOF_DATA_CARD, "dataset card", NULL, 0, "a data set's card is named"},
     {MOF_ARCHITECTURE, "ForCausalLM", NULL, 0,
      "an architecture of a public library, by name"},
-    {MOF_ARCHITECTURE, "github.com/", "architecture|implementation of", 160,
+    {MOF_ARCHITECTURE, "github.com/", "architecture|implementation of", 100,
      "the address of code, beside words on the architecture"},
-    {MOF_TRAINING, "github.com/", "training|pretrain|pre-train|train the|fine-tuning", 160,
+    {MOF_TRAINING, "github.com/", "training|pretrain|pre-train|train the|fine-tuning", 100,
      "the address of code, beside words on training"},
     {MOF_PREPROCESSING, "github.com/",
      "preprocess|pre-process|data processing|deduplication|data prep|toolkit for "
      "dolma|datatrove|"
      "data toolkit|data pipeline|process the data|replicate the dataset|dataset creation|"
      "curation",
-     160, "the address of code, beside words on preparing data"},
+     100, "the address of code, beside words on preparing data"},
     {MOF_INFERENCE, "from_pretrained(", NULL, 0,
      "an example that runs it with a public library"},
     {MOF_INFERENCE, "pipeline(", "transformers|generation", 400,
      "an example that runs it with a public library"},
-    {MOF_INFERENCE, "github.com/", "inference", 160,
+    {MOF_INFERENCE, "github.com/", "inference", 100,
      "the address of code, beside words on inference"},
     {MOF_EVALUATION, "lm-evaluation-harness", NULL, 0, "a public evaluation harness"},
     {MOF_EVALUATION, "lm-eval", NULL, 0, "a public evaluation harness"},
     {MOF_EVALUATION, "lighteval", NULL, 0, "a public evaluation harness"},
     {MOF_EVALUATION, "evaluation harness", NULL, 0, "a public evaluation harness"},
-    {MOF_EVALUATION, "github.com/", "evaluation|evaluate", 160,
+    {MOF_EVALUATION, "github.com/", "evaluation|evaluate", 100,
      "the address of code, beside words on evaluation"},
     {MOF_EVALUATION_DATA, "hellaswag", NULL, 0, "public evaluation sets are named"},
     {MOF_EVALUATION_DATA, "mmlu", NULL, 0, "public evaluation sets are named"},
@@ -113,17 +125,21 @@ static bool word_in(const char *text, size_t n, const char *word, size_t k) {
     return false;
 }
 
+static bool any_in(const char *text, size_t n, const char *words) {
+    for (const char *w = words; *w;) {
+        size_t k = strcspn(w, "|");
+        if (word_in(text, n, w, k)) return true;
+        w += k + (w[k] == '|');
+    }
+    return false;
+}
+
 static bool near(const char *text, size_t n, size_t at, const struct cue *c) {
     if (c->near == NULL) return true;
     size_t reach = (size_t)c->reach;
     size_t begin = at > reach ? at - reach : 0;
     size_t end = n - at > reach ? at + reach : n;
-    for (const char *w = c->near; *w;) {
-        size_t k = strcspn(w, "|");
-        if (word_in(text + begin, end - begin, w, k)) return true;
-        w += k + (w[k] == '|');
-    }
-    return false;
+    return any_in(text + begin, end - begin, c->near);
 }
 
 /* The line around a place, at most some hundred bytes of it. */
@@ -149,6 +165,23 @@ static glass_status offer_at(struct glass_audit *a, int thing, glass_audit_grade
     return audit_offer(a, thing, grade, words, &e);
 }
 
+/* An address that is another thing's, and a tokenizer that is no model. */
+static bool is_other(const char *text, size_t n, size_t at, const struct cue *c) {
+    size_t begin, end;
+    line_of(text, n, at, &begin, &end);
+    bool address = strstr(c->what, ".org/") != NULL || strstr(c->what, ".co/") != NULL;
+    size_t after = n - at < 90 ? n - at : 90;
+    if (strcmp(c->what, "github.com/") == 0)
+        return any_in(text + at, after, libraries) ||
+               (c->thing == MOF_TRAINING && any_in(text + at, after, "eval|/issues/"));
+    if (text[begin] == '[' && address &&
+        memmem(text + begin, end - begin, "]: ", 3) != NULL)
+        return true; /* a list of links */
+    if (strcmp(c->what, "from_pretrained(") == 0)
+        return any_in(text + begin, end - begin, "okenizer");
+    return address && any_in(text + begin, end - begin, others);
+}
+
 /* Not right after "not ": "this model was not trained from scratch". */
 static bool denied(const char *text, size_t at) {
     return at >= 4 && strncasecmp(text + at - 4, "not ", 4) == 0;
@@ -160,7 +193,7 @@ static glass_status take_cue(struct glass_audit *a, const struct cue *c, const c
     for (int i = 0; i < TRIES && (p = strcasestr(p, c->what)) != NULL; i++, p++) {
         size_t at = (size_t)(p - text);
         if (at >= n) break;
-        if (denied(text, at) || !near(text, n, at, c)) continue;
+        if (denied(text, at) || !near(text, n, at, c) || is_other(text, n, at, c)) continue;
         return offer_at(a, c->thing, GLASS_AUDIT_DECLARED, c->words, shown, sha256, text, n,
                         at);
     }
@@ -222,7 +255,7 @@ static glass_status take_headings(struct glass_audit *a, const char *shown,
                              "a table of results, as published", shown, sha256, text, n,
                              i));
             if (word_in(h, k, "training data", 13) || word_in(h, k, "dataset", 7))
-                TRY(offer_at(a, MOF_DATA_CARD, GLASS_AUDIT_DECLARED,
+                TRY(offer_at(a, SIGN_DATA, GLASS_AUDIT_DECLARED,
                              "a section on data in a card of something else", shown, sha256,
                              text, n, i));
             for (size_t c = 0; c < sizeof of_cards / sizeof *of_cards; c++)

@@ -41,6 +41,7 @@ enum audit_sign {
     SIGN_REVIEWED, /* a paper that others reviewed */
     SIGN_PACKAGE,
     SIGN_API,
+    SIGN_DATA,    /* a card's section on data */
     SIGN_SCRATCH, /* "trained from scratch" */
     N_SIGNS
 };

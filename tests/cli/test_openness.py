@@ -234,6 +234,12 @@ def test_parts(home):
           "without its data, no data-open label")
 
 
+    out = home.json("audit", folder(home, "away", {
+        "LICENSE": read(APACHE), "README.md": "The training code is at https://github.com/a/b .\n"}), "--json")
+    equal([parts(out)["Training code"][k] for k in ("grade", "licence", "licence_grade")],
+          ["declared", "apache-2.0", "inherited"], "code that is elsewhere is not under the licence that is here")
+
+
 def test_lies(home):
     def grades(files):
         out = home.json("audit", folder(home, "lie", files), "--json")
