@@ -189,6 +189,8 @@ static glass_status open_all(struct glass_audit *a, const char *path,
     }
     TRY(audit_add_policies(a));
     TRY(audit_compare_claims(a));
+    TRY(audit_check_tokenizers(a));
+    TRY(audit_kin(a, o));
     TRY(audit_judge(a));
     return finish(a, path);
 }

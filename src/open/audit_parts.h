@@ -117,6 +117,10 @@ glass_status audit_find_hashes(struct glass_audit *a, const struct audit_tree *t
 /* A Glass run's ledger, shards and checkpoints, and n_replay of its steps; a corpus' root. */
 glass_status audit_runs(struct glass_audit *a, const struct audit_tree *t,
                         glass_audit_part part, const char *prefix, int64_t n_replay);
+/* Weights and vocabulary against models that it is, or is not, said to be made from. */
+glass_status audit_kin(struct glass_audit *a, const glass_audit_options *o);
+/* Tokenizers against the configurations that they lie beside. */
+glass_status audit_check_tokenizers(struct glass_audit *a);
 /* Whether a file belongs to a run or a corpus of the tree. */
 bool audit_in_run(const struct audit_tree *t, const char *path);
 /* Components with their licences, and the measures. */

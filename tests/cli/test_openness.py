@@ -10,6 +10,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import noise_model  # noqa: E402
 import tiny_model  # noqa: E402
 from kit import ROOT, Home, done, equal, has, ok, skip  # noqa: E402
 
@@ -350,6 +351,77 @@ def test_corpus(home):
           "one bit of its texts is seen")
 
 
+# ---- contradictions ----
+
+PLAIN = "---\nlicense: mit\n%s---\n# A model\n%s\n"
+
+
+def test_kin(home):
+    models = [os.path.join(home.path, f"noise{i}.gguf") for i in (1, 2)]
+    for i, path in enumerate(models):
+        noise_model.write(path, seed=i + 1)
+    tiny = os.path.join(home.path, "tiny.gguf")
+    tiny_model.write(tiny, "abc")
+
+    def audit(front, words, *options):
+        root = folder(home, "kin", {"README.md": PLAIN % (front, words), "model.gguf": read(models[0])})
+        out = home.json("audit", root, "--json", *options)
+        return ([(c["name"], c["good"]) for c in out["checks"]],
+                [(f["kind"], f["words"]) for f in out["findings"] if f["kind"] != "gap"])
+
+    base = "base_model: someone/something\n"
+    scratch = "It was trained from scratch."
+    checks_, said = audit("", scratch, "--against", models[0])
+    equal(checks_, [("likeness", False), ("vocabulary", True)], "weights that follow another model's are seen")
+    equal(said[0][0], "contradiction", "which is a contradiction to being trained from scratch")
+    has(said[0][1], "said to be trained from scratch, and its weights follow", "and is told so")
+    _, said = audit("", "It was not trained from scratch.", "--against", models[0])
+    equal(said[0][0], "warning", "without such words, a model that nobody names is a warning")
+    checks_, said = audit(base, "", "--against", models[0])
+    equal((checks_[0], said), (("likeness", True), []), "and none if a base model is named")
+    checks_, said = audit("", scratch, "--against", models[1])
+    equal((checks_, said), ([("likeness", True)], []), "other weights are other weights")
+    checks_, said = audit(base, "", "--base", models[1])
+    equal((checks_[0], said[0][0]), (("likeness", False), "contradiction"), "a base model that it does not follow")
+    checks_, said = audit(base, "", "--base", models[0])
+    equal((checks_, said), ([("likeness", True), ("vocabulary", True)], []), "and one that it does")
+    checks_, said = audit("", "", "--against", tiny)
+    ok(all(good for _, good in checks_), "a model of another shape is no relative", checks_)
+    _, said = audit("", "", "--against", os.path.join(home.path, "nothing.gguf"))
+    has(str(said), "cannot be compared", "what cannot be read is told")
+
+
+def test_tokenizer(home):
+    def said(model, size, class_name, ids):
+        vocab = json.dumps({"model": {"vocab": {f"t{i}": i for i in range(ids)}}})
+        out = home.json("audit", folder(home, "tok", {
+            "README.md": PLAIN % ("", ""), "config.json": json.dumps({"model_type": model, "vocab_size": size}),
+            "tokenizer_config.json": json.dumps({"tokenizer_class": class_name}), "tokenizer.json": vocab}), "--json")
+        return [f["kind"] for f in out["findings"] if f["kind"] != "gap"]
+
+    equal(said("llama", 10, "LlamaTokenizer", 10), [], "a tokenizer that fits")
+    equal(said("gpt_neox", 10, "LlamaTokenizer", 10), ["warning"], "one of another family")
+    equal(said("llama", 10, "LlamaTokenizer", 11), ["contradiction"], "one with more tokens than the model has rows")
+
+
+def test_compare(home):
+    a = folder(home, "full", FULL)
+    b = folder(home, "bare", {"README.md": "<script>alert('x')</script> & \"more\"\n"})
+    page = os.path.join(home.path, "report.html")
+    out = home.json("audit", a, b, "--json", "--html", page)
+    equal([x["path"] for x in out["audits"]], [a, b], "two audits side by side")
+    text = read(page).decode()
+    ok("<script" not in text and "src=" not in text and "http-equiv" in text and "url(" not in text,
+       "the page has no scripts and asks for nothing")
+    has(text, "Model parameters (Intermediate)", "and all components")
+    p = home.run("audit", a, b)
+    has(p.out, "contradictions", "a table for the terminal")
+    equal(home.run("audit", a, b, "--may", "use").returncode, 2, "--may is asked of one")
+    bad = folder(home, "bad", {"README.md": CARD, "LICENSE<b>": "x", "LICENSE": b"<img src=x onerror=1>\xff\0"})
+    home.run("audit", bad, "--html", page)
+    ok("<img" not in read(page).decode(), "markup in files is shown, not used")
+
+
 def main():
     with Home() as home:
         test_records(home)
@@ -358,6 +430,9 @@ def main():
         test_lies(home)
         test_run(home)
         test_corpus(home)
+        test_kin(home)
+        test_tokenizer(home)
+        test_compare(home)
     done()
 
 
