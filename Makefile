@@ -18,7 +18,7 @@ VERSION := 0.1.0
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 PKGS := libpcre2-8 libutf8proc jansson libcrypto yaml-0.1 sqlite3 libpng zlib libarchive libxml-2.0 libexttextcat
-CLI_PKGS := libcurl libedit
+CLI_PKGS := libcurl libedit libmicrohttpd
 PKG_CONFIG ?= pkg-config
 
 # Exactness: every fused step is an explicit fma, and nothing may be reassociated.
@@ -108,6 +108,13 @@ $(B)/tests/math/test_attn512_avx2.o: EXTRA := -Wno-psabi -O0
 $(B)/src/math/c/train_%.o $(B)/src/math/x86/train_%.o $(B)/src/math/arm/train_%.o: EXTRA := -fno-math-errno
 
 $(B)/src/cli/%.o $(B)/src/store/%.o $(B)/src/serve/%.o: EXTRA = $(CLI_CFLAGS)
+
+# The page's files are part of the program, as they are and packed (src/serve/page_files.c).
+$(B)/web/%.gz: web/%
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< > $@.part && mv $@.part $@
+$(B)/src/serve/page_files.o: EXTRA = $(CLI_CFLAGS) -Wa,-I$(B)
+$(B)/src/serve/page_files.o: $(patsubst %,$(B)/%.gz,$(wildcard web/*))
 
 # Kernels see no bytes that were not checked, and take minutes to compile instrumented.
 $(B)/src/math/c/%.o $(B)/src/math/x86/%.o $(B)/src/math/arm/%.o: FUZZ_FLAGS := $(if $(filter fuzz,$(SAN)),-O1)

@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-dev
     libjansson-dev libssl-dev libyaml-dev libsqlite3-dev libpng-dev libarchive-dev libxml2-dev
     libexttextcat-dev libexttextcat-data
-    libcurl4-openssl-dev libedit-dev ca-certificates"
+    libcurl4-openssl-dev libedit-dev libmicrohttpd-dev ca-certificates"
 CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libopenmpi-dev openmpi-bin libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
     clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14

@@ -12,12 +12,12 @@ _glass() {
     COMPREPLY=()
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
-            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') help --help --version" -- "$cur")
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign help --help --version" -- "$cur")
         return
     fi
     if [ "$command" = help ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
-            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$')" -- "$cur")
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign" -- "$cur")
         return
     fi
     local help=("$command")
@@ -42,6 +42,10 @@ _glass() {
             esac
             return
         fi
+    fi
+    if [ "$command" = feedback ] && [ "$cword" -eq 2 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "list export stats forget" -- "$cur")
+        return
     fi
     if [ "$command" = data ]; then
         if [ "$cword" -eq 2 ]; then
@@ -110,6 +114,10 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$cur")
         return
         ;;
+    --log)
+        mapfile -t COMPREPLY < <(compgen -W "text json none" -- "$cur")
+        return
+        ;;
     --infill-order)
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
@@ -119,12 +127,12 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base)
+    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --sha256 | --name | --prefix-text | --suffix-text)
+    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --host | --port | -np | --api-key | --sha256 | --name | --prefix-text | --suffix-text)
         return
         ;;
     esac
@@ -133,7 +141,7 @@ _glass() {
             grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
         return
     fi
-    if [ "$cword" -eq "$first" ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
+    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
         [ "$command" = list ] && return
         # Names by any case: "smol" finds SmolLM2.
         while IFS= read -r line; do

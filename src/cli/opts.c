@@ -133,7 +133,8 @@ static bool is_number(const char *word) {
 
 /* One option at argv[*i]: "--name value", "--name=value", "-n value", "-n5". */
 static int take(const struct opt_command *c, int argc, char **argv, int *i) {
-    const char *word = argv[*i], *equals = strchr(word, '=');
+    const char *word = strcmp(argv[*i], "-np") == 0 ? "--parallel" : argv[*i];
+    const char *equals = strchr(word, '=');
     size_t n = word[1] == '-' && equals ? (size_t)(equals - word) : strlen(word);
     const struct opt *o = find(c, word, n);
     if (o == NULL) return unknown(c, word);

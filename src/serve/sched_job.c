@@ -41,11 +41,13 @@ static glass_status make_sampler(struct job *job, const struct job_request *r) {
         o.bias = bias;
         o.n_bias = n;
     }
-    /* Only DRY asks the tokenizer something. */
-    glass_status status =
-        glass_sampler_create(&job->sampler, o.dry_multiplier > 0 ? t : NULL, &o);
+    /* Only DRY and grammars ask the tokenizer something. */
+    bool asks = o.dry_multiplier > 0 || r->grammar != NULL;
+    glass_status status = glass_sampler_create(&job->sampler, asks ? t : NULL, &o);
     mem_free(bias);
-    return status;
+    if (status != GLASS_OK || r->grammar == NULL) return status;
+    return glass_sampler_set_grammar(job->sampler, r->grammar,
+                                     r->goes_on ? GLASS_CONTINUE : 0);
 }
 
 static void job_free(struct job *job) {
@@ -75,7 +77,7 @@ glass_status job_create(struct job **out, struct sched *s, const struct job_requ
     job->refs = 2;
     job->stopped_by = -1;
     job->n_tokens = r->n_prompt;
-    job->n_room = r->n_predict < 0 ? s->o.n_ctx + 1 : r->n_prompt + r->n_predict;
+    job->n_room = r->n_predict < 0 ? s->n_most + 1 : r->n_prompt + r->n_predict;
     job->submitted = clock_now();
     TRY_FAIL(copy_stops(job, r));
     TRY_FAIL(mem_alloc(&job->tokens, (size_t)r->n_prompt, sizeof *job->tokens));
@@ -216,6 +218,10 @@ int job_take_token(struct job *job, const struct task *task) {
     if (n > 0) memmove(job->held.data, job->held.data + n, job->held.len - n);
     job->held.len -= n;
     if (job->stopped_by >= 0) return JOB_STOP;
+    /* Nothing but the end could follow. */
+    if (job->r.grammar != NULL &&
+        glass_grammar_state_finished(glass_sampler_grammar(job->sampler)))
+        return JOB_MODEL;
     if (job->n_answer == job->r.n_predict) return JOB_LENGTH;
-    return job->n_tokens > job->sched->o.n_ctx ? JOB_CONTEXT : JOB_GOES_ON;
+    return job->n_tokens > job->sched->n_most ? JOB_CONTEXT : JOB_GOES_ON;
 }
