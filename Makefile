@@ -51,7 +51,7 @@ CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_PKGS))
 TEST_LIBS = $(CLI_LIBS) -lcmocka -lmpfr -lgmp
 
 # Rooms of the library, in the order in which they may see each other (docs/architecture).
-ROOMS := base comm math math/c format text model train data open
+ROOMS := base comm math math/c format text model train data open inspect
 ifneq ($(filter x86_64,$(ARCH)),)
 ROOMS += math/x86
 endif
@@ -64,11 +64,12 @@ MODULE_SRC := src/comm/comm_mpi.c
 MODULE := $(if $(filter-out 0,$(MPI)),$(B)/glass-mpi.so)
 LIB_SRC := $(filter-out $(MODULE_SRC),$(foreach r,$(ROOMS),$(sort $(wildcard src/$(r)/*.c))))
 CLI_SRC := $(sort $(wildcard src/store/*.c src/serve/*.c src/cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/clause_data.o
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC := $(sort $(wildcard tests/base/test_*.c tests/math/test_*.c tests/format/test_*.c \
               tests/text/test_*.c tests/model/test_*.c tests/train/test_*.c tests/data/test_*.c \
-              tests/open/test_*.c tests/store/test_*.c tests/serve/test_*.c tests/cli/test_*.c))
+              tests/open/test_*.c tests/inspect/test_*.c tests/store/test_*.c tests/serve/test_*.c \
+              tests/cli/test_*.c))
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c bench/*.c))
 TOOL_BIN := $(TOOL_SRC:%.c=$(B)/%)
@@ -115,6 +116,19 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	$(Q)$(CC) $(CFLAGS_ALL) $(FUZZ_FLAGS) $(EXTRA) $(ISA) -MMD -MP -c -o $@ $<
+
+# The table of licences (src/open/licences), as bytes.
+LICENCES := $(sort $(wildcard src/open/licences/*.licence))
+$(B)/gen/clause_data.c: $(LICENCES) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include <stddef.h>'; \
+	   echo 'extern const unsigned char clause_data[]; extern const size_t clause_data_bytes;'; \
+	   echo 'const unsigned char clause_data[] = {'; cat $(LICENCES) /dev/null | od -An -v -tu1 | \
+	   sed 's/ *\([0-9][0-9]*\)/\1,/g'; echo '0};'; \
+	   echo 'const size_t clause_data_bytes = sizeof clause_data - 1;'; } > $@.part && mv $@.part $@
+$(B)/gen/clause_data.o: $(B)/gen/clause_data.c
+	@echo "  CC  $<"
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # The archive that tests and the program link with: every internal name visible.
 $(B)/libglass-internal.a: $(LIB_OBJ)

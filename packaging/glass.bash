@@ -63,6 +63,22 @@ _glass() {
             return
         fi
     fi
+    if [ "$command" = inspect ]; then
+        if [ "$cword" -eq 2 ]; then
+            mapfile -t COMPREPLY < <(compgen -W "tensors diff logits layers attention activations" -- "$cur")
+            return
+        fi
+        help+=("${words[2]}")
+        first=3
+        case $prev in
+        -o | --out | --svg)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --at | --layers | --heads | --ids | --top | --memory | --what) return ;;
+        esac
+    fi
     if [ "$command" = eval ]; then
         if [ "$cword" -eq 2 ]; then
             mapfile -t COMPREPLY < <(compgen -W "perplexity loglik kl" -- "$cur")
@@ -102,7 +118,12 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
+    --may)
+        compopt -o nospace 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
+        return
+        ;;
+    -f | --file | --prefix | --suffix | --adapter | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace | --license | --data | --base)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -116,7 +137,7 @@ _glass() {
             grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
         return
     fi
-    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
+    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
         [ "$command" = list ] && return
         # Names by any case: "smol" finds SmolLM2.
         while IFS= read -r line; do

@@ -25,12 +25,13 @@ rooms() {
     train) echo base comm math format text model train ;;
     data) echo base comm math format text model train data ;;
     open) echo base comm math format text model train data open ;;
+    inspect) echo base math format text model train inspect ;;
     store) echo base store ;;
     serve) echo base store serve ;;
     cli) echo base store serve cli ;;
     esac
 }
-findings=$(for room in base comm math format text model train data open store serve cli; do
+findings=$(for room in base comm math format text model train data open inspect store serve cli; do
     allowed=$(rooms $room | tr ' ' '|')
     grep -rnoE '#include "[a-z]+/' src/$room | grep -vE "\"($allowed|glass)/" |
         sed "s|^|$room must not see: |"

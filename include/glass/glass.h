@@ -3,12 +3,14 @@
 #define GLASS_GLASS_H
 
 #include "glass/adapter.h"
+#include "glass/audit.h"
 #include "glass/convert.h"
 #include "glass/data.h"
 #include "glass/dtype.h"
 #include "glass/eval.h"
 #include "glass/grammar.h"
 #include "glass/infill.h"
+#include "glass/inspect.h"
 #include "glass/limits.h"
 #include "glass/model.h"
 #include "glass/processes.h"

@@ -56,6 +56,7 @@ typedef struct glass_trace_info {
     size_t bytes; /* of the file */
     bool of_run;  /* steps are known */
     int64_t n_steps_done;
+    const char *run; /* its folder, the trace's own; NULL: of no run */
 } glass_trace_info;
 GLASS_API void glass_trace_get_info(const glass_trace *trace, glass_trace_info *out);
 /* The vocabulary of its tokens, the trace's own. */
@@ -115,6 +116,7 @@ typedef struct glass_trace_record {
 
 typedef struct glass_trace_place {
     glass_trace_at at;
+    const char *name;  /* "train-0:77": glass verify --without calls it so, too */
     const char *shard; /* its name */
     int64_t in_shard;  /* the document, counted in its shard */
     double relevance;  /* BM25 of the text around to prompt and text */

@@ -131,5 +131,76 @@ GLASS_API glass_status glass_run_verify(const char *folder,
 GLASS_API glass_status glass_run_bisect(int64_t *n_steps, const char *a, const char *b,
                                         const glass_verify_options *options);
 
+/* ---- a run without some of its documents ---- */
+
+/* Zero means the default. */
+typedef struct glass_without_options {
+    /* Names of documents: "train-0:77", digits of a text's or a record's SHA-256, a file with the
+     * text, "licence:GPL-3.0*" (docs/training.md). None at all gives the run itself. */
+    const char *const *documents;
+    int64_t n_documents;
+    /* Where the other run is made; what was stopped there goes on. NULL: beside the run, and
+     * removed at the end. */
+    const char *folder;
+    bool full; /* every step is computed, those too that read none of the documents */
+    const char *answer, *prompt; /* whose probability is asked for; NULL = none */
+    size_t n_answer, n_prompt;
+    int n_threads;              /* 0 = the recipe's */
+    glass_processes *processes; /* that share the work; NULL = none */
+    const volatile int *stop;   /* not 0: ends after the step of now */
+    void (*progress)(void *context, const glass_run_report *step, int64_t last);
+    void *context;
+} glass_without_options;
+
+/* By the weights of the run, and by those of the run without the documents. */
+typedef struct glass_without_pair {
+    double with, without;
+} glass_without_pair;
+
+typedef struct glass_without_document {
+    char name[48]; /* "train-0:77" */
+    int64_t n_tokens;
+    char *title, *licence, *source; /* NULL: not recorded */
+} glass_without_document;
+
+typedef struct glass_without_token {
+    int32_t id;
+    size_t begin, end;      /* bytes of the answer */
+    glass_without_pair lnp; /* after the prompt and the tokens before it */
+} glass_without_token;
+
+typedef struct glass_without_report {
+    char *folder; /* NULL: it was removed */
+    glass_without_document *documents;
+    int64_t n_documents;
+    int64_t n_windows; /* that hold some of them */
+    /* Of steps, windows and tokens that were read: all, and of the documents. */
+    int64_t n_steps, n_steps_of, n_reads, n_reads_of, n_tokens, n_tokens_of;
+    int64_t first_step, last_step; /* that read some; 0: none did */
+    int64_t from, n_computed; /* the run's checkpoint it began with, and steps since then */
+    int64_t n_last;           /* steps at the end whose losses' mean is `training` */
+    glass_without_pair training;
+    glass_without_pair held_out, bits_per_byte; /* if has_held_out */
+    bool has_held_out;
+    glass_without_pair left_out; /* mean -ln p of the documents' own tokens */
+    int64_t n_left_out;          /* these */
+    char *answer;                /* as its tokens say it; NULL: none was asked for */
+    size_t n_answer;
+    glass_without_token *tokens;
+    int64_t n_answer_tokens;
+    glass_without_pair lnp; /* of the whole answer */
+} glass_without_report;
+
+/* Trains a run again without some documents: the same first weights, the same windows at the same
+ * steps, in which the documents' tokens are blanked, weigh nothing and are seen by nobody. The other
+ * run is a run like any, whose shards hold nothing of the documents but their number of tokens and
+ * hashes, and whose ledger begins with what was left out: it can be verified and resumed. Steps before
+ * the first one that read a document are the run's own. Of a run that was not finished, up to its
+ * newest checkpoint.
+ * GLASS_USAGE: a name is no document's; the folder holds another run. GLASS_CANCELLED: stopped. */
+GLASS_API glass_status glass_run_without(glass_without_report **out, const char *run,
+                                         const glass_without_options *options);
+GLASS_API void glass_without_report_free(glass_without_report *report);
+
 GLASS_END
 #endif

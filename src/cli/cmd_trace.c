@@ -215,6 +215,18 @@ static glass_status write_html(const glass_trace *trace, const struct trace *t,
     return status;
 }
 
+/* The text again, as an option of glass verify: as it was given. */
+static glass_status asked_as(struct buf *out, const struct trace *t) {
+    TRY(buf_text(out, t->file == NULL ? "--answer " : "-f "));
+    if (t->file != NULL)
+        TRY(trace_quote(out, t->file, strlen(t->file)));
+    else
+        TRY(trace_quote(out, t->text.len > 0 ? t->text.data : "", t->text.len));
+    if (t->prompt == NULL) return GLASS_OK;
+    TRY(buf_text(out, " -p "));
+    return trace_quote(out, t->prompt, strlen(t->prompt));
+}
+
 static glass_status show_text(const glass_trace *trace, const struct trace *t) {
     const glass_trace_options o = {.prompt = t->prompt,
                                    .n_prompt = t->prompt != NULL ? strlen(t->prompt) : 0,
@@ -224,7 +236,7 @@ static glass_status show_text(const glass_trace *trace, const struct trace *t) {
                                    .n_around = t->n_around,
                                    .n_reads = t->n_reads};
     glass_trace_result *r;
-    struct buf json = {0};
+    struct buf json = {0}, asked = {0};
     TRY(glass_trace_text(&r, trace, t->text.len > 0 ? t->text.data : "", t->text.len, &o));
     glass_status status = GLASS_OK;
     if (t->html != NULL) status = write_html(trace, t, r, &o);
@@ -232,9 +244,11 @@ static glass_status show_text(const glass_trace *trace, const struct trace *t) {
         status = trace_json(&json, trace, r);
         if (status == GLASS_OK) printf("%s\n", json.data);
     } else if (status == GLASS_OK && t->html == NULL) {
-        trace_print(trace, r);
+        status = asked_as(&asked, t);
+        if (status == GLASS_OK) trace_print(trace, r, asked.data);
     }
     buf_free(&json);
+    buf_free(&asked);
     glass_trace_result_free(r);
     return status;
 }

@@ -1,12 +1,16 @@
-/* cmd_verify.c - glass verify: a run of training, replayed, or two of them compared. */
-#include "cli/cli.h"
+/* cmd_verify.c - glass verify: a run of training, replayed, or two of them compared, or one of them
+ * without some documents (verify_without.c). */
+#include "cli/verify_without.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { WORDS = 1024 };
+
 struct verify {
+    struct verify_without without;
     const char *steps;
     int64_t n_threads, sample, seed;
     bool full, bisect;
@@ -83,7 +87,25 @@ static glass_status compare_runs(struct verify *v, const char *a, const char *b)
     return GLASS_OK;
 }
 
-static glass_status work(struct verify *v, const char *const words[2], int n_words) {
+static glass_status work_without(struct verify *v, const char *const *words, int n_words) {
+    if (v->steps != NULL || v->sample != 0 || v->bisect)
+        return fail(
+            GLASS_USAGE,
+            "--without trains again: --steps, --sample and --bisect do not go with it");
+    TRY(cli_narrow(&v->without.n_threads, v->n_threads, "threads"));
+    TRY(glass_processes_join(&v->processes));
+    v->without.processes = v->processes;
+    v->without.full = v->full;
+    return verify_without(&v->without, words[0], words + 1, n_words - 1);
+}
+
+static glass_status work(struct verify *v, const char *const *words, int n_words) {
+    const struct verify_without *w = &v->without;
+    if (w->documents.n > 0) return work_without(v, words, n_words);
+    if (w->answer != NULL || w->file != NULL || w->prompt != NULL || w->out != NULL ||
+        w->json)
+        return fail(GLASS_USAGE, "--answer, --file, --prompt, --out and --json go with "
+                                 "--without DOC");
     int ways = (v->steps != NULL || v->sample != 0) + v->full + v->bisect;
     if (ways > 1)
         return fail(GLASS_USAGE,
@@ -100,7 +122,8 @@ static glass_status work(struct verify *v, const char *const words[2], int n_wor
 
 int cmd_verify(int argc, char **argv) {
     struct verify v = {.seed = -1};
-    const char *words[2] = {NULL};
+    struct verify_without *w = &v.without;
+    const char *words[WORDS] = {NULL};
     const struct opt options[] = {
         {"steps", 0, OPT_TEXT, &v.steps, "A..B", "these steps only (default: all)"},
         {"sample", 0, OPT_INT, &v.sample, "N",
@@ -112,9 +135,21 @@ int cmd_verify(int argc, char **argv) {
         {"bisect", 0, OPT_FLAG, &v.bisect, NULL,
          "where do two runs part, and which is right?"},
         {"threads", 't', OPT_INT, &v.n_threads, "N", "threads (default: the recipe's)"},
+        {"Without some documents", 0, OPT_HEADING, NULL, NULL, NULL},
+        {"without", 0, OPT_LIST, &w->documents, "DOC",
+         "train again without it (repeatable; @FILE: a list)"},
+        {"answer", 0, OPT_TEXT, &w->answer, "TEXT",
+         "how likely is this, with and without them?"},
+        {"file", 'f', OPT_TEXT, &w->file, "FILE",
+         "the answer, from a file (-: standard input)"},
+        {"prompt", 'p', OPT_TEXT, &w->prompt, "TEXT", "what it answers, or goes on from"},
+        {"out", 'o', OPT_TEXT, &w->out, "RUN",
+         "keep the other run; what was stopped goes on (default: removed at the end)"},
+        {"json", 'j', OPT_FLAG, &w->json, NULL, "one JSON object"},
+        {"quiet", 'q', OPT_FLAG, &w->quiet, NULL, "no progress"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
-        "glass verify RUN [RUN] [options]",
+        "glass verify RUN [RUN | DOC…] [options]",
         "Computes a run's steps again, each from the newest checkpoint before it or from "
         "the\n"
         "start, and compares every step on the way with the ledger: exit code 0 if all are "
@@ -122,15 +157,24 @@ int cmd_verify(int argc, char **argv) {
         "same to the bit, 1 if not, with the first difference: step, tensor, block. Who "
         "ran "
         "it\n"
-        "does not matter, nor by how many processes; mpirun's share the work here too.",
+        "does not matter, nor by how many processes; mpirun's share the work here too.\n\n"
+        "--without DOC trains it again as it would have been without documents, and tells "
+        "what\n"
+        "that changes. DOC is train-N:I (glass trace tells it), 8 digits or more of a "
+        "SHA-256\n"
+        "(glass data list), a file with the text, or licence:PATTERN (source, path, title, "
+        "author).",
         "  glass verify shakespeare.run\n"
         "  glass verify shakespeare.run --steps 401..410\n"
         "  glass verify shakespeare.run --sample 5\n"
         "  glass verify shakespeare.run --full\n"
-        "  glass verify --bisect mine.run theirs.run\n",
+        "  glass verify --bisect mine.run theirs.run\n"
+        "  glass verify my.run --without train-0:77 --answer \"seven violet otters\"\n"
+        "  glass verify my.run --without 'licence:*GPL*' -f answer.txt -p \"Who?\" -o "
+        "free.run\n",
         options,
         1,
-        2,
+        WORDS,
         false};
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;

@@ -23,13 +23,15 @@ static const struct {
     {"train", cmd_train, "train a model from text, as a recipe says"},
     {"verify", cmd_verify, "replay a run of training, and compare every step"},
     {"trace", cmd_trace, "where a text's words stand in what a model learnt from"},
+    {"audit", cmd_audit, "how open a model is, and what its licences let one do"},
+    {"inspect", cmd_inspect, "look inside: weights, attention, what each layer predicts"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out, int code) {
     fprintf(out,
-            "glass %s - a language-model system: the same bits on every machine\n"
+            "glass %s - a language-model system: the same bits everywhere. Apache-2.0\n"
             "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)
@@ -38,9 +40,7 @@ static int help(FILE *out, int code) {
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
         "a GGUF file, a published folder, or a name that `glass list` shows.\n"
-        "examples: glass chat\n"
-        "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
-        "GLASS_ISA=c|avx2|avx512|neon: same results. Licence: Apache-2.0.\n");
+        "example: glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n");
     return code;
 }
 

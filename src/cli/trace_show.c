@@ -45,10 +45,16 @@ static void print_field(const char *name, const char *value) {
     trace_print_line(value, strlen(value));
 }
 
+glass_status trace_quote(struct buf *out, const char *text, size_t n_bytes) {
+    TRY(buf_byte(out, '\''));
+    for (size_t i = 0; i < n_bytes; i++)
+        TRY(text[i] == '\'' ? buf_text(out, "'\\''") : buf_byte(out, text[i]));
+    return buf_byte(out, '\'');
+}
+
 static void print_document(const glass_trace_place *p) {
     print_field("", p->record.title);
-    printf("%sdocument %lld of %s", p->record.title != NULL ? ", " : "",
-           (long long)p->in_shard, p->shard);
+    printf("%sdocument %s", p->record.title != NULL ? ", " : "", p->name);
     print_field(", licence ", p->record.license);
     print_field(", by ", p->record.author);
     print_field(", made by ", p->record.made_by);
@@ -96,7 +102,28 @@ static void print_span(const glass_trace_info *info, const glass_trace_result *r
     for (int64_t k = 0; k < shown; k++) print_place(info, &s->places[k], s->n);
 }
 
-void trace_print(const glass_trace *trace, const glass_trace_result *r) {
+/* The command that trains again without the documents of the least likely span. */
+static void print_cause(const glass_trace_info *info, const glass_trace_result *r,
+                        const char *asked) {
+    enum { MOST = 8 };
+    const glass_trace_span *s = &r->spans[0];
+    int64_t seen[MOST], n = 0;
+    if (info->run == NULL || r->n_spans == 0) return;
+    printf("What these documents did to it is seen by training again without them:\n"
+           "  glass verify %s --without",
+           info->run);
+    for (int64_t i = 0; i < s->n_places && n < MOST; i++) {
+        const glass_trace_place *p = &s->places[i];
+        bool again = false;
+        for (int64_t k = 0; k < n; k++) again |= seen[k] == p->at.document;
+        if (again) continue;
+        seen[n++] = p->at.document;
+        printf(" %s", p->name);
+    }
+    printf("%s%s\n", asked != NULL ? " " : "", asked != NULL ? asked : "");
+}
+
+void trace_print(const glass_trace *trace, const glass_trace_result *r, const char *asked) {
     glass_trace_info info;
     glass_trace_get_info(trace, &info);
     printf(
@@ -116,6 +143,7 @@ void trace_print(const glass_trace *trace, const glass_trace_result *r) {
     printf(
         "\nA match is not a cause: that these words stand in a text which the model read\n"
         "does not show that it wrote them because of that text.\n");
+    print_cause(&info, r, asked);
 }
 
 glass_status trace_answer(const glass_trace *trace, const char *prompt, size_t n_prompt,
@@ -126,7 +154,7 @@ glass_status trace_answer(const glass_trace *trace, const char *prompt, size_t n
     glass_status status = GLASS_OK;
     if (json == NULL) {
         printf("\n");
-        trace_print(trace, r);
+        trace_print(trace, r, NULL);
         fflush(stdout);
     } else {
         status = buf_text(json, ",\"trace\":");

@@ -630,3 +630,27 @@ void attn_run_heads(const struct member *me, float *o, int64_t o_stride, const f
             }
     }
 }
+
+float attn_exponents(float *p, const float *q, int64_t head, int64_t pos,
+                     const struct attn_cache *cache, const struct attn_shape *shape) {
+    const struct attn_segment segment = {cache, pos, 0, 1};
+    struct run run = run_of(NULL, 0, q, 0, &segment, 1, shape);
+    int64_t begin = shape->window > 0 ? max_i64(0, pos + 1 - shape->window) : 0;
+    int64_t end = pos + 1;
+    /* The kernels only read their queries. */
+    struct rows rows = {.segment = &segment,
+                        .head = head / run.group,
+                        .pos = pos,
+                        .n = 1,
+                        .first = begin,
+                        .last = end,
+                        .base = begin / ATTN_BLOCK * ATTN_BLOCK,
+                        .q = (float *)(uintptr_t)q,
+                        .begin = &begin,
+                        .end = &end};
+    for (int64_t key0 = rows.base; key0 < end; key0 += ATTN_BLOCK)
+        scores_of_block(&run, &rows, p + rows.base, ROW_PAD, key0);
+    float z = exponents_of_row(&run, &rows, p + rows.base, 0);
+    for (int64_t j = 0; j < begin; j++) p[j] = 0;
+    return z;
+}

@@ -79,4 +79,11 @@ void attn_run_heads(const struct member *me, float *o, int64_t o_stride, const f
                     int64_t n_segments, const struct attn_shape *shape, int64_t head_begin,
                     int64_t head_end, void *scratch);
 
+/* What a row of a pass weighs keys by, made again from what the cache holds: q (head_dim) is
+ * query head `head` at absolute position pos, as attn_run read it. p[j] becomes p_j of the order
+ * above for every visible key j, 0 for the other keys up to pos; p has room for pos + 1 rounded
+ * up to ATTN_BLOCK. Returns z; p[j] / z is the share of key j. For one thread alone. */
+float attn_exponents(float *p, const float *q, int64_t head, int64_t pos,
+                     const struct attn_cache *cache, const struct attn_shape *shape);
+
 #endif

@@ -462,8 +462,9 @@ static void mlp(const struct walk *k, const struct layer *l, const struct operan
         inside.row_bytes[f] = operand_row_bytes(f, F);
     }
     int64_t step = operand_unit(f) > 32 ? operand_unit(f) : 32;
-    int64_t unit = k->p->tape == NULL ? matmul_unit(F, step, k->me->n, k->few)
-                                      : matmul_output_unit(k->T, F, k->me->n);
+    /* Panels of outputs are no whole blocks of 256. */
+    int64_t unit = k->p->tape == NULL || step > 32 ? matmul_unit(F, step, k->me->n, k->few)
+                                                   : matmul_output_unit(k->T, F, k->me->n);
     const struct linear *const ins[] = {&l->up, &l->gate};
     adapt_inputs(k, in, ins, k->c->family.gated ? 2 : 1);
     observe(k, l, OBSERVED_MLP, in->rows[OPERAND_F32], l->up.w.k);
@@ -613,6 +614,28 @@ void forward_again(const struct pass *p, const struct member *me, int64_t layer)
            (size_t)((end - begin) * D) * sizeof *k.r->x);
     block(&k, layer);
     team_barrier(me);
+}
+
+struct head_job {
+    struct pass pass;
+    const float *x;
+};
+
+static void walk_head(void *context, const struct member *me) {
+    const struct head_job *job = context;
+    struct workspace mine = *job->pass.work;
+    struct walk k = walk_of(&job->pass, me, &mine);
+    int64_t D = k.c->n_embd, begin, end;
+    my_rows(&k, &begin, &end);
+    memcpy(k.r->x + begin * D, job->x + begin * D,
+           (size_t)((end - begin) * D) * sizeof *job->x);
+    head(&k);
+}
+
+void forward_head(const struct pass *pass, const float *x) {
+    struct head_job job = {*pass, x};
+    job.pass.tape = NULL;
+    team_run(pass->work->n_threads, walk_head, &job);
 }
 
 void forward(const struct pass *pass) {

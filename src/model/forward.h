@@ -57,4 +57,8 @@ void forward(const struct pass *pass);
  * Ends with a barrier. */
 void forward_again(const struct pass *pass, const struct member *me, int64_t layer);
 
+/* Answers pass->requests of n_rows rows x (n_rows, n_embd) as if the last layer had left them:
+ * final norm and head alone. x is not work's own. The tape, segments and caches do not count. */
+void forward_head(const struct pass *pass, const float *x);
+
 #endif

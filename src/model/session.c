@@ -224,7 +224,8 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
                      .work = &lead->work,
                      .caches = lead->pass_caches,
                      .requests = lead->requests,
-                     .observer = lead->observer};
+                     .observer = lead->observer,
+                     .tape = lead->tape};
     struct adapt *rows = &lead->adapt.pass, *wanted = &lead->adapt.head;
     rows->n_rows = rows->n_runs = wanted->n_rows = wanted->n_runs = 0;
     while (cursor->at < n_items && p.n_rows < lead->work.n_rows) {
@@ -238,6 +239,21 @@ static void run_pass(struct glass_session *lead, const glass_batch_item *items,
     if (rows->n_runs > 0) p.adapt = rows;
     if (wanted->n_runs > 0) p.adapt_head = wanted;
     if (p.n_rows > 0) forward(&p);
+}
+
+void session_head(struct glass_session *s, const float *x, int64_t n, float *logits) {
+    const struct logit_request request = {.n = n, .out = logits};
+    struct adapt *rows = &s->adapt.head;
+    struct pass p = {.config = &s->model->config,
+                     .weights = &s->model->weights,
+                     .work = &s->work,
+                     .n_rows = n,
+                     .requests = &request,
+                     .n_requests = 1};
+    rows->n_rows = rows->n_runs = 0;
+    if (s->adapt.block != NULL) adapt_rows(rows, n, s->adapters);
+    if (rows->n_runs > 0) p.adapt_head = rows;
+    forward_head(&p, x);
 }
 
 glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items) {

@@ -20,12 +20,16 @@ struct glass_session {
     struct adapt_set *adapters;      /* NULL without any */
     struct adapt_memory adapt;       /* of the passes that this session leads */
     const struct observer *observer; /* of the passes that this session leads; or NULL */
+    const struct tape *tape;         /* the same: where they leave their rows; or NULL */
 };
 
 /* The most rows of a pass where nobody says. */
 int64_t session_batch(int64_t n_ctx);
 /* Whether it takes the rope's frequencies for long sessions. */
 bool session_is_long(const struct glass_session *s);
+/* Logits (n, n_vocab) of rows x (n, n_embd) of the stream behind the last layer, or behind any:
+ * final norm and head, with the session's adapters. n is at most the rows of a pass. */
+void session_head(struct glass_session *s, const float *x, int64_t n, float *logits);
 /* All bytes that such a session takes. */
 size_t session_bytes(const struct glass_model *m, int64_t n_ctx, int64_t n_batch,
                      int n_threads, glass_dtype cache_type);

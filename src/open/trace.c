@@ -128,7 +128,8 @@ void glass_trace_get_info(const glass_trace *t, glass_trace_info *out) {
                               .n_segments = h->n_segments,
                               .bytes = t->map.size,
                               .of_run = t->of_run,
-                              .n_steps_done = t->run.n_done};
+                              .n_steps_done = t->run.n_done,
+                              .run = t->of_run ? t->run.folder : NULL};
 }
 
 const glass_tokenizer *glass_trace_tokenizer(const glass_trace *t) {

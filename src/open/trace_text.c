@@ -250,6 +250,19 @@ static glass_status choose_spans(struct tracing *c) {
 
 /* ---- places ---- */
 
+/* "train-0:77" of train-0.safetensors. */
+static glass_status name_document(struct tracing *c, glass_trace_place *p) {
+    static const char ending[] = ".safetensors";
+    size_t n = strlen(p->shard), cut = sizeof ending - 1;
+    struct buf name = {0};
+    if (n > cut && strcmp(p->shard + n - cut, ending) == 0) n -= cut;
+    glass_status status =
+        buf_printf(&name, "%.*s:%lld", (int)n, p->shard, (long long)p->in_shard);
+    if (status == GLASS_OK) status = take_text(c->x, &p->name, name.data, name.len);
+    buf_free(&name);
+    return status;
+}
+
 /* Place k of n that stand evenly among the span's occurrences. */
 static glass_status locate(struct tracing *c, int64_t span, int64_t k, int64_t at) {
     const struct trace_index *t = &c->trace->index;
@@ -322,6 +335,7 @@ static glass_status describe(struct tracing *c, glass_trace_place *p, int64_t n)
     int64_t begin, end;
     TRY(trace_document(t, p->at.document, &begin, &end));
     int64_t at = begin + p->at.offset, around = c->o.n_around;
+    TRY(name_document(c, p));
     TRY(text_of(c, &p->before, at - around > begin ? at - around : begin, at, false));
     TRY(text_of(c, &p->span, at, at + n, true));
     TRY(text_of(c, &p->after, at + n, at + n + around < end ? at + n + around : end, true));

@@ -18,6 +18,7 @@ static glass_status json_place(struct buf *b, const glass_trace_info *info,
                    (long long)p->at.document, (long long)p->at.offset,
                    (long long)p->in_shard));
     TRY(json_text(b, "shard", p->shard));
+    TRY(json_text(b, "name", p->name));
     TRY(json_number(b, "relevance", p->relevance));
     TRY(json_text(b, "title", p->record.title));
     TRY(json_text(b, "license", p->record.license));
@@ -74,6 +75,7 @@ glass_status trace_json(struct buf *b, const glass_trace *trace,
         const glass_trace_document *d = &r->documents[i];
         TRY(buf_printf(b, "%s{\"document\":%lld,\"spans\":%lld", i > 0 ? "," : "",
                        (long long)d->document, (long long)d->n_spans));
+        TRY(json_text(b, "name", d->best->name));
         TRY(json_number(b, "relevance", d->best->relevance));
         TRY(json_text(b, "title", d->best->record.title));
         TRY(json_text(b, "license", d->best->record.license));

@@ -55,6 +55,26 @@ static const struct glyph {
     {'x', {0x00, 0x00, 0x11, 0x0a, 0x04, 0x0a, 0x11}},
     {'y', {0x00, 0x00, 0x11, 0x11, 0x0f, 0x01, 0x0e}},
     {'z', {0x00, 0x00, 0x1f, 0x02, 0x04, 0x08, 0x1f}},
+    {'/', {0x00, 0x01, 0x02, 0x04, 0x08, 0x10, 0x00}},
+    {'\'', {0x04, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00}},
+    {'_', {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x1f}},
+    {'!', {0x04, 0x04, 0x04, 0x04, 0x04, 0x00, 0x04}},
+    {'?', {0x0e, 0x11, 0x01, 0x02, 0x04, 0x00, 0x04}},
+    {'%', {0x18, 0x19, 0x02, 0x04, 0x08, 0x13, 0x03}},
+    {'<', {0x02, 0x04, 0x08, 0x10, 0x08, 0x04, 0x02}},
+    {'>', {0x08, 0x04, 0x02, 0x01, 0x02, 0x04, 0x08}},
+    {'\'', {0x04, 0x04, 0x08, 0x00, 0x00, 0x00, 0x00}},
+    {'"', {0x0a, 0x0a, 0x0a, 0x00, 0x00, 0x00, 0x00}},
+    {'&', {0x0c, 0x12, 0x14, 0x08, 0x15, 0x12, 0x0d}},
+    {'*', {0x00, 0x0a, 0x04, 0x1f, 0x04, 0x0a, 0x00}},
+    {'#', {0x0a, 0x0a, 0x1f, 0x0a, 0x1f, 0x0a, 0x0a}},
+    {';', {0x00, 0x0c, 0x0c, 0x00, 0x0c, 0x04, 0x08}},
+    {'[', {0x0e, 0x08, 0x08, 0x08, 0x08, 0x08, 0x0e}},
+    {']', {0x0e, 0x02, 0x02, 0x02, 0x02, 0x02, 0x0e}},
+    {'|', {0x04, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04}},
+    {'=', {0x00, 0x00, 0x1f, 0x00, 0x1f, 0x00, 0x00}},
+    {'(', {0x02, 0x04, 0x08, 0x08, 0x08, 0x04, 0x02}},
+    {')', {0x08, 0x04, 0x02, 0x02, 0x02, 0x04, 0x08}},
     // clang-format on
 };
 
@@ -112,7 +132,9 @@ static void draw_stretch(struct canvas *c, struct point a, struct point b, doubl
                   half + 0.5 - distance_to((double)x + 0.5, (double)y + 0.5, a, b));
 }
 
+/* Capitals look like small letters. */
 static const struct glyph *glyph_of(char character) {
+    if (character >= 'A' && character <= 'Z') character = (char)(character - 'A' + 'a');
     for (size_t i = 0; i < sizeof glyphs / sizeof *glyphs; i++)
         if (glyphs[i].character == character) return &glyphs[i];
     return NULL; /* a space, and what the font does not have */
@@ -126,6 +148,24 @@ static void draw_text(struct canvas *c, int x, int y, uint32_t colour, const cha
                 if (g->rows[row] >> (GLYPH_WIDTH - 1 - column) & 1)
                     blend(c, x + column, y - GLYPH_HEIGHT + row, colour, 1);
     }
+}
+
+/* Text as SVG holds it. */
+static glass_status put_text(struct buf *b, const char *text) {
+    for (; *text != '\0'; text++) switch (*text) {
+        case '<': TRY(buf_text(b, "&lt;")); break;
+        case '>': TRY(buf_text(b, "&gt;")); break;
+        case '&': TRY(buf_text(b, "&amp;")); break;
+        default: TRY(buf_byte(b, *text)); break;
+        }
+    return GLASS_OK;
+}
+
+static glass_status put_title(struct buf *b, const char *title) {
+    if (title == NULL) return GLASS_OK;
+    TRY(buf_text(b, "<title>"));
+    TRY(put_text(b, title));
+    return buf_text(b, "</title>");
 }
 
 /* ---- both ---- */
@@ -146,8 +186,24 @@ glass_status canvas_dot(struct canvas *c, struct point p, uint32_t colour,
     draw_stretch(c, p, p, 2.5, colour);
     TRY(buf_printf(&c->svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"#%06x\">", p.x,
                    p.y, (unsigned)colour));
-    if (title != NULL) TRY(buf_printf(&c->svg, "<title>%s</title>", title));
+    TRY(put_title(&c->svg, title));
     return buf_text(&c->svg, "</circle>\n");
+}
+
+glass_status canvas_box(struct canvas *c, struct point p, double width, double height,
+                        uint32_t colour, const char *title) {
+    int left = (int)lround(p.x), right = (int)lround(p.x + width);
+    int top = (int)lround(p.y), bottom = (int)lround(p.y + height);
+    for (int y = top; y < bottom; y++)
+        for (int x = left; x < right; x++) blend(c, x, y, colour, 1);
+    TRY(buf_printf(&c->svg,
+                   "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                   "fill=\"#%06x\"",
+                   p.x, p.y, width, height, (unsigned)colour));
+    if (title == NULL) return buf_text(&c->svg, "/>\n");
+    TRY(buf_byte(&c->svg, '>'));
+    TRY(put_title(&c->svg, title));
+    return buf_text(&c->svg, "</rect>\n");
 }
 
 glass_status canvas_text(struct canvas *c, struct point p, enum canvas_anchor anchor,
@@ -158,10 +214,11 @@ glass_status canvas_text(struct canvas *c, struct point p, enum canvas_anchor an
                                 : anchor == ANCHOR_MIDDLE ? wide / 2
                                                           : wide);
     draw_text(c, x, (int)lround(p.y), colour, text);
-    return buf_printf(&c->svg,
-                      "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" fill=\"#%06x\">%s"
-                      "</text>\n",
-                      p.x, p.y, anchors[anchor], (unsigned)colour, text);
+    TRY(buf_printf(&c->svg,
+                   "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" fill=\"#%06x\">", p.x,
+                   p.y, anchors[anchor], (unsigned)colour));
+    TRY(put_text(&c->svg, text));
+    return buf_text(&c->svg, "</text>\n");
 }
 
 /* ---- files ---- */
@@ -195,4 +252,17 @@ glass_status canvas_write(struct canvas *c, const char *name) {
 fail:
     buf_free(&path);
     return status;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n > m && strcmp(text + n - m, end) == 0;
+}
+
+glass_status canvas_write_one(struct canvas *c, const char *path) {
+    if (ends_with(path, ".png")) return write_png(c, path);
+    if (!ends_with(path, ".svg"))
+        return fail(GLASS_USAGE, "%s: a picture's name ends in .svg or .png", path);
+    TRY(buf_text(&c->svg, "</svg>\n"));
+    return path_write_whole(path, c->svg.data, c->svg.len);
 }

@@ -28,10 +28,15 @@ glass_status canvas_lines(struct canvas *c, const struct point *p, int64_t n,
 /* title: what a reader of the SVG sees at the dot; NULL = nothing. */
 glass_status canvas_dot(struct canvas *c, struct point p, uint32_t colour,
                         const char *title);
-/* The words' foot is at p. */
+/* A filled box, from its upper left corner. */
+glass_status canvas_box(struct canvas *c, struct point p, double width, double height,
+                        uint32_t colour, const char *title);
+/* The words' foot is at p. Pixels have no letters outside ASCII. */
 glass_status canvas_text(struct canvas *c, struct point p, enum canvas_anchor anchor,
                          uint32_t colour, const char *text);
 /* Ends the drawing and writes NAME.svg and NAME.png. */
 glass_status canvas_write(struct canvas *c, const char *name);
+/* The same as one file, by the end of its path: ".svg" or ".png". GLASS_USAGE: another end. */
+glass_status canvas_write_one(struct canvas *c, const char *path);
 
 #endif

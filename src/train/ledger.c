@@ -77,12 +77,17 @@ static glass_status put_roots(struct buf *out, const struct recipe *r) {
 }
 
 glass_status ledger_first(struct buf *out, const struct recipe *recipe,
-                          const uint8_t chain[32], const uint8_t weights[32]) {
-    char weights_hex[65], chain_hex[65];
+                          const uint8_t chain[32], const uint8_t weights[32],
+                          const uint8_t *without) {
+    char weights_hex[65], chain_hex[65], without_hex[65];
     sha256_hex(weights_hex, weights);
     sha256_hex(chain_hex, chain);
     TRY(buf_printf(out, "{\"step\":0,\"weights\":\"%s\"", weights_hex));
     TRY(put_roots(out, recipe));
+    if (without != NULL) {
+        sha256_hex(without_hex, without);
+        TRY(buf_printf(out, ",\"without\":\"%s\"", without_hex));
+    }
     return buf_printf(out, ",\"chain\":\"%s\"}", chain_hex);
 }
 

@@ -33,9 +33,11 @@ glass_status ledger_line(struct buf *out, uint8_t chain[32], const struct ledger
  * it is none of that many samples. */
 glass_status ledger_parse(struct ledger_entry *out, struct buf *blocks, int64_t *samples,
                           int64_t n_samples, const char *line, size_t n);
-/* The first line: step 0, with the roots of the packs that the recipe reads. */
+/* The first line: step 0, with the roots of the packs that the recipe reads and, unless NULL, that
+ * of the documents which are left out of them (left_out.h). */
 glass_status ledger_first(struct buf *out, const struct recipe *recipe,
-                          const uint8_t chain[32], const uint8_t weights[32]);
+                          const uint8_t chain[32], const uint8_t weights[32],
+                          const uint8_t *without);
 /* The chain that a line of n bytes says. */
 glass_status ledger_chain_of(uint8_t chain[32], const char *line, size_t n,
                              const char *path);

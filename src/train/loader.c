@@ -2,6 +2,7 @@
 #include "train/loader.h"
 
 #include "base/mem.h"
+#include "train/left_out.h"
 #include "train/order.h"
 
 #include <math.h>
@@ -46,6 +47,10 @@ glass_status loader_create(struct loader *out, const struct shard *shards, int64
     TRY_FAIL(mem_alloc(&out->targets, (size_t)out->n_rows_most, sizeof *out->targets));
     TRY_FAIL(
         mem_alloc(&out->segments, (size_t)out->n_segments_most, sizeof *out->segments));
+    bool any = false;
+    for (int64_t i = 0; i < n_shards; i++) any |= shards[i].n_left_out > 0;
+    if (any)
+        TRY_FAIL(mem_alloc(&out->weights, (size_t)out->n_rows_most, sizeof *out->weights));
     return GLASS_OK;
 fail:
     loader_clear(out);
@@ -57,6 +62,7 @@ void loader_clear(struct loader *l) {
     mem_free(l->ids);
     mem_free(l->targets);
     mem_free(l->segments);
+    mem_free(l->weights);
     *l = (struct loader){0};
 }
 
@@ -85,7 +91,7 @@ int64_t loader_window(const struct loader *l, int64_t sample) {
     return before + window;
 }
 
-static void begin(struct loader *l) {
+void loader_begin(struct loader *l) {
     l->batch =
         (struct micro_batch){.ids = l->ids, .targets = l->targets, .segments = l->segments};
 }
@@ -96,17 +102,36 @@ static void add(struct loader *l, const struct shard *s, int64_t row, int64_t n)
     l->batch.T += n;
 }
 
+bool loader_add(struct loader *l, const struct shard *s, int64_t row, int64_t n) {
+    if (l->batch.T + n > l->n_rows_most || l->batch.n_segments == l->n_segments_most)
+        return false;
+    add(l, s, row, n);
+    return true;
+}
+
 void loader_samples(struct loader *l, int64_t first, int64_t n) {
-    begin(l);
+    loader_begin(l);
     for (int64_t i = 0; i < n; i++) {
         int64_t window, before;
         const struct shard *s = find(l, first + i, &window, &before);
+        if (l->weights != NULL)
+            left_out_weights(s, window * l->context, l->context, l->weights + l->batch.T);
         add(l, s, window * l->context, l->context);
     }
+    l->batch.weights = l->weights;
+}
+
+int64_t loader_left_out(const struct loader *l, int64_t first, int64_t n) {
+    int64_t count = 0, window, before;
+    for (int64_t i = 0; i < n; i++) {
+        const struct shard *s = find(l, first + i, &window, &before);
+        count += left_out_rows(s, window * l->context, l->context);
+    }
+    return count;
 }
 
 void loader_rows(struct loader *l, const struct shard *s, int64_t row, int64_t n) {
-    begin(l);
+    loader_begin(l);
     while (n > 0) {
         int64_t take = n < l->context ? n : l->context;
         add(l, s, row, take);

@@ -20,6 +20,7 @@ struct loader {
     int64_t n_rows_most, n_segments_most; /* of a batch of n_sequences */
     /* The batch that was filled last. */
     int32_t *ids, *targets;
+    float *weights; /* NULL: no shard leaves documents out */
     struct attn_rows *segments;
     struct micro_batch batch;
 };
@@ -34,7 +35,13 @@ void loader_clear(struct loader *l);
 int64_t loader_window(const struct loader *l, int64_t sample);
 /* Fills l->batch with the windows of samples first … first + n - 1. */
 void loader_samples(struct loader *l, int64_t first, int64_t n);
+/* How many rows of those samples weigh nothing, as their documents are left out. */
+int64_t loader_left_out(const struct loader *l, int64_t first, int64_t n);
 /* Fills l->batch with rows of any shard: row … row + n - 1, cut at multiples of context. */
 void loader_rows(struct loader *l, const struct shard *s, int64_t row, int64_t n);
+/* The same in parts: rows of one document, at most `context`, behind what is there; false if
+ * there is no room for them. */
+void loader_begin(struct loader *l);
+bool loader_add(struct loader *l, const struct shard *s, int64_t row, int64_t n);
 
 #endif

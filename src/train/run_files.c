@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/path.h"
 #include "train/ledger.h"
+#include "train/left_out.h"
 #include "train/run_parts.h"
 #include "train/weights_hash.h"
 
@@ -56,8 +57,8 @@ glass_status run_clean(const struct glass_run *run) {
 
 /* ---- shards ---- */
 
-static glass_status shard_name(char **out, const struct glass_run *run, bool held_out,
-                               int64_t i) {
+glass_status run_shard_path(char **out, const struct glass_run *run, bool held_out,
+                            int64_t i) {
     char name[64];
     snprintf(name, sizeof name, "shards/%s-%lld.safetensors",
              held_out ? "held-out" : "train", (long long)i);
@@ -102,7 +103,7 @@ static glass_status make_shard(struct glass_run *run, struct shard *s, bool held
     uint8_t sha256[32];
     glass_status status;
     if (run_is_packed(part.file)) {
-        TRY(shard_name(&path, run, held_out, i));
+        TRY(run_shard_path(&path, run, held_out, i));
         status = run_link_shard(run, s, part.file, path);
         mem_free(path);
         return status;
@@ -115,7 +116,7 @@ static glass_status make_shard(struct glass_run *run, struct shard *s, bool held
                         : temporary != NULL ? temporary
                                             : "/tmp"));
     if (run->dry) goto fail;
-    TRY_FAIL(shard_name(&path, run, held_out, i));
+    TRY_FAIL(run_shard_path(&path, run, held_out, i));
     TRY_FAIL(shard_write(s, path));
     memcpy(sha256, s->sha256, sizeof sha256);
     shard_clear(s);
@@ -178,7 +179,7 @@ glass_status run_compare_shards(struct glass_run *run) {
         glass_status status = shard_compare(s, &text, glass_model_tokenizer(run->model));
         filemap_close(&map);
         if (status == GLASS_OK) continue;
-        TRY(shard_name(&path, run, held_out, at));
+        TRY(run_shard_path(&path, run, held_out, at));
         fail_within(status, "%s", path);
         mem_free(path);
         return status;
@@ -196,6 +197,8 @@ glass_status run_first_chain(struct glass_run *run, uint8_t weights[32]) {
 glass_status run_chain_of(struct glass_run *run, const uint8_t weights[32]) {
     struct buf b = {0};
     char hex[65];
+    uint8_t without[32];
+    bool any;
     glass_status status;
     TRY_FAIL(buf_printf(&b, "glass ledger 2\narithmetic %s\nrecipe\n", glass_arithmetic()));
     TRY_FAIL(recipe_identity(&b, &run->recipe));
@@ -203,6 +206,9 @@ glass_status run_chain_of(struct glass_run *run, const uint8_t weights[32]) {
         sha256_hex(hex, run->shards[i].sha256);
         TRY_FAIL(buf_printf(&b, "shard %s\n", hex));
     }
+    TRY_FAIL(left_out_root(without, &any, run->shards, run->n_shards));
+    sha256_hex(hex, without);
+    if (any) TRY_FAIL(buf_printf(&b, "without %s\n", hex));
     sha256_hex(hex, weights);
     TRY_FAIL(buf_printf(&b, "weights %s\n", hex));
     status = sha256_bytes(run->chain, b.data, b.len);
@@ -222,13 +228,21 @@ static glass_status list_shards(struct buf *b, const char *name, const struct sh
     return buf_byte(b, ']');
 }
 
+glass_status run_first_line(struct buf *out, const struct glass_run *run,
+                            const uint8_t weights[32]) {
+    uint8_t without[32];
+    bool any;
+    TRY(left_out_root(without, &any, run->shards, run->n_shards));
+    return ledger_first(out, &run->recipe, run->chain, weights, any ? without : NULL);
+}
+
 static glass_status write_ledger(struct glass_run *run) {
     struct buf line = {0};
     uint8_t weights[32];
     char *path = NULL;
     glass_status status;
     TRY_FAIL(run_first_chain(run, weights));
-    TRY_FAIL(ledger_first(&line, &run->recipe, run->chain, weights));
+    TRY_FAIL(run_first_line(&line, run, weights));
     TRY_FAIL(buf_byte(&line, '\n'));
     TRY_FAIL(run_path(&path, run, "ledger.jsonl"));
     TRY_FAIL(path_write_whole(path, line.data, line.len));
@@ -244,15 +258,31 @@ fail:
 /* run.json of a run whose shards' digests are known. */
 static glass_status run_json(struct buf *out, const struct glass_run *run) {
     char hex[65];
+    uint8_t without[32];
+    bool any;
     sha256_hex(hex, run->recipe_sha256);
     TRY(buf_printf(out, "{\n\"format\": %d,\n\"recipe\": \"%s\"", RUN_FORMAT, hex));
     TRY(list_shards(out, "train", run->shards, run->n_shards));
     TRY(list_shards(out, "held-out", run->held_out, run->n_held_out));
+    TRY(left_out_root(without, &any, run->shards, run->n_shards));
+    sha256_hex(hex, without);
+    if (any) TRY(buf_printf(out, ",\n\"without\": \"%s\"", hex));
     return buf_text(out, "\n}\n");
 }
 
+glass_status run_write_json(const struct glass_run *run) {
+    struct buf json = {0};
+    char *path;
+    TRY(run_path(&path, run, "run.json"));
+    glass_status status = run_json(&json, run);
+    if (status == GLASS_OK) status = path_write_whole(path, json.data, json.len);
+    mem_free(path);
+    buf_free(&json);
+    return status;
+}
+
 glass_status run_write_files(struct glass_run *run) {
-    struct buf recipe = {0}, json = {0};
+    struct buf recipe = {0};
     char *path = NULL;
     glass_status status;
     TRY_FAIL(recipe_write(&recipe, &run->recipe));
@@ -260,14 +290,10 @@ glass_status run_write_files(struct glass_run *run) {
     TRY_FAIL(path_write_whole(path, recipe.data, recipe.len));
     TRY_FAIL(write_ledger(run));
     TRY_FAIL(sha256_bytes(run->recipe_sha256, recipe.data, recipe.len));
-    TRY_FAIL(run_json(&json, run));
-    mem_free(path);
-    TRY_FAIL(run_path(&path, run, "run.json"));
-    status = path_write_whole(path, json.data, json.len);
+    status = run_write_json(run);
 fail:
     mem_free(path);
     buf_free(&recipe);
-    buf_free(&json);
     return status;
 }
 
@@ -336,7 +362,7 @@ static glass_status open_list(struct glass_run *run, const json_t *json, bool he
         char *path;
         if (!digest_of(sha256, json_array_get(list, (size_t)i)))
             return fail(GLASS_BAD_INPUT, "%s/run.json: a digest is damaged", run->folder);
-        TRY(shard_name(&path, run, held_out, i));
+        TRY(run_shard_path(&path, run, held_out, i));
         glass_status status = shard_open(&shards[i], path, sha256);
         mem_free(path);
         TRY(status);

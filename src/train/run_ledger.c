@@ -59,7 +59,7 @@ static glass_status check_first(const struct ledger_file *f, struct glass_run *r
         !sha256_parse(weights, l.text + sizeof start - 1, 64))
         return changed(f, 0);
     glass_status status = run_chain_of(run, weights);
-    if (status == GLASS_OK) status = ledger_first(&b, &run->recipe, run->chain, weights);
+    if (status == GLASS_OK) status = run_first_line(&b, run, weights);
     if (status == GLASS_OK && !same(&b, l)) status = changed(f, 0);
     buf_free(&b);
     return status;

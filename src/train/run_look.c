@@ -6,14 +6,10 @@
 
 enum { SAMPLE_BATCH = 16 }; /* prompts are short, and memory is the training's */
 
-/* Losses of rows [row, row + n) into run->losses; of several processes, each does its own, and
- * rank 0 has them all. */
-static glass_status losses_of(struct glass_run *run, const struct shard *s, int64_t row,
-                              int64_t n, int owner) {
+glass_status run_batch_losses(struct glass_run *run, int64_t n, int owner) {
     int rank = glass_processes_rank(run->comm);
     size_t n_bytes = (size_t)n * sizeof *run->losses;
     if (owner == rank) {
-        loader_rows(&run->loader, s, row, n);
         TRY(trainer_losses(run->trainer, &run->loader.batch, run->losses));
         return rank > 0 ? comm_send_all(run->comm, 0, COMM_LOSSES, run->losses, n_bytes)
                         : GLASS_OK;
@@ -32,7 +28,9 @@ glass_status run_evaluate(struct glass_run *run, double *loss, double *bits_per_
         for (int64_t row = 0; row < s->n_rows; row += run->loader.n_rows_most) {
             int64_t n = s->n_rows - row;
             if (n > run->loader.n_rows_most) n = run->loader.n_rows_most;
-            TRY(losses_of(run, s, row, n, owner));
+            if (owner == glass_processes_rank(run->comm))
+                loader_rows(&run->loader, s, row, n);
+            TRY(run_batch_losses(run, n, owner));
             for (int64_t t = 0; t < n; t++) sum += (double)run->losses[t];
             owner = (owner + 1) % size;
         }

@@ -2,6 +2,7 @@
  * are links to the pack's files (copies where the file system has no links). */
 #include "base/filemap.h"
 #include "base/hash.h"
+#include "train/left_out.h"
 #include "train/pack.h"
 #include "train/run_parts.h"
 
@@ -143,7 +144,7 @@ static glass_status find_entry(struct pack *p, const char *file,
     return fail(GLASS_BAD_INPUT, "%s: pack.json beside it does not list it", file);
 }
 
-static glass_status link_or_copy(const char *from, const char *to) {
+glass_status run_link_file(const char *from, const char *to) {
     FILE *in = NULL, *out = NULL;
     struct buf part = {0};
     char piece[1 << 16];
@@ -172,14 +173,14 @@ static glass_status link_or_copy(const char *from, const char *to) {
 }
 
 /* NAME.safetensors has its documents' records in NAME.documents.jsonl beside it. */
-static glass_status link_records(const char *from, const char *to) {
+glass_status run_link_records(const char *from, const char *to) {
     struct buf a = {0}, b = {0};
     glass_status status = buf_printf(&a, "%.*s.documents.jsonl",
                                      (int)(strlen(from) - sizeof ending + 1), from);
     if (status == GLASS_OK)
         status = buf_printf(&b, "%.*s.documents.jsonl",
                             (int)(strlen(to) - sizeof ending + 1), to);
-    if (status == GLASS_OK) status = link_or_copy(a.data, b.data);
+    if (status == GLASS_OK) status = run_link_file(a.data, b.data);
     buf_free(&a);
     buf_free(&b);
     return status;
@@ -196,8 +197,8 @@ glass_status run_link_shard(struct glass_run *run, struct shard *s, const char *
     pack_clear(&p);
     TRY(status);
     if (!run->dry) {
-        TRY(link_or_copy(file, path));
-        TRY(link_records(file, path));
+        TRY(run_link_file(file, path));
+        TRY(run_link_records(file, path));
     }
     TRY(shard_open(s, run->dry ? file : path, NULL));
     if (memcmp(s->sha256, sha256, sizeof sha256) == 0) return GLASS_OK;
@@ -206,6 +207,18 @@ glass_status run_link_shard(struct glass_run *run, struct shard *s, const char *
                 "%s: its SHA-256 is not the one that pack.json says: one of the two was "
                 "changed",
                 file);
+}
+
+static glass_status compare_left_out(const struct shard *s, const char *file,
+                                     const struct pack_shard *entry) {
+    struct shard whole;
+    TRY(shard_open(&whole, file, NULL));
+    glass_status status =
+        memcmp(whole.sha256, entry->sha256, 32) == 0
+            ? left_out_compare(s, &whole)
+            : fail(GLASS_BAD_INPUT, "its SHA-256 is not the one that pack.json says");
+    shard_clear(&whole);
+    return status == GLASS_OK ? status : fail_within(status, "%s", file);
 }
 
 glass_status run_compare_packed(const struct shard *s, const char *file, const char *root) {
@@ -218,6 +231,8 @@ glass_status run_compare_packed(const struct shard *s, const char *file, const c
     if (root[0] != '\0' && strcmp(hex, root) != 0)
         status = fail(GLASS_NEGATIVE, "%s: the pack's root is %s, the recipe says %s", file,
                       hex, root);
+    else if (s->n_left_out > 0)
+        status = compare_left_out(s, file, entry);
     else if (memcmp(entry->sha256, s->sha256, 32) != 0)
         status =
             fail(GLASS_NEGATIVE, "%s: the pack's shard is not the one of the run", file);

@@ -6,6 +6,8 @@
  *   run_step.c     steps, checkpoints
  *   run_verify.c   replaying
  *   run_bisect.c   two runs that should be equal
+ *   run_without.c  a run without some documents; run_without_make.c makes its folder,
+ *                  run_without_look.c measures, run_choose.c finds the documents
  *   run_ledger.c   the ledger read whole, weights compared
  *   run_look.c     held-out loss, samples of text
  *   run_status.c   what a run's files tell
@@ -63,6 +65,14 @@ glass_status run_make_shards(struct glass_run *run);
 glass_status run_compare_shards(struct glass_run *run);
 /* recipe.yaml, the ledger's first line, run.json, in that order. */
 glass_status run_write_files(struct glass_run *run);
+/* The last of them. */
+glass_status run_write_json(const struct glass_run *run);
+/* The ledger's first line, once run->chain is that of these weights. */
+glass_status run_first_line(struct buf *out, const struct glass_run *run,
+                            const uint8_t weights[32]);
+/* FOLDER/shards/train-I.safetensors, or held-out-I; to be freed with mem_free. */
+glass_status run_shard_path(char **out, const struct glass_run *run, bool held_out,
+                            int64_t i);
 /* Reads what those wrote, and checks it: recipe first. */
 glass_status run_read_recipe(struct glass_run *run);
 glass_status run_open_shards(struct glass_run *run);
@@ -85,6 +95,10 @@ glass_status run_take_packs(struct glass_run *run);
 /* A pack's shard as the run's, at path, with its documents' records beside it. */
 glass_status run_link_shard(struct glass_run *run, struct shard *s, const char *file,
                             const char *path);
+/* A file as a link to another, or a copy where there can be none; what was there goes. */
+glass_status run_link_file(const char *from, const char *to);
+/* NAME.safetensors' records, NAME.documents.jsonl, beside it. */
+glass_status run_link_records(const char *from, const char *to);
 /* GLASS_NEGATIVE: the pack that file lies in has another root, or another shard of that name. */
 glass_status run_compare_packed(const struct shard *s, const char *file, const char *root);
 
@@ -108,6 +122,9 @@ glass_status run_train_step(struct glass_run *run, glass_run_report *out);
 
 /* ---- run_look.c ---- */
 
+/* Losses of the loader's batch of n rows into run->losses, computed by the process `owner`, which
+ * alone need have filled it; rank 0 has them as well. */
+glass_status run_batch_losses(struct glass_run *run, int64_t n, int owner);
 /* Mean loss of the held-out texts, and bits a byte of them. */
 glass_status run_evaluate(struct glass_run *run, double *loss, double *bits_per_byte);
 /* Text by the weights of now, into run->text. */

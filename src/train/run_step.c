@@ -30,14 +30,18 @@ glass_status run_take_numbers(struct glass_run *run) {
                           sizeof *run->numbers);
 }
 
-/* Micro-batch i: the sum of its losses, in order, in binary64. */
-static glass_status add_micro_batch(struct glass_run *run, int64_t i, double *sum) {
+/* Micro-batch i of a step whose rows count `counted` in all: the sum of its losses, in order, in
+ * binary64. */
+static glass_status add_micro_batch(struct glass_run *run, int64_t i, int64_t counted,
+                                    double *sum) {
     const struct recipe *r = &run->recipe;
+    const struct micro_batch *b = &run->loader.batch;
     loader_samples(&run->loader, run->step * r->sequences + i * r->micro, r->micro);
-    TRY(trainer_add(run->trainer, &run->loader.batch,
-                    1.0F / (float)(r->context * r->sequences), run->losses));
+    /* Where all of a step is left out its gradient is zero. */
+    TRY(trainer_add(run->trainer, b, counted > 0 ? 1.0F / (float)counted : 0, run->losses));
     *sum = 0;
-    for (int64_t t = 0; t < run->loader.batch.T; t++) *sum += (double)run->losses[t];
+    for (int64_t t = 0; t < b->T; t++)
+        if (b->weights == NULL || b->weights[t] != 0) *sum += (double)run->losses[t];
     return GLASS_OK;
 }
 
@@ -45,12 +49,15 @@ static glass_status add_micro_batch(struct glass_run *run, int64_t i, double *su
 static glass_status add_micro_batches(struct glass_run *run, glass_run_report *out) {
     const struct recipe *r = &run->recipe;
     int64_t n_micro = r->sequences / r->micro, size = run->n_processes, begin, end;
+    int64_t first = run->step * r->sequences, counted = r->context * r->sequences;
     int rank = glass_processes_rank(run->comm);
     double *row = run->numbers + rank * run->n_numbers;
     for (int64_t i = 0; i < r->sequences; i++)
-        run->samples[i] = loader_window(&run->loader, run->step * r->sequences + i);
+        run->samples[i] = loader_window(&run->loader, first + i);
+    counted -= loader_left_out(&run->loader, first, r->sequences);
     tree_run(n_micro, rank, size, &begin, &end);
-    for (int64_t i = begin; i < end; i++) TRY(add_micro_batch(run, i, &row[1 + i - begin]));
+    for (int64_t i = begin; i < end; i++)
+        TRY(add_micro_batch(run, i, counted, &row[1 + i - begin]));
     row[0] = run->stop != NULL && *run->stop != 0;
     TRY(comm_gather(run->comm, run->numbers, (size_t)run->n_numbers * sizeof *row));
     out->loss = 0;
@@ -61,7 +68,7 @@ static glass_status add_micro_batches(struct glass_run *run, glass_run_report *o
         tree_run(n_micro, p, size, &begin, &end);
         for (int64_t i = begin; i < end; i++) out->loss += row[1 + i - begin];
     }
-    out->loss /= (double)(r->context * r->sequences);
+    if (counted > 0) out->loss /= (double)counted;
     return GLASS_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "format/archive.h"
 #include "format/safetensors_write.h"
+#include "train/left_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +103,7 @@ static glass_status read_tensors(struct shard *s, const char *path) {
                         path, (long long)d);
     if ((bytes = shard_meta(s, "text_bytes")) != NULL)
         s->n_bytes = strtoll(bytes, NULL, 10);
-    return GLASS_OK;
+    return left_out_read(s, path);
 }
 
 glass_status shard_open(struct shard *out, const char *path, const uint8_t expected[32]) {
@@ -144,7 +145,7 @@ static int64_t row_of(const struct shard *s, int64_t d) {
     return shard_start(s, d) - d;
 }
 
-static int64_t document_of(const struct shard *s, int64_t row) {
+int64_t shard_document(const struct shard *s, int64_t row) {
     int64_t low = 0, high = s->n_documents;
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
@@ -159,7 +160,7 @@ static int64_t document_of(const struct shard *s, int64_t row) {
 void shard_rows(const struct shard *s, int64_t row, int64_t n, int32_t *ids,
                 int32_t *targets, struct attn_rows *segments, int64_t *n_segments,
                 int64_t row0) {
-    int64_t d = document_of(s, row);
+    int64_t d = shard_document(s, row);
     for (int64_t done = 0; done < n; d++) {
         int64_t take = row_of(s, d + 1) - (row + done);
         if (take > n - done) take = n - done;
@@ -176,7 +177,7 @@ int64_t shard_most_segments(const struct shard *s, int64_t n) {
     int64_t most = 1;
     for (int64_t row = 0; row < s->n_rows; row += n) {
         int64_t last = row + n < s->n_rows ? row + n - 1 : s->n_rows - 1;
-        int64_t count = document_of(s, last) - document_of(s, row) + 1;
+        int64_t count = shard_document(s, last) - shard_document(s, row) + 1;
         if (count > most) most = count;
     }
     shard_let_go(s->starts, ((size_t)s->n_documents + 1) * sizeof(int64_t));

@@ -5,7 +5,8 @@
  * document after document, and a window is any run of them.
  *
  * On disk a shard is a safetensors file: "tokens" (n) as U16 or I32, "starts" (n_documents + 1)
- * as I64, where each document begins, and its text's bytes as metadata. */
+ * as I64, where each document begins, and its text's bytes as metadata. One that leaves documents
+ * out (left_out.h) also has "left_out" (n) as I64, their numbers, and "left_out_sha256" (n, 32). */
 #ifndef TRAIN_SHARD_H
 #define TRAIN_SHARD_H
 
@@ -19,7 +20,10 @@ struct shard {
     const uint8_t *tokens, *starts; /* little-endian, of any alignment */
     int token_bytes;                /* 2 or 4 */
     int64_t n_tokens, n_documents, n_rows;
-    int64_t n_bytes;                     /* of the text */
+    const uint8_t *left_out; /* (n_left_out) int64_t, ascending: documents that … */
+    const uint8_t *left_out_sha256; /* … weigh nothing; (n_left_out, 32) of their tokens */
+    int64_t n_left_out;
+    int64_t n_bytes;                     /* of the text; 0 = not known */
     uint8_t sha256[32];                  /* of the file, once it was written or opened */
     struct archive *archive;             /* the tokens' owner, or … */
     const void *own_tokens, *own_starts; /* … mappings of files without a name */
@@ -80,6 +84,8 @@ void shard_clear(struct shard *s);
 /* Pages of a mapped file that are not looked at for a while need not stay in memory. */
 void shard_let_go(const void *bytes, size_t n);
 
+/* The document that a row lies in. */
+int64_t shard_document(const struct shard *s, int64_t row);
 /* Where document d begins (d = n_documents: the end), and a token. */
 int64_t shard_start(const struct shard *s, int64_t document);
 int32_t shard_token(const struct shard *s, int64_t i);

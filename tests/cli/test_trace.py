@@ -2,11 +2,11 @@
 """glass trace: the spans, counts and places of texts are those that a search through the tokens
 finds; a planted sentence is traced to its document and to exactly the steps that read it, by
 shards, order and ledger that are read anew here; indexes that were stopped, cut or changed."""
-import array
 import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import sys
@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kit  # noqa: E402
 import tiny_model  # noqa: E402
 from kit import equal, has, ok  # noqa: E402
+from shards import Shard  # noqa: E402
 
 # Documents hold stretches of it that overlap for more than a hundred tokens.
 CHAIN = "".join(random.Random(9).choice("uvwxyz ") for _ in range(700))
@@ -56,26 +57,6 @@ def make_texts(pick):
     lines[77] = "a cat saw " + CANARY + " under a tree"
     paragraphs = ["\n".join(lines[i:i + 4]) for i in range(0, 60, 4)]
     return "\n".join(lines) + "\n", "\n\n".join(paragraphs) + "\n"
-
-
-class Shard:
-    """A shard as its header says: tokens as characters."""
-
-    def __init__(self, path):
-        data = read(path)
-        n = struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8:8 + n])
-
-        def tensor(name, code):
-            a, b = header[name]["data_offsets"]
-            return array.array(code, data[8 + n + a:8 + n + b])
-        starts = tensor("starts", "q")
-        text = "".join(map(chr, tensor("tokens", "H")))
-        self.documents = [text[a:b] for a, b in zip(starts, starts[1:])]
-
-    def rows(self):
-        """Of each row (document, token) the place of its input."""
-        return [(d, t) for d, text in enumerate(self.documents) for t in range(len(text) - 1)]
 
 
 def all_places(corpus, pattern):
@@ -318,7 +299,10 @@ def records(h):
     equal(p.returncode, 0, "--html")
     ok("<b>author" not in html and "&lt;b&gt;author 77" in html, "markup in records is text")
     ok("<i>" not in html and "&lt;i&gt;" in html, "and in the text")
-    ok("http" not in html.replace("https://x/", ""), "nothing comes from elsewhere")
+    ok("://" not in html.replace("https://x/", "") and "default-src 'none'" in html and
+       not re.search(r"<(script|link|img|iframe|object)|\bsrc=|@import|url\(", html),
+       "nothing comes from elsewhere")
+    has(html, "glass verify a.run --without train-0:77 -f", "how the cause is found out")
     has(html, "A match is not a cause", "the report says what a match is not")
     has(html, "read in step", "and the steps")
     write(h, "a.run/shards/train-0.documents.jsonl", json.dumps(lines[0]) + "\n")

@@ -377,6 +377,54 @@ static void recomputing_changes_nothing(void **state) {
     }
 }
 
+/* A document whose rows weigh nothing (left_out.h): whatever its tokens are, gradients and new
+ * parameters have the same bits; and as much is learnt as without its rows. */
+static void what_weighs_nothing_teaches_nothing(void **state) {
+    (void)state;
+    struct texts x;
+    for (int i = 0; i < N_NAMES; i++)
+        for (int out = 0; out < 2; out++) {
+            glass_model *model[3];
+            struct trainer *t[3];
+            for (int l = 0; l < 3; l++) {
+                struct optimizer_options o = {.rate = 1e-3,
+                                              .beta1 = 0.9,
+                                              .beta2 = 0.95,
+                                              .eps = 1e-8,
+                                              .decay = 0.1,
+                                              .clip = 1};
+                float norm;
+                make_texts(&x, names[i]);
+                t[l] = open_with(&model[l], names[i],
+                                 (struct trainer_options){.n_threads = 2, .z = 0.01F});
+                for (int64_t k = 0; k < x.segments[out].n; k++) {
+                    int64_t row = x.segments[out].row + k;
+                    x.sum -= x.weights[row];
+                    x.weights[row] = 0;
+                    x.ids[row] = (int32_t)(l == 0 ? 1 : (5 * row * row + 2) % V);
+                    x.targets[row] = (int32_t)(l == 0 ? 1 : (3 * row + 1) % V);
+                }
+                /* The last one is the other document alone. */
+                struct micro_batch b =
+                    l < 2 ? batch_of(&x, 0, 2) : batch_of(&x, 1 - out, 1);
+                add(t[l], &x, &b);
+                const struct params *p = trainer_params(t[l]), *p0 = trainer_params(t[0]);
+                size_t n_bytes = (size_t)p->n_floats * sizeof(float);
+                for (int64_t k = 0; l == 2 && k < p->n_floats; k++)
+                    if (!(fabsf(p->gradients[k] - p0->gradients[k]) <=
+                          1e-6F + 1e-3F * fabsf(p0->gradients[k])))
+                        fail_msg("%s: gradient %a beside the document, %a alone", names[i],
+                                 p0->gradients[k], p->gradients[k]);
+                if (l == 1 && memcmp(p->gradients, p0->gradients, n_bytes) != 0)
+                    fail_msg("%s: tokens that weigh nothing change gradients", names[i]);
+                assert_int_equal(trainer_step(t[l], &o, &norm), GLASS_OK);
+                if (l == 1 && memcmp(p->values, p0->values, n_bytes) != 0)
+                    fail_msg("%s: tokens that weigh nothing change values", names[i]);
+            }
+            for (int l = 0; l < 3; l++) trainer_free(t[l]), glass_model_close(model[l]);
+        }
+}
+
 /* The gradients g[0 … n) added as arithmetic.md says: neighbours, then their sums, and so on; an
  * odd one passes up. g[0] is the result. */
 static void add_tree(float **g, int n, int64_t n_floats) {
@@ -451,6 +499,7 @@ int main(void) {
         cmocka_unit_test(other_steps_are_pytorchs),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(recomputing_changes_nothing),
+        cmocka_unit_test(what_weighs_nothing_teaches_nothing),
         cmocka_unit_test(micro_batches_add_in_a_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* test_loader.c - samples of a run: every window as often as its weight says, in an order that is a
  * permutation of its own in each epoch; rows that never cross documents; rates of schedules. */
 #include "base/mem.h"
+#include "train/left_out.h"
 #include "train/loader.h"
 #include "train/order.h"
 #include "train/schedule.h"
@@ -107,6 +108,71 @@ static void rows_stay_in_their_documents(void **state) {
     }
 }
 
+/* Rows of documents that are left out weigh 0, all others 1, in whatever stretch they are. */
+static void left_out_rows_weigh_nothing(void **state) {
+    (void)state;
+    static struct texts t;
+    const int64_t lengths[] = {5, 2, 2, 30, 3, 9, 2, 40};
+    const int64_t n = sizeof lengths / sizeof *lengths;
+    for (int set = 0; set < 1 << 8; set++) {
+        int64_t list[8], rows = 0;
+        bool gone[200];
+        struct shard s = shard_of(&t, lengths, n);
+        for (int64_t d = 0; d < n; d++) {
+            bool out = set >> d & 1;
+            if (out) list[s.n_left_out++] = d;
+            for (int64_t i = 0; i + 1 < lengths[d]; i++) gone[rows++] = out;
+            s.left_out = (const uint8_t *)list;
+        }
+        for (int64_t d = 0; d < n; d++) assert_int_equal(left_out_is(&s, d), set >> d & 1);
+        for (int64_t length = 1; length <= rows; length += 7)
+            for (int64_t row = 0; row + length <= rows; row++) {
+                float weights[200];
+                int64_t count = 0;
+                left_out_weights(&s, row, length, weights);
+                for (int64_t i = 0; i < length; i++) {
+                    assert_true(weights[i] == (gone[row + i] ? 0 : 1));
+                    count += gone[row + i];
+                }
+                assert_int_equal(left_out_rows(&s, row, length), count);
+            }
+    }
+}
+
+static void samples_have_those_weights(void **state) {
+    (void)state;
+    static struct texts t[2];
+    const int64_t lengths[] = {12, 7, 30, 4, 25}, gone[] = {1, 3};
+    struct shard shards[2] = {shard_of(&t[0], lengths, 5), shard_of(&t[1], lengths, 5)};
+    struct recipe_source sources[2] = {{.weight = 1}, {.weight = 2}};
+    struct recipe r = {.data = sources, .n_data = 2, .context = 10, .micro = 3, .seed = 5};
+    struct loader l;
+    shards[1].left_out = (const uint8_t *)gone;
+    shards[1].n_left_out = 2;
+    assert_int_equal(loader_create(&l, shards, 2, &r, NULL), GLASS_OK);
+    for (int64_t g = 0; g < 60; g += 3) {
+        int64_t zeros = 0;
+        loader_samples(&l, g, 3);
+        assert_non_null(l.batch.weights);
+        for (int64_t i = 0; i < 30; i++) {
+            /* Rows 0-10 are of document 0, 11-16 of 1, 17-45 of 2, 46-48 of 3. */
+            int64_t window = loader_window(&l, g + i / 10), row = window % 7 * 10 + i % 10;
+            bool out = window >= 7 && ((row >= 11 && row < 17) || (row >= 46 && row < 49));
+            assert_true(l.batch.weights[i] == (out ? 0 : 1));
+            zeros += out;
+        }
+        assert_int_equal(loader_left_out(&l, g, 3), zeros);
+    }
+    loader_rows(&l, &shards[1], 0, 30); /* measured, not learnt from */
+    assert_null(l.batch.weights);
+    loader_clear(&l);
+    shards[1].n_left_out = 0;
+    assert_int_equal(loader_create(&l, shards, 2, &r, NULL), GLASS_OK);
+    loader_samples(&l, 0, 3);
+    assert_null(l.batch.weights);
+    loader_clear(&l);
+}
+
 static void weights_say_how_often(void **state) {
     (void)state;
     static struct texts t[3];
@@ -178,6 +244,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(order_is_a_permutation),
                                        cmocka_unit_test(order_depends_on_seed_and_epoch),
                                        cmocka_unit_test(rows_stay_in_their_documents),
+                                       cmocka_unit_test(left_out_rows_weigh_nothing),
+                                       cmocka_unit_test(samples_have_those_weights),
                                        cmocka_unit_test(weights_say_how_often),
                                        cmocka_unit_test(held_out_text_begins_at_a_line),
                                        cmocka_unit_test(schedules)};

@@ -1,0 +1,81 @@
+/* cmd_audit.c - glass audit: how open a model is, and what one may do with it. */
+#include "cli/cmd_audit.h"
+
+#include <stdio.h>
+
+struct audit {
+    const char *licence;
+    bool licences, json;
+    struct opt_list may, data, adapters, base;
+};
+
+static glass_status run_model(const struct audit *a, const char *path) {
+    glass_audit *audit;
+    const glass_audit_options o = {.data = a->data.items,
+                                   .n_data = a->data.n,
+                                   .adapters = a->adapters.items,
+                                   .n_adapters = a->adapters.n,
+                                   .base = a->base.items,
+                                   .n_base = a->base.n};
+    TRY(glass_audit_open(&audit, path, &o));
+    glass_status status =
+        a->may.n > 0 ? audit_may(audit, &a->may, a->json) : audit_show(audit, a->json);
+    glass_audit_close(audit);
+    return status;
+}
+
+static glass_status run(const struct audit *a, const char **words, int n_words) {
+    if (a->licence != NULL && a->licences)
+        return fail(GLASS_USAGE, "--license FILE and --licenses are two questions");
+    if (a->licence != NULL && n_words > 0)
+        return fail(GLASS_USAGE, "--license FILE is about that file: no MODEL with it");
+    if (a->licence != NULL) return audit_licence(a->licence, a->json);
+    if (a->licences) return audit_licences(n_words > 0 ? words[0] : NULL, a->json);
+    if (n_words == 0)
+        return fail(GLASS_USAGE,
+                    "give a MODEL, --license FILE or --licenses; see glass audit "
+                    "--help");
+    return run_model(a, words[0]);
+}
+
+int cmd_audit(int argc, char **argv) {
+    struct audit a = {0};
+    const struct opt options[] = {
+        {"may", 0, OPT_LIST, &a.may, "ACTION",
+         "use, commercial, redistribute, modify, relicense, train-other-models, "
+         "serve:USERS, "
+         "revenue:AMOUNT, field:WORD, name:NAME, territory:PLACE (repeatable)"},
+        {"data", 0, OPT_LIST, &a.data, "PATH", "data that it was trained on (repeatable)"},
+        {"adapter", 0, OPT_LIST, &a.adapters, "PATH",
+         "an adapter that is put on it (repeatable)"},
+        {"base", 0, OPT_LIST, &a.base, "PATH",
+         "a model that it was made from (repeatable)"},
+        {"license", 0, OPT_TEXT, &a.licence, "FILE",
+         "which licence a file holds, how surely, and what differs"},
+        {"licenses", 0, OPT_FLAG, &a.licences, NULL,
+         "the licences that are known; with a name, what that one does"},
+        {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
+        {0}};
+    const struct opt_command command = {
+        .usage = "glass audit MODEL [--may ACTION] | --license FILE | --licenses [NAME]",
+        .about = "Says what a model's folder or file, a repository or a licence is under, "
+                 "by the bytes\n"
+                 "that say so, and what that lets one do. Exit code 1: no, or nothing says "
+                 "so. Not\n"
+                 "legal advice.",
+        .examples = "  glass audit ~/models/Llama-2-7b-hf\n"
+                    "  glass audit ~/models/Llama-2-7b-hf --may train-other-models --may "
+                    "serve:800M\n"
+                    "  glass audit licence:gemma --may field:health\n"
+                    "  glass audit --license LICENSE\n",
+        .options = options,
+        .min_words = 0,
+        .max_words = 1};
+    const char *words[1];
+    int n_words;
+    int code = opts_parse(&command, argc, argv, words, &n_words);
+    if (code >= 0) return code;
+    glass_status status = run(&a, words, n_words);
+    if (status == GLASS_NEGATIVE) return 1;
+    return status == GLASS_OK ? 0 : cli_fail(status);
+}

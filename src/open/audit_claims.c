@@ -1,0 +1,462 @@
+/* audit_claims.c - what licence texts, cards, GGUF files and adapters at hand claim. */
+#include "open/audit_parts.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "data/licence.h"
+#include "data/notice.h"
+#include "format/gguf.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { READ_MOST = 300, JSON_MOST = 1 << 20 }; /* files; bytes of a configuration */
+
+/* The file being looked at. */
+struct source {
+    struct glass_audit *a;
+    const struct audit_tree *t;
+    const struct audit_file *file;
+    glass_audit_part part; /* of the tree */
+    const char *shown;     /* prefix and path */
+    const char *folder;    /* shown, "" for the top */
+    struct buf text;
+    char sha256[65];
+    bool model; /* its folder holds a model */
+};
+
+static glass_status read_source(struct source *s) {
+    uint8_t digest[32];
+    TRY(audit_tree_read(&s->text, s->t, s->file, AUDIT_TEXT));
+    TRY(sha256_bytes(digest, s->text.data, s->text.len));
+    sha256_hex(s->sha256, digest);
+    return GLASS_OK;
+}
+
+static glass_status evidence(struct source *s, glass_audit_evidence *out, size_t begin,
+                             size_t end) {
+    return audit_evidence(s->a, out, s->shown, s->sha256, s->text.data, s->text.len, begin,
+                          end);
+}
+
+static glass_status add(struct source *s, struct audit_claim *claim, size_t begin,
+                        size_t end) {
+    if (claim->licence != NULL) {
+        claim->c.key = claim->licence->key;
+        claim->c.name = claim->licence->name;
+    } else if (claim->c.key == NULL) {
+        claim->c.key = "";
+    }
+    if (claim->c.subject == NULL) claim->c.subject = s->folder;
+    TRY(evidence(s, &claim->c.evidence, begin, end));
+    return audit_claim_add(s->a, claim);
+}
+
+static bool has(const char *text, const char *what) {
+    return strcasestr(text, what) != NULL;
+}
+
+/* What a licence's file is about: its own name says so, or what the licence was written for, or what
+ * lies beside it. */
+static glass_audit_part part_of(const struct source *s, const char *about,
+                                const char *kind) {
+    const char *name = s->file->name;
+    if (strcmp(kind, "policy") == 0) return GLASS_PART_POLICY;
+    if (s->part != GLASS_PART_MODEL || s->t->one) return s->part;
+    if (has(name, "model") || has(name, "weights")) return GLASS_PART_MODEL;
+    if (has(name, "code")) return GLASS_PART_CODE;
+    if (has(name, "data")) return GLASS_PART_DATA;
+    if (strcmp(about, "model") == 0 || s->model) return GLASS_PART_MODEL;
+    if (strcmp(about, "data") == 0 && has(s->file->path, "data")) return GLASS_PART_DATA;
+    return strcmp(about, "software") == 0 ? GLASS_PART_CODE : GLASS_PART_DOCUMENT;
+}
+
+/* ---- texts ---- */
+
+static glass_status keep_text(struct glass_audit *a, glass_licence_text *text) {
+    if (a->n_texts == a->texts_room) {
+        int64_t room = a->texts_room > 0 ? 2 * a->texts_room : 16;
+        glass_status status = mem_resize(&a->texts, (size_t)room, sizeof *a->texts);
+        if (status != GLASS_OK) {
+            glass_licence_free(text);
+            return status;
+        }
+        a->texts_room = room;
+    }
+    a->texts[a->n_texts++] = text;
+    return GLASS_OK;
+}
+
+/* Every known text in the file. least: the share of a known text that must be there, in percent. */
+static glass_status take_texts(struct source *s, int least, int64_t *n) {
+    glass_licence_text *text;
+    *n = 0;
+    TRY(glass_licence_read_bytes(&text, s->shown, s->text.data, s->text.len));
+    TRY(keep_text(s->a, text));
+    for (int64_t i = 0; i < text->n_found; i++) {
+        const glass_licence_found *f = &text->found[i];
+        if (f->text_at_hand && 100 * f->n_matched < least * f->n_known) continue;
+        struct audit_claim claim = {
+            .licence = clause_table_find(&s->a->table, f->key), .text = text, .found = f};
+        claim.c.part = part_of(s, f->about, f->kind);
+        claim.c.grade = f->text_at_hand ? GLASS_AUDIT_VERIFIED : GLASS_AUDIT_DECLARED;
+        claim.c.how = f->text_at_hand ? "text" : "address";
+        claim.c.changed =
+            f->text_at_hand && f->n_changed > 0 && f->verdict != GLASS_LICENCE_SAME_BYTES;
+        TRY(add(s, &claim, f->begin, f->end));
+        (*n)++;
+    }
+    return GLASS_OK;
+}
+
+/* "Licensed under …", an SPDX tag. */
+static glass_status take_notice(struct source *s, bool whole, bool aside, int64_t *n) {
+    struct notice notice;
+    TRY(notice_find(&notice, s->text.data, s->text.len, whole));
+    glass_status status = GLASS_OK;
+    if (notice.kind != NOTICE_NONE && notice.expression.len > 0) {
+        const char *said = notice.expression.data;
+        struct audit_claim claim = {.licence = clause_table_find(&s->a->table, said),
+                                    .aside = aside};
+        status = pool_text(&s->a->pool, &claim.c.name, said, strlen(said));
+        claim.c.part =
+            part_of(s, claim.licence ? claim.licence->about : "software", "licence");
+        claim.c.grade = GLASS_AUDIT_DECLARED;
+        claim.c.how = notice.kind == NOTICE_TAG ? "SPDX tag" : "notice";
+        if (status == GLASS_OK)
+            status = add(s, &claim, notice.offset, notice.offset + notice.n_bytes);
+        (*n)++;
+    }
+    notice_clear(&notice);
+    return status;
+}
+
+static glass_status take_licence(struct source *s) {
+    int64_t n = 0;
+    TRY(take_texts(s, 50, &n));
+    if (n == 0) TRY(take_notice(s, true, false, &n));
+    if (n > 0) return GLASS_OK;
+    struct audit_claim claim = {0};
+    claim.c.part = part_of(s, "software",
+                           audit_role(s->file->path) == ROLE_POLICY ? "policy" : "licence");
+    claim.c.grade = GLASS_AUDIT_DECLARED;
+    claim.c.name = "a text that the table does not know";
+    claim.c.how = "text";
+    return add(s, &claim, 0, 0);
+}
+
+/* ---- cards ---- */
+
+/* A name as hubs and metadata have it. */
+static glass_status add_named(struct source *s, glass_audit_part part, const char *said,
+                              const char *how, size_t begin, size_t end) {
+    struct audit_claim claim = {0};
+    struct buf spdx = {0};
+    claim.licence = clause_table_find(&s->a->table, said);
+    glass_status status = GLASS_OK;
+    if (claim.licence == NULL) {
+        status = licence_normal(&spdx, said, strlen(said));
+        if (status == GLASS_OK && spdx.len > 0)
+            claim.licence = clause_table_find(&s->a->table, spdx.data);
+        buf_free(&spdx);
+    }
+    claim.c.part = part;
+    claim.c.grade = GLASS_AUDIT_DECLARED;
+    claim.c.how = how;
+    if (status == GLASS_OK)
+        status = pool_text(&s->a->pool, &claim.c.name, said, strlen(said));
+    return status == GLASS_OK ? add(s, &claim, begin, end) : status;
+}
+
+/* A model or data set by name. */
+static glass_status add_other(struct source *s, glass_audit_part part, const char *name,
+                              size_t begin, size_t end) {
+    struct audit_claim claim = {0};
+    if (part == GLASS_PART_BASE) claim.licence = clause_table_model(&s->a->table, name);
+    claim.c.part = part;
+    claim.c.grade = claim.licence != NULL ? GLASS_AUDIT_INHERITED : GLASS_AUDIT_MISSING;
+    claim.c.name = "its licence is not at hand";
+    claim.c.how = "name";
+    TRY(pool_text(&s->a->pool, &claim.c.subject, name, strlen(name)));
+    return add(s, &claim, begin, end);
+}
+
+static bool is_data_card(const struct card *c) {
+    static const char *const keys[] = {"dataset_info",         "size_categories",
+                                       "task_categories",      "configs",
+                                       "size_categories[0]",   "task_categories[0]",
+                                       "annotations_creators", "source_datasets"};
+    for (int i = 0; i < c->n; i++)
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            size_t n = strlen(keys[k]);
+            const char *key = c->members[i].key;
+            if (strncmp(key, keys[k], n) == 0 &&
+                (key[n] == '\0' || key[n] == '.' || key[n] == '['))
+                return true;
+        }
+    return false;
+}
+
+static bool vague(const char *said) {
+    return strcasecmp(said, "other") == 0 || strcasecmp(said, "unknown") == 0;
+}
+
+static glass_status take_card_licence(struct source *s, const struct card *c,
+                                      glass_audit_part part, int64_t *n) {
+    const struct card_member *name = card_find(c, "license_name");
+    const struct card_member *link = card_find(c, "license_link");
+    const struct card_member *m;
+    size_t at;
+    for (int i = 0; (m = card_item(c, "license", i)) != NULL && i < 16; i++) {
+        const struct card_member *say = vague(m->value) && name != NULL ? name : m;
+        const struct clause_licence *l =
+            link != NULL
+                ? clause_table_link(&s->a->table, link->value, strlen(link->value), &at)
+                : NULL;
+        (*n)++;
+        if (vague(m->value) && l != NULL) {
+            struct audit_claim claim = {.licence = l};
+            claim.c.part = part;
+            claim.c.grade = GLASS_AUDIT_DECLARED;
+            claim.c.how = "address";
+            TRY(add(s, &claim, link->begin, link->end));
+        } else {
+            TRY(add_named(s, part, say->value, "tag", say->begin, say->end));
+        }
+    }
+    return GLASS_OK;
+}
+
+static glass_status take_front(struct source *s, int64_t *n) {
+    struct card c;
+    TRY(card_read(&c, s->text.data, s->text.len, false));
+    glass_audit_part part = s->part;
+    const struct card_member *m;
+    glass_status status = GLASS_OK;
+    if (*c.problem) {
+        glass_audit_evidence e;
+        status = evidence(s, &e, 0, 0);
+        if (status == GLASS_OK)
+            status = audit_finding_add(s->a, GLASS_FINDING_WARNING, &e, NULL,
+                                       "the front matter of a card cannot be read: %s",
+                                       c.problem);
+    }
+    if (is_data_card(&c) && s->file->path == s->file->name) part = GLASS_PART_DATA;
+    if (status == GLASS_OK) status = take_card_licence(s, &c, part, n);
+    for (int i = 0; status == GLASS_OK && part != GLASS_PART_DATA && i < 32 &&
+                    (m = card_item(&c, "base_model", i)) != NULL;
+         i++)
+        status = add_other(s, GLASS_PART_BASE, m->value, m->begin, m->end);
+    for (int i = 0; status == GLASS_OK && part != GLASS_PART_DATA && i < 64 &&
+                    (m = card_item(&c, "datasets", i)) != NULL;
+         i++)
+        status = add_other(s, GLASS_PART_DATA, m->value, m->begin, m->end);
+    card_clear(&c);
+    return status;
+}
+
+static glass_status take_card(struct source *s) {
+    int64_t n = 0, texts = 0;
+    size_t at = 0;
+    TRY(take_front(s, &n));
+    TRY(take_texts(s, 90, &texts)); /* some cards hold the licence itself */
+    if (texts > 0) return GLASS_OK;
+    const struct clause_licence *l =
+        clause_table_link(&s->a->table, s->text.data, s->text.len, &at);
+    if (n == 0 && l != NULL && strcmp(l->about, "model") == 0) {
+        struct audit_claim claim = {.licence = l};
+        claim.c.part = strcmp(l->kind, "policy") == 0 ? GLASS_PART_POLICY : s->part;
+        claim.c.grade = GLASS_AUDIT_DECLARED;
+        claim.c.how = "address";
+        size_t end = at;
+        while (end < s->text.len && (unsigned char)s->text.data[end] > ' ' &&
+               strchr(")>]\"'", s->text.data[end]) == NULL)
+            end++;
+        return add(s, &claim, at, end);
+    }
+    return n == 0 ? take_notice(s, false, true, &n) : GLASS_OK;
+}
+
+/* ---- GGUF, adapters ---- */
+
+static glass_status take_gguf_value(struct source *s, const struct gguf *g, const char *key,
+                                    struct buf *text) {
+    struct gguf_string value;
+    buf_clear(text);
+    const struct gguf_value *v = gguf_find(g, key);
+    if (v == NULL || v->type != GGUF_STRING) return GLASS_OK;
+    (void)s;
+    TRY(gguf_get_string_or(g, key, &value));
+    return buf_append(text, value.text, value.n_bytes < 1000 ? value.n_bytes : 1000);
+}
+
+/* Its metadata: licence, and what it was made from. Offsets are those of the file. */
+static glass_status read_gguf(struct source *s, const struct gguf *g) {
+    struct buf text = {0};
+    static const char *const keys[] = {"general.license", "general.license.name"};
+    glass_status status = GLASS_OK;
+    const struct filemap *map = gguf_part(g, 0);
+    for (size_t k = 0; k < 2 && status == GLASS_OK; k++) {
+        status = take_gguf_value(s, g, keys[k], &text);
+        if (status != GLASS_OK || text.len == 0 || vague(text.data)) continue;
+        const struct gguf_value *v = gguf_find(g, keys[k]);
+        size_t at = (size_t)((const uint8_t *)v->data - map->data);
+        s->text = (struct buf){.data = (char *)map->data, .len = map->size};
+        status = add_named(s, s->part, text.data, "GGUF metadata", at, at + text.len);
+        s->text = (struct buf){0};
+        break;
+    }
+    for (int i = 0; i < 8 && status == GLASS_OK; i++) {
+        char key[64], other[64];
+        snprintf(key, sizeof key, "general.base_model.%d.repo_url", i);
+        snprintf(other, sizeof other, "general.base_model.%d.name", i);
+        const char *from = gguf_find(g, key) != NULL ? key : other;
+        status = take_gguf_value(s, g, from, &text);
+        if (status != GLASS_OK || text.len == 0) break;
+        const char *name = strstr(text.data, "huggingface.co/");
+        const struct gguf_value *v = gguf_find(g, from);
+        size_t at = (size_t)((const uint8_t *)v->data - map->data);
+        s->text = (struct buf){.data = (char *)map->data, .len = map->size};
+        status =
+            add_other(s, GLASS_PART_BASE, name ? name + 15 : text.data, at, at + text.len);
+        s->text = (struct buf){0};
+    }
+    buf_free(&text);
+    return status;
+}
+
+static glass_status take_gguf(struct source *s) {
+    struct gguf *g;
+    struct buf path = {0};
+    TRY(audit_tree_path(&path, s->t, s->file));
+    glass_status status = gguf_open(&g, path.data);
+    buf_free(&path);
+    if (status != GLASS_OK) {
+        glass_audit_evidence e;
+        TRY(audit_evidence(s->a, &e, s->shown, "", "", 0, 0, 0));
+        return audit_finding_add(s->a, GLASS_FINDING_WARNING, &e, NULL,
+                                 "a GGUF file cannot be read: %s", glass_error());
+    }
+    status = read_gguf(s, g);
+    gguf_close(g);
+    return status;
+}
+
+static glass_status take_adapter(struct source *s) {
+    json_error_t error;
+    json_t *root = json_loadb(s->text.data,
+                              s->text.len < JSON_MOST ? s->text.len : JSON_MOST, 0, &error);
+    const char *base = json_string_value(json_object_get(root, "base_model_name_or_path"));
+    glass_status status = GLASS_OK;
+    if (base != NULL) {
+        const char *at = memmem(s->text.data, s->text.len, base, strlen(base));
+        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
+        status =
+            add_other(s, GLASS_PART_BASE, base, begin, begin + (at ? strlen(base) : 0));
+    }
+    json_decref(root);
+    return status;
+}
+
+/* ---- the tree ---- */
+
+static glass_status take_file(struct source *s, enum audit_role role) {
+    if (role == ROLE_GGUF) return take_gguf(s);
+    TRY(read_source(s));
+    switch (role) {
+    case ROLE_CARD: return take_card(s);
+    case ROLE_ADAPTER: return take_adapter(s);
+    default: return take_licence(s);
+    }
+}
+
+glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
+                           glass_audit_part part, const char *prefix) {
+    int n_read = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        struct source s = {.a = a, .t = t, .file = &t->files[i], .part = part};
+        enum audit_role role = audit_role(s.file->path);
+        if (t->one && role == ROLE_OTHER)
+            role = ROLE_LICENCE; /* somebody asks about this */
+        if (role != ROLE_LICENCE && role != ROLE_POLICY && role != ROLE_CARD &&
+            role != ROLE_GGUF && role != ROLE_ADAPTER)
+            continue;
+        if (n_read++ == READ_MOST)
+            return audit_finding_add(
+                a, GLASS_FINDING_WARNING, NULL, NULL,
+                "more than %d licences and cards: the rest was not read", READ_MOST);
+        size_t n = audit_folder(s.file->path);
+        TRY(pool_printf(&a->pool, &s.shown, "%s%s", prefix, s.file->path));
+        TRY(pool_text(&a->pool, &s.folder, s.shown, strlen(prefix) + n));
+        s.model = t->one || audit_is_model_folder(t, s.file->path, n);
+        glass_status status = take_file(&s, role);
+        buf_free(&s.text);
+        TRY(status);
+    }
+    return GLASS_OK;
+}
+
+/* ---- between claims ---- */
+
+glass_status audit_add_policies(struct glass_audit *a) {
+    int64_t n = a->n_claims;
+    for (int64_t i = 0; i < n; i++) {
+        const struct clause_licence *l = a->claims[i].licence;
+        if (l == NULL || *l->policy == '\0' || a->claims[i].aside) continue;
+        const struct clause_licence *policy = clause_table_find(&a->table, l->policy);
+        bool there = false;
+        for (int64_t k = 0; k < a->n_claims; k++) there |= a->claims[k].licence == policy;
+        if (there || policy == NULL) continue;
+        struct audit_claim claim = {.licence = policy};
+        claim.c = a->claims[i].c;
+        claim.c.part = GLASS_PART_POLICY;
+        claim.c.grade = GLASS_AUDIT_MISSING;
+        claim.c.key = policy->key;
+        claim.c.name = policy->name;
+        claim.c.how = "reference";
+        claim.c.changed = false;
+        TRY(audit_claim_add(a, &claim));
+    }
+    return GLASS_OK;
+}
+
+/* Keys that name the same terms, or states of them: "gemma-2024-04-01", "code-llama". */
+static bool same_family(const struct clause_licence *x, const struct clause_licence *y) {
+    if (x == y) return true;
+    bool gemma = strncmp(x->key, "gemma-2", 7) == 0 && strncmp(y->key, "gemma-2", 7) == 0;
+    bool llama = (strcmp(x->key, "code-llama") == 0 && strcmp(y->key, "llama-2") == 0) ||
+                 (strcmp(x->key, "llama-2") == 0 && strcmp(y->key, "code-llama") == 0);
+    bool yi = strncmp(x->key, "yi-", 3) == 0 && strncmp(y->key, "yi-", 3) == 0;
+    return gemma || llama || yi;
+}
+
+/* Whether one folder is the other, or above it. */
+static bool same_place(const char *a, const char *b) {
+    size_t n = strlen(a), m = strlen(b), k = n < m ? n : m;
+    return strncmp(a, b, k) == 0;
+}
+
+glass_status audit_compare_claims(struct glass_audit *a) {
+    for (int64_t i = 0; i < a->n_claims; i++)
+        for (int64_t k = i + 1; k < a->n_claims; k++) {
+            const struct audit_claim *x = &a->claims[i], *y = &a->claims[k];
+            if (x->c.part != GLASS_PART_MODEL || y->c.part != GLASS_PART_MODEL) continue;
+            if (x->aside || y->aside || !same_place(x->c.subject, y->c.subject)) continue;
+            if (strcmp(x->c.evidence.file, y->c.evidence.file) == 0 &&
+                strcmp(x->c.how, y->c.how) == 0)
+                continue; /* a list of licences in one file */
+            if (x->licence != NULL && y->licence != NULL) {
+                if (same_family(x->licence, y->licence)) continue;
+            } else if (strcasecmp(x->c.name, y->c.name) == 0) {
+                continue;
+            }
+            TRY(audit_finding_add(
+                a, GLASS_FINDING_CONTRADICTION, &x->c.evidence, &y->c.evidence,
+                "the weights are under %s (%s of %s) and under %s (%s of %s)", x->c.name,
+                x->c.how, x->c.evidence.file, y->c.name, y->c.how, y->c.evidence.file));
+        }
+    return GLASS_OK;
+}
