@@ -109,6 +109,13 @@ $(B)/src/math/c/train_%.o $(B)/src/math/x86/train_%.o $(B)/src/math/arm/train_%.
 
 $(B)/src/cli/%.o $(B)/src/store/%.o $(B)/src/serve/%.o: EXTRA = $(CLI_CFLAGS)
 
+# The page's files are part of the program, as they are and packed (src/serve/page_files.c).
+$(B)/web/%.gz: web/%
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< > $@.part && mv $@.part $@
+$(B)/src/serve/page_files.o: EXTRA = $(CLI_CFLAGS) -Wa,-I$(B)
+$(B)/src/serve/page_files.o: $(patsubst %,$(B)/%.gz,$(wildcard web/*))
+
 # Kernels see no bytes that were not checked, and take minutes to compile instrumented.
 $(B)/src/math/c/%.o $(B)/src/math/x86/%.o $(B)/src/math/arm/%.o: FUZZ_FLAGS := $(if $(filter fuzz,$(SAN)),-O1)
 

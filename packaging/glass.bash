@@ -12,12 +12,12 @@ _glass() {
     COMPREPLY=()
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
-            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') help --help --version" -- "$cur")
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback help --help --version" -- "$cur")
         return
     fi
     if [ "$command" = help ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
-            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$')" -- "$cur")
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback" -- "$cur")
         return
     fi
     local help=("$command")
@@ -42,6 +42,10 @@ _glass() {
             esac
             return
         fi
+    fi
+    if [ "$command" = feedback ] && [ "$cword" -eq 2 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "list export stats forget" -- "$cur")
+        return
     fi
     if [ "$command" = data ]; then
         if [ "$cword" -eq 2 ]; then
@@ -123,7 +127,7 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace | --license | --data | --base)
+    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return

@@ -13,6 +13,7 @@
 #include "glass/inspect.h"
 #include "glass/limits.h"
 #include "glass/model.h"
+#include "glass/pool.h"
 #include "glass/processes.h"
 #include "glass/quantize.h"
 #include "glass/sampler.h"

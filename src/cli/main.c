@@ -7,10 +7,10 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *summary;
+    const char *summary; /* NULL: another line of the help tells of it */
 } commands[] = {
     {"chat", cmd_chat, "talk with a model in the terminal"},
-    {"serve", cmd_serve, "a chat page, and the APIs of OpenAI, Ollama and editors"},
+    {"serve", cmd_serve, "a chat page (feedback: what people said there), and known APIs"},
     {"complete", cmd_complete, "complete a text"},
     {"show", cmd_show, "what a model is: shape, sizes, licence, template, memory"},
     {"pull", cmd_pull, "get a model from a hub or an address"},
@@ -26,20 +26,22 @@ static const struct {
     {"audit", cmd_audit, "how open a model is, and what its licences let one do"},
     {"inspect", cmd_inspect, "look inside: weights, attention, what each layer predicts"},
     {"bench", cmd_bench, "speed, against this machine's own limits"},
+    {"feedback", cmd_feedback, NULL}, /* told with serve */
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *out, int code) {
     fprintf(out,
-            "glass %s - a language-model system: the same bits everywhere. Apache-2.0\n"
+            "glass %s - a language-model system: the same bits on every machine\n"
             "usage: glass COMMAND [options]\n\n",
             glass_version());
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].summary != NULL)
+            fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(
         out,
         "\nglass COMMAND --help (or glass help COMMAND, man glass) tells more. A MODEL is\n"
-        "a GGUF file, a published folder, or a name that `glass list` shows.\n"
+        "a GGUF file, a published folder, or a name that `glass list` shows. Apache-2.0.\n"
         "example: glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n");
     return code;
 }

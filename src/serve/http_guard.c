@@ -10,7 +10,7 @@
 
 static const struct route *const groups[] = {
     routes_openai, routes_openai_text, routes_responses, routes_messages,
-    routes_ollama, routes_infill,      routes_ops,
+    routes_ollama, routes_infill,      routes_ops,       routes_page,
 };
 enum { N_GROUPS = sizeof groups / sizeof *groups, KEY_BYTES = 64 << 10, BODY_RATE = 16384 };
 

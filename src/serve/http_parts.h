@@ -41,6 +41,7 @@ struct server {
     struct server_options o;
     struct models *models;
     glass_trace *trace;
+    struct conversations *conversations;
     struct MHD_Daemon *daemon;
     struct http_work *work;
     uint8_t (*keys)[32]; /* digests */

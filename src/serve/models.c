@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum stage { CLOSED, OPENING, OPEN };
+enum stage { CLOSED, OPENING, OPEN, CLOSING };
 
 struct served {
     struct models *models;
@@ -196,6 +196,7 @@ static glass_status open_parts(struct served *s) {
 
 /* With the lock held, which is free while the model is being closed. */
 static void close_served(struct models *m, struct served *s) {
+    s->stage = CLOSING; /* by one thread only: the keeper and take_room may both want it */
     s->leaving = true;
     pthread_mutex_unlock(&m->lock);
     close_parts(s);
@@ -300,7 +301,7 @@ glass_status models_unload(struct models *m, const char *name) {
     struct served *s = find(m, name);
     if (s == NULL)
         status = unknown(m, name ? name : "");
-    else if (s->stage == CLOSED)
+    else if (s->stage == CLOSED || s->stage == CLOSING)
         status = fail(GLASS_NEGATIVE, "%s is not loaded", s->name);
     else
         s->keep_s = 0;

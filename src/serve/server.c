@@ -21,6 +21,10 @@ glass_trace *server_trace(struct server *s) {
     return s->trace;
 }
 
+struct conversations *server_conversations(struct server *s) {
+    return s->conversations;
+}
+
 bool server_ready(struct server *s) {
     return models_ready(s->models) && !atomic_load(&s->load_failed);
 }
@@ -61,6 +65,7 @@ static glass_status create(struct server **out, const struct server_options *opt
     TRY(guard_keys(s));
     if (s->o.rate > 0) TRY(mem_alloc_zero(&s->rates, HTTP_RATES, sizeof *s->rates));
     if (s->o.trace_path != NULL) TRY(glass_trace_open(&s->trace, s->o.trace_path));
+    if (!s->o.no_page) TRY(conversations_open(&s->conversations, s->o.data_dir));
     TRY(work_create(&s->work, s->o.max_requests));
     return models_create(&s->models, &s->o.models);
 }
@@ -70,6 +75,7 @@ static void release(struct server *s) {
     http_stop(s);
     models_free(s->models);
     glass_trace_close(s->trace);
+    conversations_close(s->conversations);
     if (s->keys != NULL) explicit_bzero(s->keys, (size_t)s->n_keys * sizeof *s->keys);
     mem_free(s->keys);
     mem_free(s->rates);

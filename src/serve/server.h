@@ -3,6 +3,7 @@
 #define SERVE_SERVER_H
 
 #include "glass/trace.h"
+#include "serve/conversations.h"
 #include "serve/models.h"
 #include "serve/routes.h"
 
@@ -30,6 +31,8 @@ struct server_options {
     bool seeded;            /* the sampler's seed is meant; else each takes a random one */
     int64_t n_predict;      /* where a request says nothing; -1 */
     const char *trace_path; /* a trace index; NULL */
+    const char *data_dir;   /* where the page's conversations are; NULL = path_data() */
+    bool no_page;           /* there is no page, and nothing is kept */
     /* Called once when the address is known. */
     void (*listening)(void *context, const char *url);
     void *context;
@@ -42,8 +45,9 @@ glass_status server_run(const struct server_options *options);
 
 struct models *server_models(struct server *server);
 const struct server_options *server_options(struct server *server);
-glass_trace *server_trace(struct server *server); /* NULL */
-bool server_ready(struct server *server);         /* the default model is there */
+glass_trace *server_trace(struct server *server);                  /* NULL */
+struct conversations *server_conversations(struct server *server); /* NULL: no page */
+bool server_ready(struct server *server); /* the default model is there */
 bool server_draining(struct server *server);
 double server_started_s(struct server *server); /* since 1970 */
 /* Appends the counters in Prometheus' text form. */
