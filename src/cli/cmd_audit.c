@@ -3,9 +3,12 @@
 
 #include <stdio.h>
 
+enum { WORDS = 4096 };
+
 struct audit {
     const char *licence;
-    bool licences, json;
+    bool licences, mof, json;
+    int64_t replay;
     struct opt_list may, data, adapters, base;
 };
 
@@ -16,7 +19,8 @@ static glass_status run_model(const struct audit *a, const char *path) {
                                    .adapters = a->adapters.items,
                                    .n_adapters = a->adapters.n,
                                    .base = a->base.items,
-                                   .n_base = a->base.n};
+                                   .n_base = a->base.n,
+                                   .n_replay = a->replay};
     TRY(glass_audit_open(&audit, path, &o));
     glass_status status =
         a->may.n > 0 ? audit_may(audit, &a->may, a->json) : audit_show(audit, a->json);
@@ -25,11 +29,16 @@ static glass_status run_model(const struct audit *a, const char *path) {
 }
 
 static glass_status run(const struct audit *a, const char **words, int n_words) {
+    if (a->replay < 0) return fail(GLASS_USAGE, "--replay: no negative number");
     if (a->licence != NULL && a->licences)
         return fail(GLASS_USAGE, "--license FILE and --licenses are two questions");
     if (a->licence != NULL && n_words > 0)
         return fail(GLASS_USAGE, "--license FILE is about that file: no MODEL with it");
     if (a->licence != NULL) return audit_licence(a->licence, a->json);
+    if (a->mof && n_words == 0)
+        return fail(GLASS_USAGE, "--mof: give records of the Model Openness Tool (.yml)");
+    if (a->mof) return audit_mof(words, n_words, a->json);
+    if (n_words > 1) return fail(GLASS_USAGE, "one MODEL at a time");
     if (a->licences) return audit_licences(n_words > 0 ? words[0] : NULL, a->json);
     if (n_words == 0)
         return fail(GLASS_USAGE,
@@ -54,24 +63,31 @@ int cmd_audit(int argc, char **argv) {
          "which licence a file holds, how surely, and what differs"},
         {"licenses", 0, OPT_FLAG, &a.licences, NULL,
          "the licences that are known; with a name, what that one does"},
+        {"mof", 0, OPT_FLAG, &a.mof, NULL,
+         "the words are records of the Model Openness Tool: their classes, and what "
+         "rests on inherited licences"},
+        {"replay", 0, OPT_INT, &a.replay, "N",
+         "of a Glass run, compute N steps drawn at random again"},
         {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
         {0}};
     const struct opt_command command = {
-        .usage = "glass audit MODEL [--may ACTION] | --license FILE | --licenses [NAME]",
-        .about = "Says what a model's folder or file, a repository or a licence is under, "
-                 "by the bytes\n"
-                 "that say so, and what that lets one do. Exit code 1: no, or nothing says "
-                 "so. Not\n"
-                 "legal advice.",
+        .usage = "glass audit MODEL [--may ACTION] | --license FILE | --licenses [NAME] | "
+                 "--mof RECORD…",
+        .about =
+            "Says how open a model's folder or file, a repository or a run is, and what it "
+            "is\nunder, by the bytes that say so; and what that lets one do. Exit code 1: "
+            "no, or\nnothing says so. Not legal advice.",
         .examples = "  glass audit ~/models/Llama-2-7b-hf\n"
                     "  glass audit ~/models/Llama-2-7b-hf --may train-other-models --may "
                     "serve:800M\n"
                     "  glass audit licence:gemma --may field:health\n"
+                    "  glass audit shakespeare.run --replay 3\n"
+                    "  glass audit --mof OLMo-7B.yml\n"
                     "  glass audit --license LICENSE\n",
         .options = options,
         .min_words = 0,
-        .max_words = 1};
-    const char *words[1];
+        .max_words = WORDS};
+    const char *words[WORDS];
     int n_words;
     int code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;

@@ -134,11 +134,24 @@ static glass_status take_notice(struct source *s, bool whole, bool aside, int64_
     return status;
 }
 
+/* What has no known text in it is a licence only if it is called so: no program, and no text on
+ * licences. */
+static bool is_called_licence(const struct source *s) {
+    const char *name = s->file->name;
+    if (memchr(s->text.data, '\0', s->text.len) != NULL) return false;
+    if (audit_role(s->file->path) == ROLE_POLICY || s->t->one) return true;
+    bool plural =
+        strncasecmp(name, "licenses", 8) == 0 || strncasecmp(name, "licences", 8) == 0;
+    return (strncasecmp(name, "licen", 5) == 0 || strncasecmp(name, "copying", 7) == 0 ||
+            has(name, "model_licen") || has(name, "_licen") || has(name, "-licen")) &&
+           !plural;
+}
+
 static glass_status take_licence(struct source *s) {
     int64_t n = 0;
     TRY(take_texts(s, 50, &n));
     if (n == 0) TRY(take_notice(s, true, false, &n));
-    if (n > 0) return GLASS_OK;
+    if (n > 0 || !is_called_licence(s)) return GLASS_OK;
     struct audit_claim claim = {0};
     claim.c.part = part_of(s, "software",
                            audit_role(s->file->path) == ROLE_POLICY ? "policy" : "licence");
@@ -451,6 +464,16 @@ glass_status audit_compare_claims(struct glass_audit *a) {
             if (x->licence != NULL && y->licence != NULL) {
                 if (same_family(x->licence, y->licence)) continue;
             } else if (strcasecmp(x->c.name, y->c.name) == 0) {
+                continue;
+            }
+            bool same_file = strcmp(x->c.evidence.file, y->c.evidence.file) == 0;
+            if (same_file &&
+                (strcmp(x->c.how, "address") == 0 || strcmp(y->c.how, "address") == 0)) {
+                TRY(audit_finding_add(a, GLASS_FINDING_WARNING, &x->c.evidence,
+                                      &y->c.evidence,
+                                      "a card says %s, and names %s, too: whether the "
+                                      "latter holds as well, its words have to tell",
+                                      x->c.name, y->c.name));
                 continue;
             }
             TRY(audit_finding_add(
