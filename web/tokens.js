@@ -143,6 +143,13 @@ function insidePart(index, inside) {
 
 /* ---- documents ---- */
 
+/* Which document a place is in, whose it is, and when the model read it. */
+function origin(p) {
+    const reads = p.reads || [], steps = [...new Set(reads.map((r) => r.step))], more = p.n_reads - reads.length;
+    return [p.title || p.name || p.origin || `document ${p.document}`, p.author, p.license ? `licence ${p.license}` : 'licence not recorded',
+        p.url, steps.length ? `read at step${steps.length > 1 ? 's' : ''} ${steps.slice(0, 5).join(', ')}${steps.length > 5 || more > 0 ? ' …' : ''}` : null].filter(Boolean).join(' · ');
+}
+
 /* Where the words of an answer stand in the texts that the model learnt from. */
 export async function showSources(prompt, text) {
     openPanel('Sources', h('p', {class: 'note', role: 'status'}, 'Looking …'));
@@ -155,6 +162,5 @@ export async function showSources(prompt, text) {
             h('h3', {}, `“${s.text}”`), h('p', {class: 'note'}, `${s.count} ${s.count === 1 ? 'place' : 'places'}`),
             h('ul', {}, (s.places || []).map((p) => h('li', {},
                 h('p', {}, '… ', p.before, h('mark', {}, p.span || s.text), p.after, ' …'),
-                h('p', {class: 'note'}, [p.title || p.origin || `document ${p.document}`, p.author, p.license ? `licence ${p.license}` : 'licence not recorded',
-                    p.steps && p.steps.length ? `read at step ${p.steps.map((x) => x.step || x).slice(0, 5).join(', ')}` : null].filter(Boolean).join(' · '))))))));
+                h('p', {class: 'note'}, origin(p))))))));
 }
