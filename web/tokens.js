@@ -19,7 +19,7 @@ export class TokenStrip {
         this.pick = pick;
         this.n = 0;
         const sign = (name, text) => [h('span', {class: 'token ' + name}, text), ' '];
-        const legend = h('p', {class: 'note legend'}, 'How likely each token was: ', sign('p0', 'under 5 %'), sign('p1', '20 %'), sign('p2', '40 %'), sign('p3', '60 %'),
+        const legend = h('p', {class: 'note legend', dir: 'ltr'}, 'How likely each token was: ', sign('p0', 'under 5 %'), sign('p1', '20 %'), sign('p2', '40 %'), sign('p3', '60 %'),
             sign('p4', '80 %'), sign('p5', 'above'), '· choose one to see what else could have stood there.');
         this.box = h('div', {class: 'tokens', role: 'listbox', 'aria-label': 'Tokens of the answer: arrow keys move, Enter shows alternatives', 'aria-orientation': 'horizontal'});
         container.replaceChildren(legend, this.box);
@@ -98,7 +98,7 @@ export function bar(share) {
  * promise of the layers' predictions and attention, or null if the server has none. */
 export function showToken(tokens, index, {take, inside}) {
     const token = tokens[index];
-    const chosen = {t: token.t, i: token.i, p: token.p};
+    const chosen = {t: token.t, i: token.i, p: token.p, b: token.b};
     const list = [...(token.a || [])];
     if (!list.some((a) => a.i === token.i && a.t === token.t)) list.push(chosen);
     const rest = 1 - list.reduce((sum, a) => sum + Math.exp(a.p), 0);
@@ -113,7 +113,7 @@ export function showToken(tokens, index, {take, inside}) {
     const move = (to) => { showToken(tokens, to, {take, inside}); by('panel').querySelector(to > index ? '[data-do=next]' : '[data-do=previous]').focus(); };
     const before = tokens.slice(Math.max(0, index - 6), index).map((t) => t.t).join('');
     openPanel('Token',
-        h('p', {class: 'context'}, before, h('mark', {}, token.t === '' ? '∅' : token.t)),
+        h('p', {class: 'context', dir: 'auto'}, before, h('mark', {}, token.t === '' ? '∅' : token.t)),
         h('div', {class: 'buttons'},
             h('button', {type: 'button', class: 'small', 'data-do': 'previous', disabled: index === 0, onclick: () => move(index - 1)}, '‹ Previous'),
             h('span', {}, `${index + 1} of ${tokens.length}`),
