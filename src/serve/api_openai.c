@@ -166,6 +166,7 @@ static glass_status prepare(struct talk *t, const struct fields *f) {
     TRY(chat_take_openai(&t->chat, f));
     TRY(fields_bool(f, "continue_final_message", &goes_on));
     if (goes_on) TRY(chat_take_prefill(&t->chat));
+    TRY(chat_take_prefill_ids(&t->chat, &t->ask, f));
     TRY(chat_encode(&t->chat, &t->ask));
     return take_format(t, f);
 }

@@ -250,6 +250,32 @@ glass_status ask_json_object(struct ask *a) {
 
 /* ---- prompts ---- */
 
+glass_status ask_take_ids(const struct ask *a, const struct fields *f, const char *name,
+                          int32_t **ids, int64_t *n) {
+    const json_t *list = NULL, *item;
+    size_t i;
+    char path[320];
+    *ids = NULL;
+    *n = 0;
+    TRY(fields_list(f, name, &list));
+    if (json_array_size(list) == 0) return GLASS_OK;
+    TRY(mem_alloc(ids, json_array_size(list), sizeof **ids));
+    json_array_foreach(list, i, item) {
+        json_int_t id = json_integer_value(item);
+        if (json_is_integer(item) && id >= 0 && id < a->n_vocab) {
+            (*ids)[i] = (int32_t)id;
+            continue;
+        }
+        mem_free(*ids);
+        *ids = NULL;
+        snprintf(path, sizeof path, "%s%s[%zu]", f->prefix, name, i);
+        return bad_param(f->x, path, "must be a token: a whole number from 0 to %lld",
+                         (long long)a->n_vocab - 1);
+    }
+    *n = (int64_t)json_array_size(list);
+    return GLASS_OK;
+}
+
 glass_status ask_add_prompt(struct ask *a, int32_t *ids, int64_t n) {
     glass_status status =
         mem_resize(&a->prompts, (size_t)a->n_prompts + 1, sizeof *a->prompts);

@@ -474,6 +474,11 @@ struct sched *served_sched(const struct served *s) {
     return s->sched;
 }
 
+const glass_adapter_use *served_adapters(const struct served *s, int *n) {
+    *n = s->uses != NULL ? s->models->o.n_adapters : 0;
+    return s->uses;
+}
+
 const char *served_name(const struct served *s) {
     return s->name;
 }

@@ -53,6 +53,8 @@ glass_status models_unload(struct models *models, const char *name);
 
 const glass_model *served_model(const struct served *served);
 struct sched *served_sched(const struct served *served);
+/* Those of all its answers. */
+const glass_adapter_use *served_adapters(const struct served *served, int *n);
 const char *served_name(const struct served *served);
 const char *served_path(const struct served *served);
 
