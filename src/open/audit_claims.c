@@ -278,6 +278,23 @@ static glass_status take_front(struct source *s, int64_t *n) {
     return status;
 }
 
+/* CITATION.cff: the licence is that of what is cited, which type tells. */
+static glass_status take_citation(struct source *s) {
+    struct card c;
+    const struct card_member *m;
+    TRY(card_read(&c, s->text.data, s->text.len, true));
+    const struct card_member *type = card_find(&c, "type");
+    bool data = type != NULL && strcmp(type->value, "dataset") == 0;
+    glass_status status = GLASS_OK;
+    for (int i = 0; status == GLASS_OK && i < 16; i++) {
+        if ((m = card_item(&c, "license", i)) == NULL) break;
+        status = add_named(s, data ? GLASS_PART_DATA : GLASS_PART_CODE, m->value,
+                           "citation", m->begin, m->end);
+    }
+    card_clear(&c);
+    return status;
+}
+
 /* The licence whose name begins a text: as many of its first words as the table knows. */
 static glass_status named_at(struct source *s, const char *text, size_t n,
                              const struct clause_licence **out) {
@@ -454,9 +471,15 @@ static glass_status take_file(struct source *s, enum audit_role role) {
     switch (role) {
     case ROLE_CARD: return take_card(s);
     case ROLE_ADAPTER: return take_adapter(s);
+    case ROLE_CITATION: return take_citation(s);
     case ROLE_OTHER: return take_sentence(s, &n);
     default: return take_licence(s);
     }
+}
+
+static bool is_cff(const char *name) {
+    size_t n = strlen(name);
+    return n > 4 && strcasecmp(name + n - 4, ".cff") == 0;
 }
 
 static bool is_prose(const char *name) {
@@ -474,6 +497,7 @@ glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
             role = ROLE_LICENCE; /* somebody asks about this */
         if (role != ROLE_LICENCE && role != ROLE_POLICY && role != ROLE_CARD &&
             role != ROLE_GGUF && role != ROLE_ADAPTER &&
+            !(role == ROLE_CITATION && is_cff(s.file->name)) &&
             !(role == ROLE_OTHER && is_prose(s.file->name)))
             continue;
         if (n_read++ == READ_MOST)
