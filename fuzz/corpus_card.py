@@ -51,6 +51,8 @@ def main(folder):
     for i, (name, text) in enumerate(seeds):
         with open(os.path.join(folder, f"seed-{i}"), "wb") as f:
             f.write(bytes([name]) + text.encode())
+        with open(os.path.join(folder, f"text-{i}"), "wb") as f:
+            f.write(bytes([128]) + text.encode())
 
 
 main(sys.argv[1])
