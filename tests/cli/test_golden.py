@@ -52,6 +52,9 @@ def main():
         for name in names:
             root = os.path.join(MODELS, name)
             out = home.json("audit", root, "--json")
+            if "components" not in out:
+                ok(False, f"{name}: is audited", out)
+                continue
             lines = verdicts(name, out)
             every += lines
             n, wrong = quotes_hold(root, out)

@@ -357,7 +357,12 @@ def test_compare(home):
     equal(home.run("audit", a, b, "--may", "use").returncode, 2, "--may is asked of one")
     bad = folder(home, "bad", {"README.md": CARD, "LICENSE<b>": "x", "LICENSE": b"<img src=x onerror=1>\xff\0"})
     home.run("audit", bad, "--html", page)
-    ok("<img" not in read(page).decode(), "markup in files is shown, not used")
+    text = read(page).decode()
+    ok("<img" not in text, "markup in files is shown, not used")
+    bad = folder(home, "bad", {"README.md": "---\nlicense: '<script>alert(1)</script>'\nbase_model: '<img src=x>'\n---\n"})
+    home.run("audit", bad, "--html", page)
+    text = read(page).decode()
+    ok("<script" not in text and "<img" not in text and "&lt;script&gt;" in text, "as what a card says")
 
 
 def main():
