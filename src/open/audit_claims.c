@@ -96,6 +96,16 @@ static bool is_page(const struct source *s) {
            !has(s->file->name, "model");
 }
 
+/* "The set is licensed under [NAME](ADDRESS)" is more than a mention. */
+static bool is_granted(const struct source *s, size_t at) {
+    enum { REACH = 60 };
+    size_t begin = at;
+    while (begin > 0 && at - begin < REACH && s->text.data[begin - 1] != '\n') begin--;
+    const char *p = s->text.data + begin;
+    return memmem(p, at - begin, "licensed under ", 15) != NULL ||
+           memmem(p, at - begin, "released under ", 15) != NULL;
+}
+
 /* Every known text in the file. least: the share of a known text that must be there, in percent. */
 static glass_status take_texts(struct source *s, int least, int64_t *n) {
     glass_licence_text *text;
@@ -107,8 +117,9 @@ static glass_status take_texts(struct source *s, int least, int64_t *n) {
         if (f->text_at_hand && 100 * f->n_matched < least * f->n_known) continue;
         struct audit_claim claim = {
             .licence = clause_table_find(&s->a->table, f->key), .text = text, .found = f};
-        claim.aside = !f->text_at_hand && is_page(s);
         claim.c.part = part_of(s, f->about, f->kind);
+        claim.aside = !f->text_at_hand && is_page(s) &&
+                      !(claim.c.part == GLASS_PART_DATA && is_granted(s, f->begin));
         claim.c.grade = f->text_at_hand ? GLASS_AUDIT_VERIFIED : GLASS_AUDIT_DECLARED;
         claim.c.how = f->text_at_hand ? "text" : "address";
         claim.c.changed =

@@ -89,6 +89,12 @@ def test_mixed(home):
           "nor does it those that nothing licenses")
 
 
+    sets = "Our set is at https://huggingface.co/datasets/a/b . %s [ODC-BY](https://opendatacommons.org/licenses/by/1-0/).\n"
+    for words, licence in (("It is licensed under", "odc-by-1.0"), ("Others are known by", "apache-2.0")):
+        out, _ = audit(home, {"LICENSE": APACHE, "README.md": sets % words})
+        equal(parts(out)["Datasets"]["licence"], licence, f"data beside a program's licence: {words}")
+
+
 def test_parts_missing(home):
     out, _ = audit(home, {"README.md": CARD % ("mit", "Weights, code and data are all fully open!"), "LICENSE": MIT})
     equal([n for n, c in parts(out).items() if c["grade"] == "verified"], ["Model card"],
