@@ -1,6 +1,7 @@
 /* bench_attention.c - attention's speed: prompts against the FMA peak, generation against the
  * read bandwidth, both measured in the same run.
- * Usage: bench_attention [threads] [seconds for each line]. */
+ * Usage: bench_attention [threads] [seconds for each line] [pages]: with the last word caches are
+ * in pages, as those of pools are. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "math/attention.h"
@@ -100,6 +101,7 @@ struct bench {
     glass_dtype dtype;
     int64_t n_head, n_head_kv, head_dim, pos, n, n_layers;
     struct attn_cache *caches;
+    void **pages, *block; /* of a pool's, where bench_pages */
     float *q, *k, *v, *o;
     void *scratch;
     bool store;
@@ -124,6 +126,26 @@ static float *random_floats(int64_t n) {
     return x;
 }
 
+static bool bench_pages;
+
+/* All layers in pages, as a pool has them. */
+static void open_pages(struct bench *b, int64_t n_ctx) {
+    size_t one = attn_cache_bytes(b->dtype, ATTN_BLOCK, b->n_head_kv, b->head_dim);
+    size_t page = 2 * one * (size_t)b->n_layers;
+    int64_t n = (n_ctx + ATTN_BLOCK - 1) / ATTN_BLOCK;
+    b->pages = calloc((size_t)n, sizeof *b->pages);
+    if (mem_alloc_large(&b->block, (size_t)n, page) != GLASS_OK) abort();
+    for (int64_t i = 0; i < n; i++) b->pages[i] = (char *)b->block + (size_t)i * page;
+    for (int64_t i = 0; i < b->n_layers; i++)
+        b->caches[i] = (struct attn_cache){.dtype = b->dtype,
+                                           .n_ctx = n_ctx,
+                                           .n_head_kv = b->n_head_kv,
+                                           .head_dim = b->head_dim,
+                                           .pages = b->pages,
+                                           .k_at = 2 * (size_t)i * one,
+                                           .v_at = (2 * (size_t)i + 1) * one};
+}
+
 static void open_bench(struct bench *b, int n_threads) {
     int64_t n_ctx = b->pos + b->n;
     size_t bytes = attn_cache_bytes(b->dtype, n_ctx, b->n_head_kv, b->head_dim);
@@ -132,9 +154,13 @@ static void open_bench(struct bench *b, int n_threads) {
     b->o = random_floats(b->n * b->n_head * b->head_dim);
     b->k = random_floats(n_ctx * b->n_head_kv * b->head_dim);
     b->v = random_floats(n_ctx * b->n_head_kv * b->head_dim);
-    for (int64_t i = 0; i < b->n_layers; i++) {
+    if (bench_pages) open_pages(b, n_ctx);
+    for (int64_t i = 0; !bench_pages && i < b->n_layers; i++) {
         struct attn_cache *c = &b->caches[i];
-        *c = (struct attn_cache){b->dtype, n_ctx, b->n_head_kv, b->head_dim, NULL, NULL};
+        *c = (struct attn_cache){.dtype = b->dtype,
+                                 .n_ctx = n_ctx,
+                                 .n_head_kv = b->n_head_kv,
+                                 .head_dim = b->head_dim};
         if (mem_alloc_aligned(&c->k, bytes, 1) != GLASS_OK ||
             mem_alloc_aligned(&c->v, bytes, 1) != GLASS_OK)
             abort();
@@ -153,6 +179,8 @@ static void close_bench(struct bench *b) {
     for (int64_t i = 0; i < b->n_layers; i++)
         mem_free(b->caches[i].k), mem_free(b->caches[i].v);
     free(b->caches);
+    free(b->pages);
+    mem_free(b->block);
     mem_free(b->q), mem_free(b->k), mem_free(b->v), mem_free(b->o), mem_free(b->scratch);
 }
 
@@ -272,6 +300,7 @@ static void bench_generation(glass_dtype dtype, const struct size *size, int n_t
 int main(int argc, char **argv) {
     int n_threads = argc > 1 ? (int)strtol(argv[1], NULL, 10) : team_default_threads();
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 0.3;
+    bench_pages = argc > 3 && strcmp(argv[3], "pages") == 0;
     if (math_isa_status() != GLASS_OK) {
         fprintf(stderr, "%s\n", glass_error());
         return glass_status_exit_code(GLASS_USAGE);
@@ -282,8 +311,10 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 3; i++)
         for (size_t j = 0; j < sizeof prompts / sizeof *prompts; j++)
             bench_prompt(dtypes[i], &prompts[j], n_threads, seconds, peak);
-    for (int i = 0; i < 3; i++) bench_kernels(dtypes[i], 64, seconds, peak / n_threads);
-    for (int i = 0; i < 3; i++) bench_kernels(dtypes[i], 128, seconds, peak / n_threads);
+    for (int i = 0; i < 3 && !bench_pages; i++) {
+        bench_kernels(dtypes[i], 64, seconds, peak / n_threads);
+        bench_kernels(dtypes[i], 128, seconds, peak / n_threads);
+    }
     for (int i = 0; i < 3; i++)
         for (size_t j = 0; j < sizeof generations / sizeof *generations; j++)
             bench_generation(dtypes[i], &generations[j], n_threads, seconds, bandwidth);

@@ -21,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)data;
     struct buf out = {0};
     size_t at, n;
-    for (int whole = 0; whole < 2; whole++) {
+    for (int scope = NOTICE_FILE; scope <= NOTICE_HISTORY; scope++) {
         struct notice found = {0};
-        MUST(notice_find(&found, text, size, whole != 0) == GLASS_OK);
+        MUST(notice_find(&found, text, size, (enum notice_scope)scope) == GLASS_OK);
         if (found.kind != NOTICE_NONE) {
             MUST(found.offset <= size && found.n_bytes <= size - found.offset);
             MUST(found.expression.len > 0);

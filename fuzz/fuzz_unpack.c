@@ -22,10 +22,13 @@ static size_t n_out;
 static glass_status visit(void *context, struct item *item) {
     struct buf all = {0};
     bool whole;
-    (void)context;
+    const struct walk *w = context;
     MUST(item->path[0] != '\0');
-    /* The archive's name has no '!', the names in it may. */
-    const char *inner = strchr(item->path, '!');
+    /* Every '!' stands between an archive and what is in it, whatever names have. */
+    int n_parts = 0;
+    for (const char *p = item->path; (p = strchr(p, '!')) != NULL; p++) n_parts++;
+    MUST(n_parts <= w->depth);
+    const char *inner = strrchr(item->path, '!');
     inner = inner ? inner + 1 : item->path;
     MUST(strncmp(inner, "../", 3) != 0 && strstr(inner, "/../") == NULL && inner[0] != '/');
     glass_status status = item_read_all(item, &all, 1 << 20, &whole);
@@ -49,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct item item = {names[data[0] % (sizeof names / sizeof *names)], read_some, &s};
     struct walk w = {
         .visit = visit, .skip = skip, .max_ratio = 10, .max_entries = 1000, .max_depth = 3};
+    w.context = &w;
     n_out = 0;
     glass_status status = walk_item(&w, &item);
     MUST(status == GLASS_OK || status == GLASS_BAD_INPUT || status == GLASS_NO_MEMORY);

@@ -162,6 +162,15 @@ static void print_why(const char *text) {
     json_t *j = json_loads(text, 0, NULL), *d;
     size_t i;
     json_array_foreach(json_object_get(j, "decisions"), i, d) print_decision(d);
+    const json_t *group = json_object_get(j, "group");
+    if (group != NULL)
+        printf("one of %lld near duplicates, for which record %s stayed\n",
+               (long long)json_integer_value(json_object_get(group, "documents")),
+               json_string_value(json_object_get(group, "stayed")));
+    json_array_foreach(json_object_get(group, "left_out"), i, d) {
+        if (i < 10) printf("  left out: record %s\n", json_string_value(d));
+    }
+    if (i > 10) printf("  … and more (--json)\n");
     if (json_is_true(json_object_get(j, "kept")))
         printf("in the corpus\n");
     else if (!json_is_true(json_object_get(j, "known")))

@@ -30,6 +30,22 @@ static glass_status put_table(struct buf *out, const json_t *list, const char *h
     return GLASS_OK;
 }
 
+/* The largest groups by the record that stayed: `glass data why CORPUS RECORD` has the others. */
+static glass_status put_near(struct buf *out, const json_t *near) {
+    const json_t *list = json_object_get(near, "largest");
+    if (json_integer_value(json_object_get(near, "groups")) == 0) return GLASS_OK;
+    TRY(buf_printf(out, "\n%lld documents in %lld groups of near duplicates; stayed\n",
+                   (long long)json_integer_value(json_object_get(near, "documents")),
+                   (long long)json_integer_value(json_object_get(near, "groups"))));
+    for (size_t i = 0; i < json_array_size(list) && i < 5; i++) {
+        const json_t *row = json_array_get(list, i);
+        const char *text = json_string_value(json_object_get(row, "stayed"));
+        TRY(buf_printf(out, "  %.64s  of %lld\n", text ? text : "",
+                       (long long)json_integer_value(json_object_get(row, "documents"))));
+    }
+    return GLASS_OK;
+}
+
 static glass_status put_summary(struct buf *out, const char *path, const json_t *s) {
     char size[32];
     const json_t *roots = json_object_get(s, "roots");
@@ -39,7 +55,7 @@ static glass_status put_summary(struct buf *out, const char *path, const json_t 
         cli_bytes(size, (double)json_integer_value(json_object_get(s, "bytes"))),
         (long long)json_integer_value(json_object_get(s, "contradictory"))));
     if (json_array_size(roots) == 0)
-        TRY(buf_text(out, "never finished: run `glass data add` again\n"));
+        TRY(buf_text(out, "never finished: give the same command again\n"));
     for (size_t i = 0; i < json_array_size(roots) && i < ROWS; i++) {
         const json_t *r = json_array_get(roots, i);
         TRY(buf_printf(out, "root %s  %s  %lld documents\n",
@@ -52,7 +68,8 @@ static glass_status put_summary(struct buf *out, const char *path, const json_t 
     TRY(put_table(out, json_object_get(s, "kinds"), "kind", "kind"));
     TRY(put_table(out, json_object_get(s, "makers"), "made by", "made_by"));
     TRY(put_table(out, json_object_get(s, "evidence"), "said by", "kind"));
-    return put_table(out, json_object_get(s, "left_out"), "left out", "reason");
+    TRY(put_table(out, json_object_get(s, "left_out"), "left out", "reason"));
+    return put_near(out, json_object_get(s, "near"));
 }
 
 static glass_status show(const char *path, bool json) {

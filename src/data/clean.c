@@ -2,57 +2,25 @@
  *
  * Documents come in the order of their hashes, corpus after corpus, in batches that fit the
  * memory asked for; all threads judge a batch, and what comes of it is put down in order. Near
- * duplicates need all documents: what passed the other rules waits in a file without a name, and
- * its bands are sorted on disk. A document is a near duplicate if an earlier one that passed has a
- * band in common with it. All is one transaction: killed at any moment, the same call begins
- * again and ends with the same root. */
-#include "data/clean.h"
+ * duplicates need all documents: what passed the other rules waits in a file, and its bands are
+ * sorted on disk. A document is a near duplicate if an earlier one that passed has a band in
+ * common with it.
+ *
+ * From time to time all that was done is committed, with the place in the order where it goes on:
+ * killed at any moment, the same call goes on there and ends with the same root. */
+#include "data/clean_run.h"
 
 #include "base/hash.h"
 #include "base/path.h"
 #include "base/team.h"
 #include "data/corpus.h"
-#include "train/shard.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MOST_BATCH = 1 << 14 };
-
-struct waiting {
-    const char *text;                 /* in the corpus's view, or own.data */
-    size_t n_bytes, record, n_record; /* record: in records */
-    uint8_t content[32], hash[32];    /* before */
-    struct clean_result result;
-    struct buf own;
-    glass_status status;
-};
-
-/* What stands before a text in the waiting file. */
-struct head {
-    uint64_t n_text, n_record;
-    uint8_t content[32], hash[32]; /* before */
-};
-
-struct cleaning {
-    glass_clean_options o;
-    glass_clean_report *report;
-    struct clean_rules rules;
-    struct clean_evaluations *evaluations;
-    struct glass_corpus *out;
-    sqlite3_stmt *decide;
-    uint8_t (*roots)[32];          /* of the corpora */
-    struct clean_scratch *scratch; /* (n_threads) */
-    struct waiting *items;
-    int64_t n_items, batch_bytes;
-    struct buf records, record, text;
-    glass_status status;
-    uint64_t n_waiting;
-    FILE *spool, *hashes;
-    struct sorter *bands, *pairs;
-};
+enum { MOST_BATCH = 1 << 14, LEAST_BATCH = 64 };
 
 /* ---- decisions ---- */
 
@@ -151,16 +119,19 @@ static glass_status spool_bytes(struct cleaning *c, FILE *f, const void *bytes, 
 
 static glass_status wait_for_others(struct cleaning *c, const struct waiting *w,
                                     const char *record, size_t n_record) {
-    struct head h = {.n_text = w->n_bytes, .n_record = n_record};
+    struct clean_head h = {.n_text = w->n_bytes, .n_record = n_record};
+    struct clean_mark m = {.has_bands = w->result.has_bands};
     memcpy(h.content, w->content, 32);
     memcpy(h.hash, w->hash, 32);
-    for (int b = 0; b < NEAR_BANDS && w->result.has_bands; b++)
-        TRY(sorter_add(c->bands, w->result.bands[b], c->n_waiting));
-    TRY(spool_bytes(c, c->hashes, w->hash, 32));
+    memcpy(m.hash, w->hash, 32);
+    memcpy(m.bands, w->result.bands, sizeof m.bands);
+    TRY(spool_bytes(c, c->marks, &m, sizeof m));
     TRY(spool_bytes(c, c->spool, &h, sizeof h));
     TRY(spool_bytes(c, c->spool, record, n_record));
-    c->n_waiting++;
-    return spool_bytes(c, c->spool, w->text, w->n_bytes);
+    TRY(spool_bytes(c, c->spool, w->text, w->n_bytes));
+    c->at.n_waiting++;
+    c->at.spool_bytes += sizeof h + n_record + w->n_bytes;
+    return GLASS_OK;
 }
 
 static glass_status put_down(struct cleaning *c, struct waiting *w) {
@@ -208,10 +179,11 @@ static void judge_some(void *context, const struct member *me) {
 static glass_status flush_batch(struct cleaning *c) {
     glass_status status = GLASS_OK;
     if (c->n_items == 0) return GLASS_OK;
+    for (int64_t i = 0; i < c->n_items; i++)
+        c->items[i].text = c->items[i].n_bytes ? c->texts.data + c->items[i].at : "";
     team_run(c->o.n_threads, judge_some, c);
     for (int64_t i = 0; i < c->n_items; i++) {
         struct waiting *w = &c->items[i];
-        const char *text = w->text;
         size_t n = w->n_bytes;
         /* A thread's own message is not seen here. */
         if (status == GLASS_OK && w->status == GLASS_SYSTEM)
@@ -221,27 +193,34 @@ static glass_status flush_batch(struct cleaning *c) {
         else if (status == GLASS_OK && w->status != GLASS_OK)
             status = fail_memory(n);
         if (status == GLASS_OK) status = put_down(c, w);
-        shard_let_go(text, n);
-        if (w->own.cap > 1 << 16) buf_free(&w->own);
+        buf_free(&w->own); /* many that are kept would be more than the memory asked for */
     }
+    const struct waiting *last = &c->items[c->n_items - 1];
+    memcpy(c->at.content, last->content, 32);
+    memcpy(c->at.hash, last->hash, 32);
+    c->at.any = true;
+    c->since += c->batch_bytes;
     c->n_items = 0;
     c->batch_bytes = 0;
     buf_clear(&c->records);
+    buf_clear(&c->texts);
+    if (status == GLASS_OK && c->since >= c->o.memory_bytes) status = clean_checkpoint(c);
     const glass_clean_progress progress = {c->report->n_seen, c->report->n_bytes_before};
     if (status == GLASS_OK && c->o.progress != NULL &&
         !c->o.progress(c->o.context, &progress))
-        status = fail(GLASS_CANCELLED, "stopped; nothing of it is kept");
+        status = fail(GLASS_CANCELLED, "stopped; the same command goes on");
     return status;
 }
 
 static glass_status take(struct cleaning *c, const glass_document *d) {
     size_t n_record = strlen(d->record);
-    if (c->n_items == MOST_BATCH ||
+    if (c->n_items == c->most_items ||
         (c->n_items > 0 && c->batch_bytes + d->n_bytes > c->o.memory_bytes / 8))
         TRY(flush_batch(c));
     struct waiting *w = &c->items[c->n_items];
-    w->text = d->text;
+    w->at = c->texts.len;
     w->n_bytes = (size_t)d->n_bytes;
+    TRY(buf_append(&c->texts, d->text, w->n_bytes));
     w->record = c->records.len;
     w->n_record = n_record;
     memcpy(w->content, d->content, 32);
@@ -266,8 +245,10 @@ static glass_status each(struct cleaning *c, const glass_pack_source *source,
     char hex[65];
     sha256_hex(hex, root);
     TRY(glass_corpus_open(&corpus, source->corpus, false));
+    corpus->reading = true;
     c->status = GLASS_OK;
-    glass_status status = glass_corpus_each(corpus, hex, c->o.policy, visit, c);
+    glass_status status = corpus_each_after(
+        corpus, hex, c->o.policy, c->at.any ? c->at.content : NULL, c->at.hash, visit, c);
     if (status == GLASS_CANCELLED) status = c->status;
     if (status == GLASS_OK) status = flush_batch(c);
     c->n_items = 0;
@@ -280,7 +261,17 @@ static glass_status each(struct cleaning *c, const glass_pack_source *source,
 /* Who shares a band with an earlier one: (later, first of the band). */
 static glass_status find_pairs(struct cleaning *c) {
     struct sorted x, first = {0};
+    struct clean_mark m;
     bool more, any = false;
+    TRY(sorter_create(&c->bands, c->out->path, (size_t)c->o.memory_bytes / 4));
+    TRY(sorter_create(&c->pairs, c->out->path, (size_t)c->o.memory_bytes / 8));
+    rewind(c->marks);
+    for (uint64_t i = 0; i < c->at.n_waiting; i++) {
+        if (fread(&m, sizeof m, 1, c->marks) != 1)
+            return fail_errno("%s: cannot read what was cleaned", c->out->path);
+        for (int b = 0; b < NEAR_BANDS && m.has_bands; b++)
+            TRY(sorter_add(c->bands, m.bands[b], i));
+    }
     TRY(sorter_finish(c->bands));
     for (;;) {
         TRY(sorter_next(c->bands, &x, &more));
@@ -302,7 +293,7 @@ static glass_status read_bytes(struct cleaning *c, void *bytes, size_t n) {
     return fail_errno("%s: cannot read what was cleaned", c->out->path);
 }
 
-static glass_status read_waiting(struct cleaning *c, struct head *h) {
+static glass_status read_waiting(struct cleaning *c, struct clean_head *h) {
     TRY(read_bytes(c, h, sizeof *h));
     buf_clear(&c->record);
     buf_clear(&c->text);
@@ -318,11 +309,12 @@ static glass_status read_waiting(struct cleaning *c, struct head *h) {
 /* The first pair of this document is with the earliest. */
 static glass_status near_finding(struct cleaning *c, uint64_t first, int bands,
                                  struct clean_finding *f) {
-    uint8_t hash[32];
+    struct clean_mark m;
     char hex[65];
-    if (pread(fileno(c->hashes), hash, 32, (off_t)first * 32) != 32)
+    if (pread(fileno(c->marks), &m, sizeof m, (off_t)(first * sizeof m)) !=
+        (ssize_t)sizeof m)
         return fail_errno("%s: cannot read what was cleaned", c->out->path);
-    sha256_hex(hex, hash);
+    sha256_hex(hex, m.hash);
     *f = (struct clean_finding){.rule = "near", .value = bands, .least = NAN, .most = 0};
     snprintf(f->detail, sizeof f->detail, "record %s", hex);
     return GLASS_OK;
@@ -342,17 +334,20 @@ static glass_status count_pairs(struct cleaning *c, struct sorted *pair, bool *m
 static glass_status finish_near(struct cleaning *c) {
     struct sorted pair;
     bool more;
-    TRY(find_pairs(c));
-    if (fflush(c->spool) != 0 || fflush(c->hashes) != 0)
+    if (fflush(c->spool) != 0 || fflush(c->marks) != 0)
         return fail_errno("%s: cannot write", c->out->path);
-    rewind(c->spool);
+    TRY(find_pairs(c));
+    if (fseeko(c->spool, (off_t)c->at.spool_at, SEEK_SET) != 0)
+        return fail_errno("%s: cannot read what was cleaned", c->out->path);
     TRY(sorter_next(c->pairs, &pair, &more));
-    for (uint64_t i = 0; i < c->n_waiting; i++) {
-        struct head h;
+    for (uint64_t i = c->at.n_judged; i < c->at.n_waiting; i++) {
+        struct clean_head h;
         struct clean_finding f;
-        bool again, near = more && pair.key == i;
-        uint64_t first = near ? pair.value : 0;
         int bands = 0;
+        bool again;
+        while (more && pair.key < i) TRY(sorter_next(c->pairs, &pair, &more));
+        bool near = more && pair.key == i;
+        uint64_t first = near ? pair.value : 0;
         TRY(read_waiting(c, &h));
         if (near) TRY(count_pairs(c, &pair, &more, &bands));
         TRY(is_again(c, c->text.data, c->text.len, &f, &again));
@@ -361,6 +356,10 @@ static glass_status finish_near(struct cleaning *c) {
             TRY(decide(c, h.content, h.hash, &f, true));
         else
             TRY(put_document(c, c->record.data, c->record.len, c->text.data, c->text.len));
+        c->at.n_judged = i + 1;
+        c->at.spool_at += sizeof h + h.n_record + h.n_text;
+        c->since += (int64_t)h.n_text;
+        if (c->since >= c->o.memory_bytes) TRY(clean_checkpoint(c));
     }
     return GLASS_OK;
 }
@@ -389,55 +388,73 @@ static glass_status describe(struct cleaning *c, struct buf *spec, struct buf *o
                       c->evaluations ? hex : "none", c->o.policy ? c->o.policy : "");
 }
 
-static glass_status start(struct cleaning *c, const char *spec, const char *options,
-                          bool *done) {
+static glass_status make_tables(struct cleaning *c) {
+    return sqlite3_exec(
+               c->out->db,
+               "CREATE TABLE IF NOT EXISTS decisions(content BLOB NOT NULL, record "
+               "BLOB NOT NULL, rule TEXT NOT NULL, value REAL, least REAL, most REAL, "
+               "detail TEXT NOT NULL, removed INTEGER NOT NULL);"
+               "CREATE INDEX IF NOT EXISTS decisions_by_content ON decisions(content);"
+               "CREATE INDEX IF NOT EXISTS decisions_by_record ON decisions(record);"
+               "CREATE INDEX IF NOT EXISTS decisions_near ON decisions(detail) "
+               "WHERE rule='near';",
+               NULL, NULL, NULL) == SQLITE_OK
+               ? GLASS_OK
+               : corpus_failed(c->out, "make a table");
+}
+
+static glass_status start(struct cleaning *c, bool *done) {
     int64_t n, seals;
+    bool goes_on;
+    c->out->cleaning = true;
     TRY(corpus_begin_writing(c->out));
-    TRY(corpus_number(c->out, &seals, "SELECT count(*) FROM roots", 0));
-    TRY(corpus_number(c->out, &n, "SELECT count(*) FROM documents", 0));
-    /* Killed before it was sealed, all is there: only the seal is wanting. */
-    TRY(corpus_begin_source(c->out, spec, options, done));
-    if (*done) return GLASS_OK;
-    if (seals > 0 || n > 0)
-        return fail(GLASS_USAGE, "%s: holds documents already: clean into a new folder",
-                    c->out->path);
-    if (sqlite3_exec(
-            c->out->db,
-            "CREATE TABLE IF NOT EXISTS decisions(content BLOB NOT NULL, record "
-            "BLOB NOT NULL, rule TEXT NOT NULL, value REAL, least REAL, most REAL, "
-            "detail TEXT NOT NULL, removed INTEGER NOT NULL);"
-            "CREATE INDEX IF NOT EXISTS decisions_by_content ON decisions(content);"
-            "CREATE INDEX IF NOT EXISTS decisions_by_record ON decisions(record);",
-            NULL, NULL, NULL) != SQLITE_OK)
-        return corpus_failed(c->out, "make a table");
-    TRY(corpus_prepare(c->out, &c->decide,
-                       "INSERT INTO decisions VALUES(?,?,?,?,?,?,?,?)"));
-    if (!(c->rules.set & CLEAN_NEAR)) return GLASS_OK;
-    TRY(path_nameless(&c->spool, c->out->path));
-    TRY(path_nameless(&c->hashes, c->out->path));
-    TRY(sorter_create(&c->bands, c->out->path, (size_t)c->o.memory_bytes / 4));
-    return sorter_create(&c->pairs, c->out->path, (size_t)c->o.memory_bytes / 8);
+    TRY(clean_resume(c, &goes_on));
+    if (!goes_on) {
+        TRY(corpus_number(c->out, &seals, "SELECT count(*) FROM roots", 0));
+        TRY(corpus_number(c->out, &n, "SELECT count(*) FROM documents", 0));
+        /* Killed before it was sealed, all is there: only the seal is wanting. */
+        TRY(corpus_begin_source(c->out, c->spec.data, c->options.data, done));
+        if (*done) return GLASS_OK;
+        if (seals > 0 || n > 0)
+            return fail(GLASS_USAGE, "%s: holds documents already: clean into a new folder",
+                        c->out->path);
+        TRY(make_tables(c));
+    }
+    return corpus_prepare(c->out, &c->decide,
+                          "INSERT INTO decisions VALUES(?,?,?,?,?,?,?,?)");
+}
+
+static glass_status judge_all(struct cleaning *c, const glass_pack_source *sources,
+                              int64_t n) {
+    if (!c->at.waited) {
+        for (; c->at.corpus < n; c->at.corpus++) {
+            TRY(each(c, &sources[c->at.corpus], c->roots[c->at.corpus]));
+            c->at.any = false; /* the next corpus begins at its beginning */
+        }
+        c->at.waited = true;
+        if (c->rules.set & CLEAN_NEAR) TRY(clean_checkpoint(c));
+    }
+    if (c->rules.set & CLEAN_NEAR) TRY(finish_near(c));
+    return clean_finish(c);
 }
 
 static glass_status run(struct cleaning *c, const glass_pack_source *sources, int64_t n) {
-    struct buf spec = {0}, options = {0};
     bool done = false;
-    glass_status status;
-    TRY_FAIL(mem_alloc_zero(&c->roots, (size_t)n, sizeof *c->roots));
-    TRY_FAIL(mem_alloc_zero(&c->items, MOST_BATCH, sizeof *c->items));
-    TRY_FAIL(mem_alloc_zero(&c->scratch, (size_t)c->o.n_threads, sizeof *c->scratch));
+    int64_t most = c->o.memory_bytes / 16 / (int64_t)sizeof *c->items;
+    c->most_items = most < LEAST_BATCH  ? LEAST_BATCH
+                    : most > MOST_BATCH ? MOST_BATCH
+                                        : most;
+    TRY(mem_alloc_zero(&c->roots, (size_t)n, sizeof *c->roots));
+    TRY(mem_alloc_zero(&c->items, (size_t)c->most_items, sizeof *c->items));
+    TRY(mem_alloc_zero(&c->scratch, (size_t)c->o.n_threads, sizeof *c->scratch));
     if (c->o.n_against > 0)
-        TRY_FAIL(clean_evaluations_open(&c->evaluations, c->o.against, c->o.n_against));
-    TRY_FAIL(describe(c, &spec, &options, sources, n));
-    TRY_FAIL(start(c, spec.data, options.data, &done));
-    for (int64_t i = 0; i < n && !done; i++) TRY_FAIL(each(c, &sources[i], c->roots[i]));
-    if (!done && c->rules.set & CLEAN_NEAR) TRY_FAIL(finish_near(c));
-    if (!done) TRY_FAIL(corpus_end_source(c->out));
-    status = corpus_seal(c->out, c->report->root);
-fail:
+        TRY(clean_evaluations_open(&c->evaluations, c->o.against, c->o.n_against));
+    TRY(describe(c, &c->spec, &c->options, sources, n));
+    glass_status status = start(c, &done);
+    if (status == GLASS_OK && !done) status = judge_all(c, sources, n);
+    if (status == GLASS_OK) status = corpus_seal(c->out, c->report->root);
+    if (status == GLASS_OK) clean_remove_files(c);
     if (status != GLASS_OK && c->out->inside) corpus_undo_source(c->out);
-    buf_free(&spec);
-    buf_free(&options);
     return status;
 }
 
@@ -447,17 +464,18 @@ static void clear(struct cleaning *c) {
     clean_evaluations_close(c->evaluations);
     for (int i = 0; c->scratch != NULL && i < c->o.n_threads; i++)
         clean_scratch_clear(&c->scratch[i]);
-    for (int i = 0; c->items != NULL && i < MOST_BATCH; i++) buf_free(&c->items[i].own);
+    for (int64_t i = 0; c->items != NULL && i < c->most_items; i++)
+        buf_free(&c->items[i].own);
     sorter_free(c->bands);
     sorter_free(c->pairs);
     if (c->spool != NULL) fclose(c->spool);
-    if (c->hashes != NULL) fclose(c->hashes);
+    if (c->marks != NULL) fclose(c->marks);
     mem_free(c->scratch);
     mem_free(c->items);
     mem_free(c->roots);
-    buf_free(&c->records);
-    buf_free(&c->record);
-    buf_free(&c->text);
+    struct buf *all[] = {&c->texts, &c->records, &c->record,
+                         &c->text,  &c->spec,    &c->options};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) buf_free(all[i]);
 }
 
 glass_status glass_data_clean(glass_clean_report *report, const char *folder,
@@ -476,74 +494,5 @@ glass_status glass_data_clean(glass_clean_report *report, const char *folder,
     glass_status status = glass_corpus_open(&c.out, folder, true);
     if (status == GLASS_OK) status = run(&c, sources, n_sources);
     clear(&c);
-    return status;
-}
-
-/* ---- why ---- */
-
-static glass_status put_number(struct buf *b, const char *key, sqlite3_stmt *s,
-                               int column) {
-    if (sqlite3_column_type(s, column) == SQLITE_NULL) return GLASS_OK;
-    TRY(buf_printf(b, ",\"%s\":", key));
-    return buf_json_number(b, sqlite3_column_double(s, column));
-}
-
-static glass_status put_decision(struct buf *b, sqlite3_stmt *s, bool first) {
-    uint8_t hash[32];
-    char hex[65];
-    TRY(buf_text(b, first ? "{\"rule\":" : ",{\"rule\":"));
-    const char *rule = (const char *)sqlite3_column_text(s, 2);
-    const char *detail = (const char *)sqlite3_column_text(s, 6);
-    TRY(buf_json_string(b, rule ? rule : "", rule ? strlen(rule) : 0));
-    TRY(put_number(b, "value", s, 3));
-    TRY(put_number(b, "least", s, 4));
-    TRY(put_number(b, "most", s, 5));
-    if (detail != NULL && detail[0] != '\0') {
-        TRY(buf_text(b, ",\"detail\":"));
-        TRY(buf_json_string(b, detail, strlen(detail)));
-    }
-    if (corpus_hash(hash, s, 1)) {
-        sha256_hex(hex, hash);
-        TRY(buf_printf(b, ",\"record\":\"%s\"", hex));
-    }
-    return buf_printf(b, ",\"removed\":%s}", sqlite3_column_int(s, 7) ? "true" : "false");
-}
-
-glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
-                              const uint8_t hash[32]) {
-    struct buf b = {0};
-    sqlite3_stmt *s = NULL;
-    bool first = true, removed = false;
-    int64_t n = 0, tables;
-    size_t length;
-    int r = SQLITE_DONE;
-    glass_status status;
-    *json = NULL;
-    TRY(corpus_number(c, &tables,
-                      "SELECT count(*) FROM sqlite_master WHERE name='decisions'", 0));
-    if (tables == 0)
-        return fail(GLASS_USAGE, "%s: was not made by `glass data clean`", c->path);
-    TRY_FAIL(buf_text(&b, "{\"decisions\":["));
-    TRY_FAIL(corpus_prepare(
-        c, &s, "SELECT * FROM decisions WHERE content=?1 OR record=?1 ORDER BY rowid"));
-    sqlite3_bind_blob(s, 1, hash, 32, SQLITE_STATIC);
-    for (; (r = sqlite3_step(s)) == SQLITE_ROW; first = false) {
-        removed |= sqlite3_column_int(s, 7) != 0;
-        TRY_FAIL(put_decision(&b, s, first));
-    }
-    sqlite3_finalize(s);
-    TRY_FAIL(corpus_prepare(c, &s,
-                            "SELECT count(*) FROM documents WHERE content=?1 OR hash=?1 OR "
-                            "json_extract(record,'$.cleaned.record')=lower(hex(?1)) OR "
-                            "json_extract(record,'$.cleaned.content')=lower(hex(?1))"));
-    sqlite3_bind_blob(s, 1, hash, 32, SQLITE_STATIC);
-    if (sqlite3_step(s) == SQLITE_ROW) n = sqlite3_column_int64(s, 0);
-    *kept = n > 0;
-    TRY_FAIL(buf_printf(&b, "],\"kept\":%s,\"known\":%s}\n", n > 0 ? "true" : "false",
-                        n > 0 || removed ? "true" : "false"));
-    status = buf_take(&b, json, &length);
-fail:
-    sqlite3_finalize(s);
-    buf_free(&b);
     return status;
 }

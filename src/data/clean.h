@@ -66,9 +66,10 @@ struct clean_scratch {
     size_t n_words, cap_words, n_lines, cap_lines;
     struct clean_cell *table;
     size_t cap_table;
-    uint32_t round;  /* of the table: cells of other rounds are empty */
-    uint64_t *spans; /* (n_words) hashes of the n-grams that begin there */
-    size_t cap_spans;
+    uint32_t round;   /* of the table: cells of other rounds are empty */
+    uint64_t *spans;  /* (n_spans) hashes of n-grams */
+    uint32_t *places; /* (n_spans) the words that they begin with */
+    size_t n_spans, cap_spans;
     uint64_t *grams; /* of normalised words */
     size_t n_grams, cap_grams;
     void *textcat;

@@ -3,13 +3,12 @@
  * language by libexttextcat. Words are what stands between white space. */
 #include "data/clean.h"
 
-#include <ctype.h>
 #include <textcat.h>
 #include <math.h>
 #include <string.h>
 
-static bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+static bool is_space(char c) { /* tab to carriage return: 9 to 13 */
+    return c == ' ' || (unsigned char)(c - '\t') < 5;
 }
 
 static uint64_t mix(uint64_t x) { /* splitmix64's last step */
@@ -18,15 +17,21 @@ static uint64_t mix(uint64_t x) { /* splitmix64's last step */
     return x ^ x >> 31;
 }
 
-static uint64_t hash_bytes(const char *text, size_t n) {
+/* room: the bytes that may be read, at least n. */
+static uint64_t hash_bytes(const char *text, size_t n, size_t room) {
     uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15), x;
-    for (; n >= 8; text += 8, n -= 8) {
+    for (; n >= 8; text += 8, n -= 8, room -= 8) {
         memcpy(&x, text, 8);
         h = (h ^ x) * UINT64_C(0xff51afd7ed558ccd);
         h ^= h >> 32;
     }
     x = 0;
-    memcpy(&x, text, n);
+    if (n > 0 && room >= 8) { /* one load, as if the rest were zeros */
+        memcpy(&x, text, 8);
+        x &= UINT64_MAX >> (64 - 8 * n);
+    } else {
+        memcpy(&x, text, n);
+    }
     return mix(h ^ x);
 }
 
@@ -38,14 +43,14 @@ static size_t count_chars(const char *text, size_t n) {
 }
 
 static glass_status put(struct clean_word **list, size_t *n, size_t *cap, size_t at,
-                        size_t n_bytes, const char *text) {
+                        size_t n_bytes, const char *text, size_t room) {
     if (*n == *cap) {
         size_t more = *cap ? 2 * *cap : 4096;
         TRY(mem_resize(list, more, sizeof **list));
         *cap = more;
     }
     (*list)[(*n)++] = (struct clean_word){(uint32_t)at, (uint32_t)n_bytes,
-                                          hash_bytes(text + at, n_bytes)};
+                                          hash_bytes(text + at, n_bytes, room)};
     return GLASS_OK;
 }
 
@@ -56,12 +61,14 @@ glass_status clean_split(struct clean_scratch *s, const char *text, size_t n_byt
         while (i < n_bytes && is_space(text[i])) i++;
         size_t from = i;
         while (i < n_bytes && !is_space(text[i])) i++;
-        if (i > from) TRY(put(&s->words, &s->n_words, &s->cap_words, from, i - from, text));
+        if (i > from)
+            TRY(put(&s->words, &s->n_words, &s->cap_words, from, i - from, text,
+                    n_bytes - from));
     }
     for (size_t i = 0; i < n_bytes;) {
         const char *end = memchr(text + i, '\n', n_bytes - i);
         size_t k = end == NULL ? n_bytes - i : (size_t)(end - text) - i;
-        TRY(put(&s->lines, &s->n_lines, &s->cap_lines, i, k, text));
+        TRY(put(&s->lines, &s->n_lines, &s->cap_lines, i, k, text, n_bytes - i));
         i += k + 1;
     }
     return GLASS_OK;
@@ -77,11 +84,12 @@ static bool outside(struct clean_finding *why, const char *rule, double value, d
 /* ---- Gopher: quality ---- */
 
 static bool is_stop_word(const char *w, size_t n) {
-    static const char *const stop[] = {"the", "be",   "to",   "of",
-                                       "and", "that", "have", "with"};
-    for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
-        if (strlen(stop[i]) == n && memcmp(stop[i], w, n) == 0) return true;
-    return false;
+    if (n == 2)
+        return memcmp(w, "be", 2) == 0 || memcmp(w, "to", 2) == 0 ||
+               memcmp(w, "of", 2) == 0;
+    if (n == 3) return memcmp(w, "the", 3) == 0 || memcmp(w, "and", 3) == 0;
+    return n == 4 && (memcmp(w, "that", 4) == 0 || memcmp(w, "have", 4) == 0 ||
+                      memcmp(w, "with", 4) == 0);
 }
 
 static size_t count_text(const char *text, size_t n, const char *what) {
@@ -106,15 +114,17 @@ static void count_gopher(struct gopher *g, const struct clean_scratch *s,
     for (size_t i = 0; i < s->n_words; i++) {
         const char *w = text + s->words[i].at;
         size_t n = s->words[i].n;
-        bool alpha = false, plain = false;
-        for (size_t k = 0; k < n && !alpha; k++) {
+        bool alpha = false, digit = false;
+        size_t within = 0; /* bytes inside characters */
+        for (size_t k = 0; k < n; k++) {
             unsigned char c = (unsigned char)w[k];
-            alpha = c >= 0x80 || isalpha(c);
-            plain |= isalnum(c);
+            alpha |= c >= 0x80 || (unsigned char)((c | 32) - 'a') < 26;
+            digit |= (unsigned char)(c - '0') < 10;
+            within += (c & 0xc0) == 0x80;
         }
-        if (!alpha && !plain) continue; /* punctuation alone */
+        if (!alpha && !digit) continue; /* punctuation alone */
         g->words++;
-        g->chars += (double)count_chars(w, n);
+        g->chars += (double)(n - within);
         g->alpha += alpha;
         g->stop += is_stop_word(w, n);
     }
@@ -209,7 +219,7 @@ static glass_status repeated_paragraphs(struct clean_scratch *s, const char *tex
         size_t k = end == NULL ? n - at : (size_t)(end - text) - at;
         if (k == 0) break;
         r->of++;
-        if (count_hash(s, mask, hash_bytes(text + at, k)) > 0) {
+        if (count_hash(s, mask, hash_bytes(text + at, k, n - at)) > 0) {
             r->n++;
             r->chars += (double)count_chars(text + at, k);
         }
@@ -218,18 +228,50 @@ static glass_status repeated_paragraphs(struct clean_scratch *s, const char *tex
     return GLASS_OK;
 }
 
-/* s->spans become the hashes of n-grams, from those of (n - 1)-grams. */
-static glass_status next_spans(struct clean_scratch *s, size_t n) {
-    if (n == 1 && s->n_words > s->cap_spans) {
+/* n-grams that come again: an n-gram can only do so where its first n - 1 words do, so that few
+ * are left to look at after the first lengths. s->spans has their hashes, s->places where they
+ * begin, in order. */
+static glass_status begin_spans(struct clean_scratch *s) {
+    if (s->n_words > s->cap_spans) {
         TRY(mem_resize(&s->spans, s->n_words, sizeof *s->spans));
+        TRY(mem_resize(&s->places, s->n_words, sizeof *s->places));
         s->cap_spans = s->n_words;
     }
-    for (size_t i = 0; i + n <= s->n_words; i++) {
-        uint64_t h = n == 1 ? 0 : s->spans[i];
-        h = (h ^ s->words[i + n - 1].hash) * UINT64_C(0x9e3779b97f4a7c15);
+    s->n_spans = s->n_words;
+    for (size_t i = 0; i < s->n_words; i++) {
+        uint64_t h = s->words[i].hash * UINT64_C(0x9e3779b97f4a7c15);
         s->spans[i] = h ^ h >> 32;
+        s->places[i] = (uint32_t)i;
     }
     return GLASS_OK;
+}
+
+/* From (n - 1)-grams to n-grams; those that run over the end go. */
+static void next_spans(struct clean_scratch *s, size_t n) {
+    while (s->n_spans > 0 && s->places[s->n_spans - 1] + n > s->n_words) s->n_spans--;
+    for (size_t i = 0; i < s->n_spans; i++) {
+        uint64_t h = s->spans[i];
+        h = (h ^ s->words[s->places[i] + n - 1].hash) * UINT64_C(0x9e3779b97f4a7c15);
+        s->spans[i] = h ^ h >> 32;
+    }
+}
+
+/* The cell of a hash that was counted. */
+static uint32_t how_often(const struct clean_scratch *s, size_t mask, uint64_t hash) {
+    size_t at = hash & mask;
+    while (s->table[at].hash != hash) at = (at + 1) & mask;
+    return s->table[at].count;
+}
+
+/* Leaves the spans that are counted several times. */
+static void keep_repeated(struct clean_scratch *s, size_t mask) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_spans; i++) {
+        s->spans[n] = s->spans[i];
+        s->places[n] = s->places[i];
+        n += how_often(s, mask, s->spans[i]) > 1;
+    }
+    s->n_spans = n;
 }
 
 static double gram_chars(const struct clean_word *w, int n, const char *text) {
@@ -243,28 +285,31 @@ static glass_status top_gram(struct clean_scratch *s, const char *text, int n, d
     size_t mask, best = 0;
     uint32_t most = 0;
     *share = 0;
-    if (s->n_words < (size_t)n) return GLASS_OK;
-    TRY(table_for(s, s->n_words, &mask));
-    for (size_t i = 0; i + (size_t)n <= s->n_words; i++) {
+    TRY(table_for(s, s->n_spans, &mask));
+    for (size_t i = 0; i < s->n_spans; i++) {
         uint32_t count = 1 + count_hash(s, mask, s->spans[i]);
         if (count <= most) continue;
         most = count;
-        best = i;
+        best = s->places[i];
     }
     if (most > 1) *share = most * gram_chars(s->words + best, n, text) / chars;
+    keep_repeated(s, mask);
     return GLASS_OK;
 }
 
 /* The share of characters in n-grams that were there before, none counted twice. */
 static glass_status again_grams(struct clean_scratch *s, const char *text, int n,
                                 double chars, double *share) {
-    size_t mask;
+    size_t mask, next = 0;
     double again = 0;
-    TRY(table_for(s, s->n_words, &mask));
-    for (size_t i = 0; i + (size_t)n <= s->n_words;) {
-        bool before = count_hash(s, mask, s->spans[i]) > 0;
-        if (before) again += gram_chars(s->words + i, n, text);
-        i += before ? (size_t)n : 1;
+    TRY(table_for(s, s->n_spans, &mask));
+    for (size_t i = 0; i < s->n_spans; i++) count_hash(s, mask, s->spans[i]);
+    keep_repeated(s, mask);
+    TRY(table_for(s, s->n_spans, &mask));
+    for (size_t i = 0; i < s->n_spans; i++) {
+        if (s->places[i] < next || count_hash(s, mask, s->spans[i]) == 0) continue;
+        again += gram_chars(s->words + s->places[i], n, text);
+        next = s->places[i] + (size_t)n;
     }
     *share = again / chars;
     return GLASS_OK;
@@ -280,16 +325,16 @@ static glass_status check_grams(struct clean_scratch *s, const char *text, doubl
     static const double top_most[] = {0.20, 0.18, 0.16};
     static const double dup_most[] = {0.15, 0.14, 0.13, 0.12, 0.11, 0.10};
     double share;
-    TRY(next_spans(s, 1));
+    TRY(begin_spans(s));
     for (int i = 0; i < 3 && !*fails; i++) {
-        TRY(next_spans(s, (size_t)i + 2));
+        next_spans(s, (size_t)i + 2);
         TRY(top_gram(s, text, i + 2, chars, &share));
         *fails = outside(why, tops[i], share, NAN, top_most[i]);
     }
     /* Where no 5-gram comes again, no longer one does. */
     share = 1;
     for (int i = 0; i < 6 && !*fails && share > 0; i++) {
-        TRY(next_spans(s, (size_t)i + 5));
+        next_spans(s, (size_t)i + 5);
         TRY(again_grams(s, text, i + 5, chars, &share));
         *fails = outside(why, dups[i], share, NAN, dup_most[i]);
     }

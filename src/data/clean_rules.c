@@ -61,6 +61,7 @@ void clean_scratch_clear(struct clean_scratch *s) {
     mem_free(s->lines);
     mem_free(s->table);
     mem_free(s->spans);
+    mem_free(s->places);
     mem_free(s->grams);
     if (s->textcat != NULL) textcat_Done(s->textcat);
     *s = (struct clean_scratch){0};

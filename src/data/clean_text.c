@@ -155,12 +155,49 @@ static const char *const phrases[] = {
     "javascript is disabled", "click here to",    "leave a comment"};
 enum { BOILERPLATE_BYTES = 160 };
 
-static bool is_boilerplate(const char *line, size_t n) {
+enum {
+    N_POLICIES = sizeof policies / sizeof *policies,
+    N_PHRASES = N_POLICIES + sizeof phrases / sizeof *phrases
+};
+
+static const char *phrase(size_t i) {
+    return i < N_POLICIES ? policies[i] : phrases[i - N_POLICIES];
+}
+
+/* Phrases by their first three letters, five bits each whatever their case: a set bit means that
+ * one may begin so. */
+struct beginnings {
+    uint64_t bits[(1 << 15) / 64];
+    uint16_t keys[N_PHRASES];
+};
+
+static unsigned next_key(unsigned key, char c) {
+    return (key << 5 | ((unsigned char)c & 31)) & 0x7fff;
+}
+
+static void begin_with(struct beginnings *b) {
+    memset(b->bits, 0, sizeof b->bits);
+    for (size_t i = 0; i < N_PHRASES; i++) {
+        unsigned key = 0;
+        for (int k = 0; k < 3; k++) key = next_key(key, phrase(i)[k]);
+        b->keys[i] = (uint16_t)key;
+        b->bits[key / 64] |= UINT64_C(1) << key % 64;
+    }
+}
+
+static bool is_boilerplate(const struct beginnings *b, const char *line, size_t n) {
+    unsigned key = 0;
     if (n > BOILERPLATE_BYTES) return false;
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
-        if (finds(line, n, policies[i])) return true;
-    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
-        if (finds(line, n, phrases[i])) return true;
+    for (size_t i = 0; i < n; i++) {
+        key = next_key(key, line[i]);
+        if (i < 2 || !(b->bits[key / 64] >> key % 64 & 1)) continue;
+        for (size_t p = 0; p < N_PHRASES; p++) {
+            size_t k = strlen(phrase(p));
+            if (b->keys[p] == key && n - i + 2 >= k &&
+                strncasecmp(line + i - 2, phrase(p), k) == 0)
+                return true;
+        }
+    }
     return false;
 }
 
@@ -171,11 +208,13 @@ static size_t line_length(const char *text, size_t n) {
 
 glass_status clean_boilerplate(struct buf *out, const char *text, size_t n_bytes,
                                size_t *n) {
+    struct beginnings b;
+    begin_with(&b);
     *n = 0;
     for (size_t at = 0; at < n_bytes;) {
         size_t k = line_length(text + at, n_bytes - at);
         size_t whole = at + k < n_bytes ? k + 1 : k;
-        if (is_boilerplate(text + at, k))
+        if (is_boilerplate(&b, text + at, k))
             ++*n;
         else
             TRY(buf_append(out, text + at, whole));
@@ -380,9 +419,11 @@ static size_t private_key(const char *text, size_t n) {
 }
 
 static size_t secret_at(const char *text, size_t n) {
+    if (n < 3) return 0;
     if (text[0] == '-') return private_key(text, n);
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
         size_t k = strlen(secrets[i].start), e = k;
+        if (text[0] != secrets[i].start[0] || text[1] != secrets[i].start[1]) continue;
         if (n < k + secrets[i].least || memcmp(text, secrets[i].start, k) != 0) continue;
         while (e < n && (isalnum((unsigned char)text[e]) ||
                          (!secrets[i].upper && (text[e] == '-' || text[e] == '_')))) {
@@ -395,29 +436,41 @@ static size_t secret_at(const char *text, size_t n) {
     return 0;
 }
 
+/* What an address or a key begins with, or has in its middle. */
+static const bool maskable[256] = {
+    ['@'] = true, ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true,
+    ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['A'] = true,
+    ['g'] = true, ['x'] = true, ['s'] = true, ['r'] = true, ['h'] = true, ['-'] = true};
+
+static bool in_word(const char *text, size_t at) {
+    return at > 0 && isalnum((unsigned char)text[at - 1]);
+}
+
 glass_status clean_mask(struct buf *out, const char *text, size_t n_bytes,
                         struct clean_masked *n) {
     size_t plain = 0;
     *n = (struct clean_masked){0};
     for (size_t at = 0; at < n_bytes; at++) {
         char c = text[at];
-        bool word = at > 0 && isalnum((unsigned char)text[at - 1]);
         size_t from = at, to = 0;
         const char *mask = NULL;
+        if (!maskable[(unsigned char)c]) continue;
         if (c == '@') {
             if (email_at(text, n_bytes, at, &from, &to) && from >= plain) {
                 mask = "<email>";
                 n->emails++;
             }
-        } else if (c >= '0' && c <= '9' && !word && (at == 0 || text[at - 1] != '.')) {
-            size_t k = address_at(text + at, n_bytes - at);
+        } else if (in_word(text, at)) {
+            continue;
+        } else if (c >= '0' && c <= '9') {
+            size_t k =
+                at > 0 && text[at - 1] == '.' ? 0 : address_at(text + at, n_bytes - at);
             if (k > 0) {
                 mask = "<address>";
                 to = at + k;
                 n->addresses++;
             }
-        } else if (!word && (c == 'A' || c == 'g' || c == 'x' || c == 's' || c == 'r' ||
-                             c == 'h' || c == '-')) {
+        } else {
             size_t k = secret_at(text + at, n_bytes - at);
             if (k > 0) {
                 mask = "<key>";

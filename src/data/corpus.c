@@ -129,6 +129,7 @@ glass_status glass_corpus_open(glass_corpus **out, const char *path, bool create
     struct buf file = {0};
     *out = NULL;
     TRY(mem_alloc_zero(&c, 1, sizeof *c));
+    c->texts_fd = -1;
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     glass_status status = mem_copy_text(&c->path, path, n);
@@ -151,8 +152,10 @@ void glass_corpus_close(glass_corpus *c) {
     sqlite3_finalize(c->exclude);
     sqlite3_close(c->db);
     if (c->texts) fclose(c->texts);
-    if (c->view_bytes) munmap(c->view, c->view_bytes);
+    if (c->view) munmap(c->view, c->view_bytes);
+    if (c->texts_fd >= 0) close(c->texts_fd);
     buf_free(&c->json);
+    buf_free(&c->one);
     mem_free(c->path);
     mem_free(c);
 }
@@ -190,6 +193,14 @@ glass_status corpus_begin_writing(struct glass_corpus *c) {
         status = fail_errno("%s: cannot seek", file.data);
     buf_free(&file);
     if (status != GLASS_OK) return status;
+    int64_t stopped;
+    TRY(corpus_number(c, &stopped, "SELECT count(*) FROM meta WHERE key='cleaning'", 0));
+    if (stopped > 0 && !c->cleaning)
+        return fail(
+            GLASS_USAGE,
+            "%s: a cleaning was stopped in it: give its `glass data clean` again, or "
+            "another folder",
+            c->path);
     c->texts_at = committed;
     c->writing = true;
     TRY(corpus_prepare(
@@ -328,6 +339,14 @@ glass_status corpus_end_source(struct glass_corpus *c) {
     return GLASS_OK;
 }
 
+glass_status corpus_go_on(struct glass_corpus *c) {
+    TRY(execute(c, "BEGIN IMMEDIATE", "begin"));
+    c->inside = true;
+    TRY(corpus_number(c, &c->seal, "SELECT max(seal) FROM roots", 0));
+    c->seal++;
+    return GLASS_OK;
+}
+
 /* The texts' end goes back when the next source begins, or the next writer comes. */
 void corpus_undo_source(struct glass_corpus *c) {
     int64_t committed;
@@ -433,7 +452,7 @@ glass_status corpus_find_root(struct glass_corpus *c, const char *root, int64_t 
                            "%s: has no root %s; `glass data show %s` lists them", c->path,
                            root, c->path)
                     : fail(GLASS_BAD_INPUT,
-                           "%s: was never finished: run `glass data add` again", c->path);
+                           "%s: was never finished: give the same command again", c->path);
     memcpy(digest, first, 32);
     return GLASS_OK;
 }
@@ -443,12 +462,18 @@ glass_status corpus_view(struct glass_corpus *c) {
     struct stat st;
     glass_status status = buf_printf(&file, "%s/texts", c->path);
     if (status != GLASS_OK) return status;
-    if (c->view_bytes) munmap(c->view, c->view_bytes);
+    if (c->view) munmap(c->view, c->view_bytes);
+    if (c->texts_fd >= 0) close(c->texts_fd);
+    c->texts_fd = -1;
     c->view_bytes = 0;
     c->view = NULL;
     int fd = open(file.data, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0) {
         status = fail_errno("%s: cannot open", file.data);
+    } else if (c->reading) {
+        c->view_bytes = (size_t)st.st_size;
+        c->texts_fd = fd;
+        fd = -1;
     } else if (st.st_size > 0) {
         void *view = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
         if (view == MAP_FAILED)

@@ -20,10 +20,16 @@ struct glass_corpus {
     FILE *texts;      /* while writing */
     int64_t texts_at; /* where the next text goes */
     bool writing, inside;
+    bool cleaning;        /* by who may go on with a cleaning that was stopped */
     int64_t seal, source; /* of what is being added */
     struct buf json;
     uint8_t *view; /* of the texts, mapped */
     size_t view_bytes;
+    /* Texts are read, not mapped, one at a time, so that memory does not grow with the corpus:
+     * the system maps the surroundings of what is looked at, too. */
+    bool reading;
+    int texts_fd; /* -1: not open */
+    struct buf one;
 };
 
 /* Says what SQLite said. */
@@ -48,6 +54,8 @@ glass_status corpus_has_text(struct glass_corpus *c, const uint8_t content[32], 
 glass_status corpus_put_excluded(struct glass_corpus *c, const char *path, int64_t part,
                                  const char *reason, const char *licence);
 glass_status corpus_end_source(struct glass_corpus *c);
+/* The next transaction of the same source. */
+glass_status corpus_go_on(struct glass_corpus *c);
 void corpus_undo_source(struct glass_corpus *c);
 /* Names what is there. */
 glass_status corpus_seal(struct glass_corpus *c, char root[65]);
@@ -55,7 +63,12 @@ glass_status corpus_seal(struct glass_corpus *c, char root[65]);
 /* The seal of a root given in hexadecimal, or a beginning of it (NULL: the newest). */
 glass_status corpus_find_root(struct glass_corpus *c, const char *root, int64_t *seal,
                               uint8_t digest[32], int64_t *n);
-/* Maps the texts as they are now. */
+/* glass_corpus_each from behind a document on (content NULL: from the first). */
+glass_status corpus_each_after(struct glass_corpus *c, const char *root, const char *policy,
+                               const uint8_t content[32], const uint8_t hash[32],
+                               bool (*visit)(void *context, const glass_document *d),
+                               void *context);
+/* Maps the texts as they are now, or opens them if c->reading. */
 glass_status corpus_view(struct glass_corpus *c);
 
 /* Copies a statement's column of 32 bytes; false if it has another length. */

@@ -4,11 +4,33 @@
 #include "base/hash.h"
 #include "data/licence.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *text_of(sqlite3_stmt *s, int column) {
     const char *text = (const char *)sqlite3_column_text(s, column);
     return text ? text : "";
+}
+
+static glass_status text_at(struct glass_corpus *c, const char **text, int64_t at,
+                            int64_t n) {
+    *text = "";
+    if (n == 0) return GLASS_OK;
+    if (!c->reading) {
+        *text = (const char *)c->view + at;
+        return GLASS_OK;
+    }
+    buf_clear(&c->one);
+    TRY(buf_reserve(&c->one, (size_t)n));
+    for (int64_t done = 0; done < n;) {
+        ssize_t k = pread(c->texts_fd, c->one.data + done, (size_t)(n - done), at + done);
+        if (k <= 0 && !(k < 0 && errno == EINTR))
+            return fail_errno("%s/texts: cannot read", c->path);
+        done += k > 0 ? k : 0;
+    }
+    *text = c->one.data;
+    return GLASS_OK;
 }
 
 static glass_status one_document(struct glass_corpus *c, sqlite3_stmt *s,
@@ -27,19 +49,20 @@ static glass_status one_document(struct glass_corpus *c, sqlite3_stmt *s,
                         .source = text_of(s, 5),
                         .path = text_of(s, 6),
                         .licence = text_of(s, 7),
-                        .text = n ? (const char *)c->view + at : "",
                         .n_bytes = n};
     bool known = strcmp(d.licence, "unknown") != 0;
     const char *made_by = (const char *)sqlite3_column_text(s, 8);
     if (policy && !policy_allows(policy, known ? d.licence : "",
                                  sqlite3_column_int(s, 9) != 0, made_by, NULL))
         return GLASS_OK;
+    TRY(text_at(c, &d.text, at, n));
     *go_on = visit(context, &d);
     return GLASS_OK;
 }
 
 static glass_status each(struct glass_corpus *c, int64_t seal,
-                         const struct licence_policy *policy,
+                         const struct licence_policy *policy, const uint8_t content[32],
+                         const uint8_t hash[32],
                          bool (*visit)(void *, const glass_document *), void *context) {
     sqlite3_stmt *s;
     bool go_on = true;
@@ -48,8 +71,12 @@ static glass_status each(struct glass_corpus *c, int64_t seal,
     TRY(corpus_prepare(c, &s,
                        "SELECT content,hash,record,text_at,text_bytes,source,path,licence,"
                        "made_by,json_extract(record,'$.contradictory') FROM documents "
-                       "WHERE seal<=? ORDER BY content,hash"));
+                       "WHERE seal<=?1 AND (content,hash)>(?2,?3) ORDER BY content,hash"));
     sqlite3_bind_int64(s, 1, seal);
+    sqlite3_bind_blob(s, 2, content ? (const void *)content : "", content ? 32 : 0,
+                      SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, content ? (const void *)hash : "", content ? 32 : 0,
+                      SQLITE_STATIC);
     while (status == GLASS_OK && go_on && (r = sqlite3_step(s)) == SQLITE_ROW)
         status = one_document(c, s, policy, &go_on, visit, context);
     if (status == GLASS_OK && !go_on) status = fail(GLASS_CANCELLED, "cancelled");
@@ -58,8 +85,9 @@ static glass_status each(struct glass_corpus *c, int64_t seal,
     return status;
 }
 
-glass_status glass_corpus_each(glass_corpus *c, const char *root, const char *policy,
-                               bool (*visit)(void *context, const glass_document *document),
+glass_status corpus_each_after(struct glass_corpus *c, const char *root, const char *policy,
+                               const uint8_t content[32], const uint8_t hash[32],
+                               bool (*visit)(void *context, const glass_document *d),
                                void *context) {
     struct licence_policy p = {0};
     uint8_t digest[32];
@@ -67,9 +95,15 @@ glass_status glass_corpus_each(glass_corpus *c, const char *root, const char *po
     TRY(corpus_find_root(c, root, &seal, digest, &n));
     TRY(corpus_view(c));
     if (policy) TRY(policy_open(&p, policy));
-    glass_status status = each(c, seal, policy ? &p : NULL, visit, context);
+    glass_status status = each(c, seal, policy ? &p : NULL, content, hash, visit, context);
     policy_clear(&p);
     return status;
+}
+
+glass_status glass_corpus_each(glass_corpus *c, const char *root, const char *policy,
+                               bool (*visit)(void *context, const glass_document *document),
+                               void *context) {
+    return corpus_each_after(c, root, policy, NULL, NULL, visit, context);
 }
 
 /* ---- counts ---- */
@@ -147,6 +181,33 @@ static glass_status put_rules(struct buf *out, struct glass_corpus *c) {
     return status == GLASS_OK ? buf_byte(out, ']') : status;
 }
 
+/* "near":{"groups":N,"documents":N,"largest":[{"stayed":RECORD,"documents":N},…]}: near
+ * duplicates by the document that stayed for them, itself counted. */
+static glass_status put_near(struct buf *out, struct glass_corpus *c) {
+    int64_t tables, groups, documents;
+    TRY(corpus_number(c, &tables,
+                      "SELECT count(*) FROM sqlite_master WHERE name='decisions_near'", 0));
+    if (tables == 0) return GLASS_OK;
+    /* Each names an earlier one, which may have been left out for another. */
+    static const char tops[] =
+        "CREATE TEMP TABLE IF NOT EXISTS near_tops AS "
+        "WITH RECURSIVE near(child,parent) AS MATERIALIZED (SELECT lower(hex(record)),"
+        "substr(detail,8) FROM decisions WHERE rule='near'),"
+        " top(child,parent) AS (SELECT child,parent FROM near UNION SELECT top.child,"
+        "near.parent FROM top JOIN near ON near.child=top.parent)"
+        " SELECT parent AS stayed,1+count(*) AS n FROM top WHERE parent NOT IN "
+        "(SELECT child FROM near) GROUP BY 1";
+    if (sqlite3_exec(c->db, tops, NULL, NULL, NULL) != SQLITE_OK)
+        return corpus_failed(c, "read");
+    TRY(corpus_number(c, &groups, "SELECT count(*) FROM near_tops", 0));
+    TRY(corpus_number(c, &documents, "SELECT sum(n) FROM near_tops", 0));
+    TRY(buf_printf(out, ",\"near\":{\"groups\":%lld,\"documents\":%lld", (long long)groups,
+                   (long long)documents));
+    TRY(put_groups(out, c, "largest", "stayed",
+                   "SELECT stayed,n FROM near_tops ORDER BY n DESC,stayed LIMIT 20"));
+    return buf_byte(out, '}');
+}
+
 static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
     int64_t n, bytes, contradictory;
     TRY(corpus_number(c, &n, "SELECT count(*) FROM documents", 0));
@@ -179,6 +240,7 @@ static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
                    "SELECT CASE WHEN reason LIKE 'line %' THEN 'a line that is no JSON' "
                    "ELSE reason END,count(*) FROM excluded GROUP BY 1 ORDER BY 2 DESC,1"));
     TRY(put_rules(out, c));
+    TRY(put_near(out, c));
     return buf_byte(out, '}');
 }
 

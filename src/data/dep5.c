@@ -218,6 +218,56 @@ static bool is_unknown(const char *name) {
            licence_flags(name, strlen(name)) == 0;
 }
 
+/* What the stanza of its own says that an unknown name (as an id) has; nothing if none does. */
+static glass_status text_of_name(struct buf *out, const struct dep5 *d, const char *id,
+                                 size_t n) {
+    struct buf name = {0};
+    glass_status status = GLASS_OK;
+    for (int i = 0; i < d->n && status == GLASS_OK && out->len == 0; i++) {
+        const struct dep5_stanza *s = &d->stanzas[i];
+        struct dep5_field own = first_line(&s->licence);
+        if (s->files.n_bytes > 0 || s->licence.n_bytes <= own.n_bytes) continue;
+        buf_clear(&name);
+        status = licence_normal(&name, own.text, own.n_bytes);
+        if (status == GLASS_OK && name.len == n && memcmp(name.data, id, n) == 0)
+            status = notice_expression(out, own.text + own.n_bytes,
+                                       s->licence.n_bytes - own.n_bytes);
+    }
+    buf_free(&name);
+    return status;
+}
+
+/* "GPL-2+ or Less": a name among several that nobody knows is what its own text is. */
+static glass_status resolve(struct buf *out, size_t from, const struct dep5 *d) {
+    static const char mark[] = "LicenseRef-";
+    struct buf whole = {0}, said = {0};
+    glass_status status = GLASS_OK;
+    bool any = false;
+    for (size_t at = from; at < out->len && status == GLASS_OK;) {
+        size_t n = strcspn(out->data + at, " ()");
+        const char *id = out->data + at;
+        buf_clear(&said);
+        if (n > sizeof mark - 1 && memcmp(id, mark, sizeof mark - 1) == 0 &&
+            licence_flags(id, n) == 0)
+            status = text_of_name(&said, d, id, n);
+        if (n == 0) n = 1; /* a space, a parenthesis */
+        if (status == GLASS_OK && said.len > 0) {
+            status = buf_printf(&whole, "(%s)", said.data);
+            any = true;
+        } else if (status == GLASS_OK) {
+            status = buf_append(&whole, id, n);
+        }
+        at += n;
+    }
+    if (status == GLASS_OK && any) {
+        out->len = from;
+        status = licence_normal(out, whole.data, whole.len);
+    }
+    buf_free(&whole);
+    buf_free(&said);
+    return status;
+}
+
 glass_status dep5_licence(struct buf *out, const struct dep5 *d, int stanza,
                           bool *contradictory) {
     const struct dep5_stanza *s = &d->stanzas[stanza];
@@ -229,17 +279,16 @@ glass_status dep5_licence(struct buf *out, const struct dep5 *d, int stanza,
     glass_status status = licence_normal(out, name.text, name.n_bytes);
     if (status == GLASS_OK && body.n_bytes > 0)
         status = notice_expression(&said, body.text, body.n_bytes);
-    if (status != GLASS_OK || said.len == 0) {
-        buf_free(&said);
-        return status;
-    }
-    bool nameless = out->len == from || is_unknown(out->data + from);
-    if (nameless) { /* "MIT-like": its text says more */
-        out->len = from;
+    bool nameless =
+        status == GLASS_OK && (out->len == from || is_unknown(out->data + from));
+    if (status == GLASS_OK && nameless && said.len > 0) {
+        out->len = from; /* "MIT-like": its text says more */
         status = buf_append(out, said.data, said.len);
-    } else {
-        status = refine(out, &said, from);
-        if (status == GLASS_OK) *contradictory = disagree(out->data + from, said.data);
+    } else if (status == GLASS_OK && !nameless) {
+        status = resolve(out, from, d);
+        if (status == GLASS_OK && said.len > 0) status = refine(out, &said, from);
+        if (status == GLASS_OK && said.len > 0)
+            *contradictory = disagree(out->data + from, said.data);
         if (status == GLASS_OK && *contradictory)
             status = buf_printf(out, " AND %s", said.data);
     }

@@ -7,6 +7,7 @@
 #include "data/html_text.h"
 #include "data/notice.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -187,6 +188,22 @@ static size_t notice_bytes(const struct draft *d) {
     return first ? (size_t)(first - d->raw) : d->n_raw;
 }
 
+/* ChangeLog, changelog.Debian, CHANGES.txt, NEWS, HISTORY, but not changes.c. */
+static bool is_history(const char *path) {
+    static const char *const names[] = {"changelog", "changes", "news", "history"};
+    const char *name = path + strlen(path);
+    while (name > path && name[-1] != '/' && name[-1] != '!') name--;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = strlen(names[i]);
+        if (strncasecmp(name, names[i], n) != 0) continue;
+        const char *end = name + n;
+        return !isalpha((unsigned char)*end) &&
+               (*end != '.' || strlen(end) > 4 || strcasecmp(end, ".txt") == 0 ||
+                strcasecmp(end, ".md") == 0 || isdigit((unsigned char)end[1]));
+    }
+    return false;
+}
+
 glass_status gather_draft(struct gather *g, const struct draft *d) {
     const char *reason = no_text(d->text, d->n_text);
     if (reason != NULL) {
@@ -211,7 +228,8 @@ glass_status gather_draft(struct gather *g, const struct draft *d) {
     glass_status status = GLASS_OK;
     if (d->stated != NULL) status = licence_normal(&l.stated, d->stated, d->n_stated);
     if (status == GLASS_OK && !d->prose)
-        status = notice_find(&l.notice, d->raw, notice_bytes(d), false);
+        status = notice_find(&l.notice, d->raw, notice_bytes(d),
+                             is_history(d->path) ? NOTICE_HISTORY : NOTICE_FILE);
     if (status == GLASS_OK) status = licence_files_find(&l.finding, &g->licences, d->path);
     if (status == GLASS_OK) status = weigh(g, d, &r, &l);
     if (status == GLASS_OK) status = keep(g, d, &r, &l);
@@ -316,6 +334,21 @@ static glass_status collect(struct gather *g, struct item *item, const char *pat
     return status;
 }
 
+/* Its magic bytes are at its beginning and its end. */
+static glass_status no_parquet(struct gather *g, const char *path) {
+    static const char advice[] =
+        "Parquet, which Glass does not read: make JSON lines of it";
+    if (!g->single) {
+        gather_skip(g, path, advice);
+        return GLASS_OK;
+    }
+    return fail(GLASS_BAD_INPUT,
+                "%s: %s, for example with Python's pandas and pyarrow: "
+                "pandas.read_parquet('FILE').to_json('FILE.jsonl', orient='records', "
+                "lines=True), and add FILE.jsonl",
+                path, advice);
+}
+
 glass_status gather_visit(void *context, struct item *item) {
     struct gather *g = context;
     const void *first;
@@ -334,6 +367,7 @@ glass_status gather_visit(void *context, struct item *item) {
         gather_skip(g, path, "empty");
         return GLASS_OK;
     }
+    if (n >= 4 && memcmp(first, "PAR1", 4) == 0) return no_parquet(g, path);
     bool coded = g->options->repair && is_utf16(first, n);
     if (!coded && memchr(first, '\0', n)) { /* most files that are no text show it soon */
         gather_skip(g, path, "no text");
@@ -352,8 +386,7 @@ static glass_status each_path(struct gather *g, struct walk *w, const struct sou
     (void)g;
     char real[4096];
     if (realpath(s->spec, real) == NULL) return fail_errno("%s: cannot open", s->spec);
-    const char *name = strrchr(real, '/');
-    return walk_path(w, real, name && name[1] ? name + 1 : real);
+    return walk_path(w, real, s->name.data);
 }
 
 static glass_status open_path(struct gather *g, struct source *s) {
@@ -366,9 +399,11 @@ static glass_status open_path(struct gather *g, struct source *s) {
     bool folder = S_ISDIR(st.st_mode);
     TRY(buf_printf(&g->source, "%s:%s", folder ? "folder" : "file",
                    g->options->name ? g->options->name : name));
+    TRY(walk_put_name(&s->name, name, strlen(name)));
     s->each = each_path;
     if (folder) return GLASS_OK;
-    if (walk_is_archive(name)) TRY(buf_printf(&g->prefix, "%s!", name));
+    g->single = !walk_is_archive(name);
+    if (!g->single) TRY(buf_printf(&g->prefix, "%s!", s->name.data));
     g->has_retrieved = true;
     return sha256_file(g->retrieved, real);
 }
@@ -387,6 +422,7 @@ static glass_status pass(struct gather *g, const struct source *s, bool collecti
 
 static void source_clear(struct source *s) {
     buf_free(&s->folder);
+    buf_free(&s->name);
     buf_free(&s->commit);
     for (int i = 0; i < s->n_files; i++) buf_free(&s->files[i]);
 }
@@ -398,6 +434,7 @@ static glass_status run_source(struct gather *g, const char *spec) {
     buf_clear(&g->source);
     buf_clear(&g->prefix);
     g->has_retrieved = g->package = g->strip_first = g->without_debian = false;
+    g->single = false;
     licence_files_clear(&g->licences);
     if (strncmp(spec, "deb:", 4) == 0 || strncmp(spec, "debsrc:", 7) == 0)
         status = gather_deb_open(g, &s);
@@ -482,6 +519,7 @@ glass_status glass_data_content(uint8_t content[32], const char *path) {
     struct source s = {.spec = path};
     glass_status status = open_path(&g, &s);
     if (status == GLASS_OK) status = pass(&g, &s, false);
+    source_clear(&s);
     if (status == GLASS_OK && report.n_skipped > 0)
         status = fail(GLASS_BAD_INPUT, "%s: no text that could be in a corpus", path);
     memcpy(content, g.last_content, 32);

@@ -19,6 +19,7 @@ struct gather {
     struct buf prefix;  /* of every path, left out of records: "NAME.tar.gz!" */
     bool has_retrieved; /* else every file's own hash is what was retrieved */
     uint8_t retrieved[32];
+    bool single;         /* one file that is no archive */
     bool package;        /* a binary package of Debian */
     bool strip_first;    /* the first folder of a source package's tarball */
     bool without_debian; /* debian/ of it is replaced by another archive's */
@@ -56,6 +57,7 @@ struct source {
     const char *spec;
     glass_status (*each)(struct gather *g, struct walk *w, const struct source *s);
     struct buf folder;    /* where packages were fetched to */
+    struct buf name;      /* of a path, as records write it */
     struct buf commit;    /* of a git checkout */
     struct buf files[16]; /* of a package */
     int n_files;

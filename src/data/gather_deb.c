@@ -257,7 +257,7 @@ static glass_status visit_diff(struct walk *w, const char *diff, size_t n) {
             const char *tab = slash ? memchr(slash, '\t', left) : NULL;
             if (tab) left = (size_t)(tab - slash - 1);
             if (left > 7 && strncmp(slash + 1, "debian/", 7) == 0 && status == GLASS_OK)
-                status = buf_append(&path, slash + 1, left);
+                status = walk_put_name(&path, slash + 1, left);
         } else if (length > 3 && strncmp(at, "@@ ", 3) == 0) {
             if (strncmp(at, "@@ -0,0 ", 8) != 0)
                 buf_clear(&path); /* a change, no new file */

@@ -26,6 +26,7 @@ struct blob {
     FILE *in;
     int64_t left;
     const char *path;
+    struct buf name; /* of the path, as records write it */
     char block[1 << 16];
 };
 
@@ -48,7 +49,9 @@ static glass_status one_blob(struct walk *w, struct blob *b) {
         sscanf(line, "%79s blob %lld", oid, &size) != 2 || size < 0)
         return fail(GLASS_SYSTEM, "%s: git cat-file does not know it", b->path);
     b->left = size;
-    struct item item = {b->path, read_blob, b};
+    buf_clear(&b->name);
+    TRY(walk_put_name(&b->name, b->path, strlen(b->path)));
+    struct item item = {b->name.data, read_blob, b};
     glass_status status = walk_item(w, &item);
     while (status == GLASS_OK && b->left > 0) status = read_blob(b, &bytes, &n);
     if (status == GLASS_OK && getc(b->in) != '\n')
@@ -85,6 +88,7 @@ static glass_status hand_over(struct gather *g, struct walk *w, const struct sou
     char oid[80];
     size_t at = 0;
     TRY(mem_alloc(&b, 1, sizeof *b));
+    b->name = (struct buf){0};
     glass_status status = spawn_open(&child, argv, NULL, ids);
     if (status != GLASS_OK) {
         mem_free(b);
@@ -94,6 +98,7 @@ static glass_status hand_over(struct gather *g, struct walk *w, const struct sou
     while (status == GLASS_OK && next_entry(tree, &at, &b->path, oid))
         if (wanted(g, b->path)) status = one_blob(w, b);
     glass_status closed = spawn_close(&child, status != GLASS_OK);
+    buf_free(&b->name);
     mem_free(b);
     return status != GLASS_OK ? status : closed;
 }

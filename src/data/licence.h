@@ -31,7 +31,8 @@ glass_status licence_normal(struct buf *out, const char *text, size_t n_bytes);
 /* Appends "A AND B", with parentheses where needed; operands that are part of the other side
  * already are left out. Either may be empty. */
 glass_status licence_join(struct buf *out, const char *a, const char *b, const char *word);
-/* Whether each licence that a names is named by b. */
+/* Whether each licence that a names is named by b, or b names a stricter form of it: X11 for
+ * MIT, GPL-3.0-only for a GPL without a version. */
 bool licence_within(const char *a, const char *b);
 
 /* Which documents may be in: a built-in policy by name, or rules in YAML (data/policy.c). */

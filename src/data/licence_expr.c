@@ -313,6 +313,26 @@ glass_status licence_join(struct buf *out, const char *a, const char *b, const c
     return status;
 }
 
+/* Whether x is y, or y is what x becomes when more is said of it. */
+static bool named_by(const char *x, const char *y) {
+    static const char *const forms[][2] = {{"MIT", "X11"},
+                                           {"MIT", "X11-distribute-modifications-variant"},
+                                           {"X11", "X11-distribute-modifications-variant"},
+                                           {"FSFULLR", "FSFULLRWD"},
+                                           {"HPND", "HPND-sell-variant"},
+                                           {"Libpng", "libpng-2.0"},
+                                           {"BSD-4-Clause", "BSD-4-Clause-UC"},
+                                           {"Artistic-1.0", "Artistic-1.0-Perl"}};
+    if (strcmp(x, y) == 0) return true;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(x, forms[i][0]) == 0 && strcmp(y, forms[i][1]) == 0) return true;
+    /* How a name without a version is written. */
+    if (strcmp(x, "GPL-1.0-or-later") == 0) return strncmp(y, "GPL-", 4) == 0;
+    if (strcmp(x, "GFDL-1.1-or-later") == 0) return strncmp(y, "GFDL-", 5) == 0;
+    return strcmp(x, "GFDL-1.1-no-invariants-or-later") == 0 &&
+           strncmp(y, "GFDL-", 5) == 0 && strstr(y, "-no-invariants") != NULL;
+}
+
 bool licence_within(const char *a, const char *b) {
     struct licence_tree *trees = calloc(2, sizeof *trees);
     bool within = false;
@@ -325,7 +345,7 @@ bool licence_within(const char *a, const char *b) {
             within = false;
             for (int k = 0; k < trees[1].n && !within; k++)
                 within = trees[1].nodes[k].kind == 'n' &&
-                         strcmp(trees[1].nodes[k].text, x->text) == 0;
+                         named_by(x->text, trees[1].nodes[k].text);
         }
     }
     free(trees);

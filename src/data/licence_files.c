@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "data/licence.h"
 #include "data/notice.h"
+#include "data/unpack.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -85,7 +86,7 @@ static glass_status read_file(struct licence_file *f) {
             return dep5_whole(&f->expression, &f->dep5, &f->contradictory);
         if (status != GLASS_NEGATIVE) return status;
     }
-    TRY(notice_find(&found, f->text.data, f->text.len, true));
+    TRY(notice_find(&found, f->text.data, f->text.len, NOTICE_WHOLE));
     f->offset = found.offset;
     f->n_bytes = found.n_bytes;
     struct buf old = f->expression;
@@ -162,8 +163,11 @@ static glass_status from_debian(struct licence_finding *out,
         out->inherited = true;
         return take(out, file, "debian-copyright");
     }
-    int stanza = dep5_find(&file->dep5, path + strlen(file->key));
-    if (stanza < 0) return GLASS_OK;
+    struct buf name = {0}; /* patterns are for names as they are */
+    glass_status status = walk_take_name(&name, path + strlen(file->key));
+    int stanza = status == GLASS_OK && name.data ? dep5_find(&file->dep5, name.data) : -1;
+    buf_free(&name);
+    if (status != GLASS_OK || stanza < 0) return status;
     const struct dep5_stanza *s = &file->dep5.stanzas[stanza];
     TRY(dep5_licence(&out->expression, &file->dep5, stanza, &out->contradictory));
     if (out->expression.len == 0) return GLASS_OK;

@@ -24,14 +24,75 @@ static bool word_byte(const char *text, size_t i, size_t n) {
            isdigit((unsigned char)text[i + 1]);
 }
 
+/* Quotes, dashes and spaces of UTF-8 (U+00A0, U+2000 to U+203F) are no letters: their bytes. */
+static size_t punctuation(const char *text, size_t i, size_t to) {
+    const unsigned char *t = (const unsigned char *)text + i;
+    if (to - i >= 2 && t[0] == 0xc2 && t[1] == 0xa0) return 2;
+    return to - i >= 3 && t[0] == 0xe2 && t[1] == 0x80 ? 3 : 0;
+}
+
+/* What roff writes inside words: \s-1GNU\s0, \fBGNU\fR, \*(L"; its bytes. */
+static size_t roff_escape(const char *text, size_t i, size_t to) {
+    size_t n = i + 2;
+    if (text[i] != '\\' || to - i < 3) return 0;
+    if (text[i + 1] == 's') {
+        if (text[n] == '-' || text[n] == '+') n++;
+        return n < to && isdigit((unsigned char)text[n]) ? n + 1 - i : 0;
+    }
+    if (text[i + 1] == 'f') return strchr("BIRP", text[n]) && text[n] ? 3 : 0;
+    return text[i + 1] == '*' && text[n] == '(' && to - i >= 5 ? 5 : 0;
+}
+
+/* Words that only begin a comment's line: m4's, TeXinfo's. */
+static size_t comment_word(const char *text, size_t at, size_t to) {
+    static const char *const marks[] = {"dnl", "@c", "@comment", "@center"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        size_t n = strlen(marks[i]);
+        if (to - at > n && memcmp(text + at, marks[i], n) == 0 &&
+            (text[at + n] == ' ' || text[at + n] == '\t'))
+            return n;
+    }
+    return 0;
+}
+
+/* "GPLv2+" and "LGPL-2.1+" say "or later" with a plus. */
+static bool plus_at(const struct words *w, size_t n, const char *text, size_t i,
+                    size_t to) {
+    if (text[i] != '+' || n == 0 || !isdigit((unsigned char)w->text.data[n - 1]))
+        return false;
+    if (i + 1 < to && isalnum((unsigned char)text[i + 1])) return false;
+    size_t from = n > 12 ? n - 12 : 0;
+    return memmem(w->text.data + from, n - from, "gpl", 3) != NULL;
+}
+
 static glass_status put_words(struct words *w, const char *text, size_t from, size_t to) {
-    TRY(buf_reserve(&w->text, to - from + 2));
-    TRY(buf_reserve(&w->map, (to - from + 2) * sizeof(uint32_t)));
+    static const char later[] = " or later";
+    size_t room = to - from + 2;
+    for (size_t i = from; i < to; i++) room += text[i] == '+' ? sizeof later : 0;
+    TRY(buf_reserve(&w->text, room));
+    TRY(buf_reserve(&w->map, room * sizeof(uint32_t)));
     char *out = w->text.data;
     size_t n = w->text.len;
     uint32_t *map = (uint32_t *)(void *)w->map.data;
+    bool begins = true; /* nothing but blanks and marks since the line began */
     for (size_t i = from; i < to; i++) {
-        bool word = word_byte(text, i, to);
+        if (begins) i += comment_word(text, i, to);
+        size_t mark = roff_escape(text, i, to);
+        if (mark > 0) {
+            i += mark - 1;
+            continue;
+        }
+        mark = punctuation(text, i, to);
+        if (mark > 0) i += mark - 1;
+        bool word = mark == 0 && word_byte(text, i, to);
+        begins = text[i] == '\n' || (begins && !word);
+        if (!word && plus_at(w, n, text, i, to)) {
+            for (size_t k = 0; later[k]; k++) {
+                map[n] = (uint32_t)i;
+                out[n++] = later[k];
+            }
+            continue;
+        }
         if (!word && (n == 0 || out[n - 1] == ' ')) continue;
         map[n] = (uint32_t)i;
         out[n++] = word ? (char)tolower((unsigned char)text[i]) : ' ';
@@ -42,6 +103,7 @@ static glass_status put_words(struct words *w, const char *text, size_t from, si
     }
     out[n] = '\0';
     w->text.len = n;
+    w->map.len = n * sizeof(uint32_t);
     return GLASS_OK;
 }
 
@@ -117,10 +179,11 @@ static glass_status find_tags(struct notice *out, const char *text, size_t from,
 
 /* Nothing to look for without one of these. */
 static bool hopeful(const char *text, size_t n) {
-    static const char *const signs[] = {
-        "icens",     "ICENS",     "ublic domain", "ublic Domain", "UBLIC DOMAIN",
-        "ermission", "ERMISSION", "edistribut",   "GPL",          "opying",
-        "terms",     "icenc",     "reative"};
+    static const char *const signs[] = {"icens",        "ICENS",           "ublic domain",
+                                        "ublic Domain", "UBLIC DOMAIN",    "ermission",
+                                        "ERMISSION",    "edistribut",      "GPL",
+                                        "opying",       "terms",           "icenc",
+                                        "reative",      "laims copyright", "opyrighted"};
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
         if (memmem(text, n, signs[i], strlen(signs[i]))) return true;
     return false;
@@ -153,8 +216,10 @@ static glass_status read_notices(struct notice *out, const struct words *w) {
     return status;
 }
 
-glass_status notice_find(struct notice *out, const char *text, size_t n_bytes, bool whole) {
-    struct words w = {0};
+glass_status notice_find(struct notice *out, const char *text, size_t n_bytes,
+                         enum notice_scope scope) {
+    bool whole = scope == NOTICE_WHOLE;
+    struct words w = {.history = scope == NOTICE_HISTORY, .whole = whole};
     *out = (struct notice){0};
     size_t n = n_bytes > UINT32_MAX ? UINT32_MAX : n_bytes;
     size_t head = whole ? WHOLE : HEAD, tail = n;
@@ -174,7 +239,7 @@ glass_status notice_find(struct notice *out, const char *text, size_t n_bytes, b
 
 glass_status notice_expression(struct buf *out, const char *text, size_t n_bytes) {
     struct notice found;
-    TRY(notice_find(&found, text, n_bytes, true));
+    TRY(notice_find(&found, text, n_bytes, NOTICE_WHOLE));
     glass_status status = found.expression.len
                               ? buf_append(out, found.expression.data, found.expression.len)
                               : GLASS_OK;

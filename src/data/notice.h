@@ -21,8 +21,13 @@ struct notice {
     size_t offset, n_bytes; /* where the file says it */
 };
 
-/* whole: the file is about its licence (COPYING, debian/copyright). */
-glass_status notice_find(struct notice *out, const char *text, size_t n_bytes, bool whole);
+enum notice_scope {
+    NOTICE_FILE,
+    NOTICE_WHOLE,  /* it is about its licence (COPYING, debian/copyright) */
+    NOTICE_HISTORY /* it tells what changed: "now under the GPLv3" is no notice of its own */
+};
+glass_status notice_find(struct notice *out, const char *text, size_t n_bytes,
+                         enum notice_scope scope);
 void notice_clear(struct notice *n);
 /* Appends what a licence's text or notice is; nothing if it is not recognised. */
 glass_status notice_expression(struct buf *out, const char *text, size_t n_bytes);

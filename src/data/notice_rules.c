@@ -31,17 +31,22 @@ static const struct {
     {"OFL-1.1", "sil open font license version 1.1 26 february 2007"},
     {"Artistic-2.0", "the artistic license 2.0 copyright"},
     {"Artistic-1.0", "the artistic license preamble the intent of this document"},
+    {"OPUBL-1.0", "opl license v1.0 8 june 1999"},
+    {"OPUBL-1.0", "open publication license v1.0 8 june 1999"},
 };
 
-/* All of the phrases, and not the last one. */
+/* The phrase, behind it within RULE_REACH what is in `also`, and none of what `never` has
+ * (several are parted by |). */
+enum { RULE_REACH = 1700 };
 static const struct {
     const char *id, *phrase, *also, *never;
 } rules[] = {
     {"JSON", "the software shall be used for good not evil", NULL, NULL},
-    {"X11", "permission is hereby granted free of charge to any person obtaining a copy", "except as contained in this notice the name", NULL},
-    {"NCSA", "permission is hereby granted free of charge to any person obtaining a copy", "redistributions of source code must retain", NULL},
-    {"MIT", "permission is hereby granted free of charge to any person obtaining a copy", "permission notice shall be included", "except as contained in this notice the name"},
-    {"MIT", "permission is hereby granted free of charge to any person obtaining a copy", "permission notice including the next paragraph shall be included", NULL},
+    {"X11-distribute-modifications-variant", "permission is hereby granted free of charge to any person obtaining a copy", "publish distribute distribute with modifications sublicense", NULL},
+    {"X11", "permission is hereby granted free of charge to any person obtaining a copy", "except as contained in this notice the name", "distribute with modifications"},
+    {"NCSA", "permission is hereby granted free of charge to any person obtaining a copy", "to deal with the software without restriction", NULL},
+    {"MIT", "permission is hereby granted free of charge to any person obtaining a copy", "permission notice shall be included", "except as contained in this notice the name|to deal with the software|distribute with modifications"},
+    {"MIT", "permission is hereby granted free of charge to any person obtaining a copy", "permission notice including the next paragraph shall be included", "except as contained in this notice the name"},
     {"MIT-0", "permission is hereby granted free of charge to any person obtaining a copy of this software", "publish distribute sublicense and or sell copies of the software and to permit persons to whom the software is furnished to do so the software is provided", NULL},
     {"MIT", "licensed under the mit license", NULL, NULL},
     {"MIT", "released under the mit license", NULL, NULL},
@@ -49,13 +54,15 @@ static const struct {
     {"MIT", "under the terms of the mit license", NULL, NULL},
     {"MIT", "license mit ", NULL, "license mit or "},
     {"curl", "permission to use copy modify and distribute this software for any purpose with or without fee is hereby granted", "except as contained in this notice the name", NULL},
-    {"ISC", "permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted", NULL, NULL},
-    {"ISC", "permission to use copy modify and distribute this software for any purpose with or without fee is hereby granted", NULL, "except as contained in this notice the name"},
-    {"ISC", "permission to use copy modify and distribute this software for any purpose and without fee is hereby granted", NULL, NULL},
+    {"ISC", "permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted", NULL, "hereby granted the software is provided|not be used in advertising"},
+    {"ISC", "permission to use copy modify and distribute this software for any purpose with or without fee is hereby granted", NULL, "except as contained in this notice the name|not be used in advertising"},
+    {"ISC", "permission to use copy modify and distribute this software for any purpose and without fee is hereby granted", NULL, "not be used in advertising"},
+    {"HPND", "permission to use copy modify and distribute this software for any purpose with or without fee is hereby granted", "not be used in advertising", NULL},
+    {"HPND", "permission to use copy modify and distribute this software for any purpose and without fee is hereby granted", "not be used in advertising", NULL},
     {"0BSD", "permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted the software is provided", NULL, NULL},
     {"NTP", "permission to use copy modify and distribute this software and its documentation for any purpose with or without fee is hereby granted", NULL, NULL},
     {"HPND", "permission to use copy modify and distribute this software and its documentation for any purpose and without fee is hereby granted", NULL, NULL},
-    {"HPND", "permission to use copy modify distribute and sell this software and its documentation for any purpose is hereby granted without fee", NULL, NULL},
+    {"HPND-sell-variant", "permission to use copy modify distribute and sell this software and its documentation for any purpose is hereby granted without fee", NULL, NULL},
     {"PostgreSQL", "for any purpose without fee and without a written agreement is hereby granted", NULL, NULL},
     {"TCL", "hereby grant permission to use copy modify distribute and license this software and its documentation for any purpose", NULL, NULL},
     {"Zlib", "in no event will the authors be held liable for any damages arising from the use of this software", "altered source versions must be plainly marked", NULL},
@@ -73,17 +80,27 @@ static const struct {
     {"EPL-2.0", "eclipse public license 2.0", NULL, NULL},
     {"CDDL-1.0", "common development and distribution license", NULL, NULL},
     {"OFL-1.1", "sil open font license version 1.1", NULL, NULL},
-    {"Artistic-1.0-Perl OR GPL-1.0-or-later", "under the same terms as perl", NULL, NULL},
+    {"Artistic-1.0-Perl OR GPL-1.0-or-later", "the same terms as perl", NULL, NULL},
+    {"Artistic-1.0-Perl OR GPL-1.0-or-later", "the same terms as the perl 5 programming language", NULL, NULL},
+    {"Artistic-1.0-Perl OR GPL-1.0-or-later", "the same terms as the perl programming language", NULL, NULL},
+    {"Artistic-1.0-Perl OR GPL-1.0-or-later", "the same licensing terms as perl", NULL, NULL},
     {"Artistic-2.0", "under the artistic license 2.0", NULL, NULL},
     {"Artistic-2.0", "artistic license version 2.0", NULL, NULL},
     {"Artistic-1.0", "artistic license which comes with", NULL, NULL},
     {"Unlicense", "this is free and unencumbered software released into the public domain", NULL, NULL},
     {"WTFPL", "do what the fuck you want to public license", NULL, NULL},
     {"FSFAP", "copying and distribution of this file with or without modification are permitted in any medium without royalty", NULL, NULL},
-    {"FSFULLR", "gives unlimited permission to copy and or distribute it with or without modifications", NULL, NULL},
+    {"FSFULLRWD", "gives unlimited permission to copy and or distribute it with or without modifications", "without any warranty to the extent permitted by law", NULL},
+    {"FSFULLR", "gives unlimited permission to copy and or distribute it with or without modifications", NULL, "without any warranty to the extent permitted by law"},
     {"FSFUL", "gives unlimited permission to copy distribute and modify it", NULL, NULL},
-    {"Latex2e", "permission is granted to make and distribute verbatim copies of this manual provided the copyright notice and this permission notice are preserved", NULL, NULL},
-    {"Latex2e", "permission is granted to copy and distribute modified versions of this manual under the conditions for verbatim copying", NULL, NULL},
+    {"Linux-man-pages-copyleft", "permission is granted to make and distribute verbatim copies of this", "since the linux kernel and libraries are constantly changing", NULL},
+    {"Latex2e", "permission is granted to make and distribute verbatim copies of this", "permission notice are preserved", "since the linux kernel and libraries are constantly changing"},
+    {"Latex2e", "permission is granted to copy and distribute modified versions of this", "conditions for verbatim copying", "since the linux kernel and libraries are constantly changing"},
+    {"OPUBL-1.0", "terms and conditions set forth in the open publication license", NULL, NULL},
+    {"OPUBL-1.0", "under the open publication license", NULL, NULL},
+    {"Libpng", "released under the libpng license", NULL, NULL},
+    {"libpng-2.0", "png reference library license version 2", NULL, NULL},
+    {"Beerware", "the beer ware license", "can do whatever you want with this stuff", NULL},
     {"FTL", "the freetype project license", NULL, NULL},
     {"PSF-2.0", "psf license agreement", NULL, NULL},
     {"PSF-2.0", "python software foundation license version 2", NULL, NULL},
@@ -98,6 +115,9 @@ static const struct {
     {"CC0-1.0", "under the cc0 license", NULL, NULL},
     {"CC0-1.0", "creative commons zero", NULL, NULL},
     {"LicenseRef-public-domain", "creativecommons org publicdomain mark 1.0", NULL, NULL},
+    {"LicenseRef-public-domain", "the author disclaims copyright to this source code", NULL, NULL},
+    {"LicenseRef-public-domain", "not copyrighted provided to the public domain", NULL, NULL},
+    {"LicenseRef-public-domain", "have been put on the public domain by", NULL, NULL},
 };
 
 static const char *const dedications[] = {
@@ -113,6 +133,8 @@ struct search {
     size_t n;
     struct notice_match *matches;
     int n_matches;
+    bool history; /* of what changed: licences are named there, not granted */
+    bool whole;   /* about its licence */
 };
 
 static const char *find(const struct search *s, const char *phrase, size_t from) {
@@ -161,21 +183,32 @@ static bool find_titles(struct search *s) {
     return s->n_matches > 0;
 }
 
+/* Whether one of a|b|c stands in text[from, to). */
+static bool within_any(const struct search *s, size_t from, size_t to,
+                       const char *phrases) {
+    for (const char *at = phrases; at != NULL && *at;) {
+        char one[128];
+        size_t n = strcspn(at, "|");
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        if (within(s, from, to, one)) return true;
+        at = at[n] ? at + n + 1 : NULL;
+    }
+    return false;
+}
+
 static void find_rules(struct search *s) {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        const char *at = find(s, rules[i].phrase, 0);
-        if (at == NULL) continue;
-        if (rules[i].also && !find(s, rules[i].also, 0)) continue;
-        if (rules[i].never && find(s, rules[i].never, 0)) continue;
-        size_t start = (size_t)(at - s->text);
-        if (strcmp(rules[i].id, "ISC") == 0 && has(s, "0BSD")) continue;
-        put(s, rules[i].id, start, start + strlen(rules[i].phrase));
+        size_t n = strlen(rules[i].phrase);
+        const char *at;
+        for (size_t from = 0; (at = find(s, rules[i].phrase, from)) != NULL;) {
+            size_t start = (size_t)(at - s->text), to = start + n + RULE_REACH;
+            from = start + 1;
+            if (rules[i].also && !within(s, start, to, rules[i].also)) continue;
+            if (rules[i].never && within_any(s, start, to, rules[i].never)) continue;
+            put(s, rules[i].id, start, start + n);
+            break;
+        }
     }
-    /* 0BSD is ISC without its condition. */
-    if (has(s, "0BSD"))
-        for (int i = 0; i < s->n_matches; i++)
-            if (strcmp(s->matches[i].id, "ISC") == 0)
-                s->matches[i] = s->matches[--s->n_matches];
 }
 
 static void find_bsd(struct search *s) {
@@ -208,8 +241,11 @@ static void find_dedications(struct search *s) {
         bool here = within(s, from, start + 24, "this ") ||
                     within(s, from, start, "hereby") || within(s, from, start, "author") ||
                     within(s, from, start, " i ") || within(s, from, start, "written by") ||
-                    within(s, from, start, "licen");
-        if (!here || within(s, from, start, " not ") || within(s, from, start, "n t "))
+                    within(s, from, start, "licen") ||
+                    within(s, start, start + 60, "you may freely") ||
+                    within(s, start, start + 60, "you can do whatever");
+        size_t near = start > 24 ? start - 24 : 0;
+        if (!here || within(s, near, start, " not ") || within(s, near, start, "n t "))
             continue;
         put(s, "LicenseRef-public-domain", start, start + strlen(dedications[i]));
     }
@@ -254,6 +290,12 @@ static void creative_at(struct search *s, size_t start, size_t at) {
         end = at;
     }
     if (!by) return;
+    /* "CC by default" */
+    bool named = s->text[start] != 'c' || s->text[start + 1] != 'c' || nc || nd || sa;
+    bool licence = end >= start + 14 && /* "cc by license " */
+                   (memcmp(s->text + end - 8, "license ", 8) == 0 ||
+                    memcmp(s->text + end - 8, "licence ", 8) == 0);
+    if (!named && !version[0] && !licence) return;
     char id[64];
     snprintf(id, sizeof id, "%sCC-BY%s%s%s%s%s", version[0] ? "" : "LicenseRef-",
              nc ? "-NC" : "", nd ? "-ND" : "", sa && !nd ? "-SA" : "",
@@ -275,6 +317,12 @@ static void find_creative(struct search *s) {
             size_t start = (size_t)(at - s->text);
             from = start + strlen(marks[m]);
             if (m == 2 && start > 60 && within(s, start - 20, start, "creativecommons"))
+                continue;
+            /* The GFDL 1.3 speaks of it, and licenses nothing by it. */
+            if (within(s, start, start + 110,
+                       "published by creative commons corporation") ||
+                within(s, start, start + 30, " means ") ||
+                within(s, start, start + 40, "on the same site"))
                 continue;
             creative_at(s, start, m == 2 ? start + 3 : from);
         }
@@ -389,7 +437,9 @@ static bool said_later(const struct search *s, size_t start, size_t end,
 /* "the complete text of the GNU GPL version 2 is in …" tells where a text is, not a licence. */
 static bool pointer(const struct search *s, size_t start, size_t end) {
     size_t from = start > 50 ? start - 50 : 0;
-    return within(s, from, start, "text of ") || within(s, from, start, "copy of the ") ||
+    size_t near = start > 24 ? start - 24 : 0;
+    return within(s, near, start, "copying ") || /* COPYING.GPLv2 */
+           within(s, from, start, "text of ") || within(s, from, start, "copy of the ") ||
            within(s, from, start, "see the ") ||
            within(s, from, start, "version of the ") ||
            within(s, from, start, "compatible") ||
@@ -414,6 +464,60 @@ static void gnu_match(struct search *s, const char *family, int v, bool later, s
     put(s, id, start, end);
 }
 
+/* Invariant sections and cover texts: Debian's (and SPDX's) "no invariants" wants neither. */
+static const char *invariants_of(const struct search *s, size_t end) {
+    static const char *const covers[] = {"cover texts being", "cover text being",
+                                         "cover texts as in", "cover text as in",
+                                         "cover texts are",   "cover text is"};
+    static const char *const none[] = {"no invariant sections",
+                                       "without invariant sections"};
+    size_t to = end + 420 < s->n ? end + 420 : s->n;
+    for (size_t k = 0; k < 2 && end < to; k++) {
+        const char *at = memmem(s->text + end, to - end, none[k], strlen(none[k]));
+        if (at == NULL) continue;
+        size_t from = (size_t)(at - s->text);
+        for (size_t i = 0; i < sizeof covers / sizeof *covers; i++)
+            if (within(s, from, from + 220, covers[i])) return "";
+        return "-no-invariants";
+    }
+    return within(s, end, to, "with the invariant sections") ||
+                   within(s, end, to, "invariant sections being")
+               ? "-invariants"
+               : "";
+}
+
+/* The end of a licence shows notices that other people may use. */
+static bool is_example(const struct search *s, size_t start) {
+    static const char *const heads[] = {"how to apply these terms to your new",
+                                        "how to use this license for your documents",
+                                        "use this license in a document you have written"};
+    size_t from = start > 3000 ? start - 3000 : 0;
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (within(s, from, start, heads[i])) return true;
+    return false;
+}
+
+/* "under the terms of the GNU General Public License", "under the GPL": any version. */
+static bool says_unversioned(const struct search *s, size_t start, bool shorthand) {
+    size_t before = start > 60 ? start - 60 : 0;
+    if (has(s, "FSFUL") || has(s, "FSFULLR") || has(s, "FSFULLRWD") || has(s, "FSFAP"))
+        return false; /* of gettext's macros: the code that they look for, not they */
+    if (within(s, before, start, "not available under") ||
+        within(s, before, start, "not under"))
+        return false;
+    if (shorthand && start >= 8 && memcmp(s->text + start - 8, "license ", 8) == 0)
+        return true;                          /* "License: GPL" */
+    if (shorthand && !s->whole) return false; /* texts speak of it, too */
+    if (shorthand)
+        return (start >= 10 && memcmp(s->text + start - 10, "under the ", 10) == 0) ||
+               (start >= 6 && memcmp(s->text + start - 6, "under ", 6) == 0);
+    return within(s, before, start, "terms of ") ||
+           within(s, before, start, "licensed under ") ||
+           within(s, before, start, "covered by ") ||
+           within(s, before, start, "distributed under ") ||
+           within(s, before, start, "released under ");
+}
+
 static void find_gnu(struct search *s) {
     const char *unversioned = NULL;
     size_t unversioned_at = 0, unversioned_end = 0;
@@ -425,31 +529,20 @@ static void find_gnu(struct search *s) {
             size_t start = (size_t)(at - s->text), end = start + strlen(gnu[g].phrase) + 1;
             size_t version_end = end;
             from = end;
-            if (pointer(s, start, end)) continue;
+            if (pointer(s, start, end) || is_example(s, start)) continue;
+            if (s->history && gnu[g].shorthand) continue;
             int v = find_version(s, start, end, gnu[g].shorthand, &version_end);
             if (v == 0) {
-                size_t before = start > 60 ? start - 60 : 0;
-                if (!gnu[g].shorthand && !unversioned &&
-                    (within(s, before, start, "terms of ") ||
-                     within(s, before, start, "licensed under ") ||
-                     within(s, before, start, "covered by ") ||
-                     within(s, before, start, "distributed under ") ||
-                     within(s, before, start, "released under "))) {
+                if (!unversioned && !s->history &&
+                    says_unversioned(s, start, gnu[g].shorthand)) {
                     unversioned = gnu[g].id;
                     unversioned_at = start;
                     unversioned_end = end;
                 }
                 continue;
             }
-            const char *family = gnu[g].id, *invariants = "";
-            if (family[1] == 'F') {
-                if (within(s, end, end + 420, "no invariant sections") ||
-                    within(s, end, end + 420, "without invariant sections"))
-                    invariants = "-no-invariants";
-                else if (within(s, end, end + 420, "with the invariant sections") ||
-                         within(s, end, end + 420, "invariant sections being"))
-                    invariants = "-invariants";
-            }
+            const char *family = gnu[g].id;
+            const char *invariants = family[1] == 'F' ? invariants_of(s, end) : "";
             if (!licence_version(family, v / 10, v % 10)) continue;
             bool later = said_later(s, start, end, version_end);
             gnu_match(s, family, v, later, start, version_end > end ? version_end : end,
@@ -503,18 +596,36 @@ static void find_alternatives(struct search *s) {
     }
 }
 
+/* A notice before a licence's text says more than the text does: the title goes. */
+static void drop_titles(struct search *s, int n_titles) {
+    for (int i = n_titles - 1; i >= 0; i--) {
+        size_t family = strcspn(s->matches[i].id, "-");
+        bool said = false;
+        for (int k = n_titles; k < s->n_matches; k++)
+            said |= strncmp(s->matches[i].id, s->matches[k].id, family + 1) == 0;
+        if (!said) continue;
+        memmove(&s->matches[i], &s->matches[i + 1],
+                (size_t)(s->n_matches - i - 1) * sizeof *s->matches);
+        s->n_matches--;
+        n_titles--;
+    }
+}
+
 int notice_rules(struct notice_match matches[NOTICE_MATCHES], const struct words *w) {
-    struct search s = {w->text.data, w->text.len, matches, 0};
-    bool title = find_titles(&s);
-    if (!title) {
-        find_rules(&s);
-        find_gnu(&s);
+    struct search s = {w->text.data, w->text.len, matches, 0, w->history, w->whole};
+    int n_titles = 0;
+    if (find_titles(&s)) {
+        n_titles = s.n_matches;
+        for (int i = 0; i < n_titles; i++)
+            if (matches[i].start < s.n) s.n = matches[i].start;
     }
+    find_rules(&s);
+    find_creative(&s);
+    find_dedications(&s);
+    find_gnu(&s);
+    if (n_titles > 0) drop_titles(&s, n_titles);
+    s.n = w->text.len;
     find_bsd(&s);
-    if (!title) {
-        find_creative(&s);
-        find_dedications(&s);
-    }
     in_order(&s);
     find_alternatives(&s);
     return s.n_matches;

@@ -8,6 +8,8 @@
  * byte for each of text's. */
 struct words {
     struct buf text, map;
+    bool history; /* it tells what changed (ChangeLog, NEWS) */
+    bool whole;   /* it tells about licences (COPYING) */
 };
 
 enum { NOTICE_MATCHES = 24 };

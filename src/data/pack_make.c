@@ -37,7 +37,7 @@ struct packing {
     /* the batch */
     struct waiting *items;
     int64_t n_items, batch_bytes;
-    struct buf lines;
+    struct buf texts, lines;
     /* documents of this corpus */
     uint8_t last[32];
     bool any;
@@ -52,8 +52,7 @@ struct packing {
 };
 
 struct waiting {
-    const char *text;             /* in the corpus's view */
-    size_t n_bytes, line, n_line; /* line: in lines */
+    size_t at, n_bytes, line, n_line; /* at: in texts; line: in lines */
     uint8_t record[32];
     int32_t *ids;
     int64_t n_ids;
@@ -187,8 +186,8 @@ static void encode_some(void *context, const struct member *me) {
     while (team_queue_next(me, p->n_items, 1, &begin, &end))
         for (int64_t i = begin; i < end; i++) {
             struct waiting *w = &p->items[i];
-            w->status = glass_tokenizer_encode(p->tokenizer, &w->ids, &w->n_ids, w->text,
-                                               w->n_bytes, 0);
+            w->status = glass_tokenizer_encode(p->tokenizer, &w->ids, &w->n_ids,
+                                               p->texts.data + w->at, w->n_bytes, 0);
         }
     team_barrier(me);
 }
@@ -201,13 +200,13 @@ static glass_status flush_batch(struct packing *p) {
         struct waiting *w = &p->items[i];
         if (status == GLASS_OK && w->status != GLASS_OK) status = fail_memory(w->n_bytes);
         if (status == GLASS_OK) status = put_document(p, w);
-        shard_let_go(w->text, w->n_bytes);
         glass_free(w->ids);
         w->ids = NULL;
     }
     p->n_items = 0;
     p->batch_bytes = 0;
     buf_clear(&p->lines);
+    buf_clear(&p->texts);
     const glass_pack_progress progress = {
         p->report->n_documents + (p->open ? p->maker.n_documents : 0),
         p->report->n_bytes + (p->open ? p->shard_bytes : 0),
@@ -276,7 +275,8 @@ static glass_status take(struct packing *p, const glass_document *d) {
         TRY(flush_batch(p));
     struct waiting *w = &p->items[p->n_items];
     *w = (struct waiting){
-        .text = d->text, .n_bytes = (size_t)d->n_bytes, .line = p->lines.len};
+        .at = p->texts.len, .n_bytes = (size_t)d->n_bytes, .line = p->lines.len};
+    TRY(buf_append(&p->texts, d->text, w->n_bytes));
     memcpy(w->record, d->record_hash, 32);
     TRY(record_line(p, d));
     w->n_line = p->lines.len - w->line;
@@ -336,6 +336,7 @@ static glass_status each(struct packing *p, const glass_pack_source *source) {
     char root[65];
     sha256_hex(root, p->pack.corpora[p->from].root);
     TRY(glass_corpus_open(&corpus, source->corpus, false));
+    corpus->reading = true;
     p->status = GLASS_OK;
     p->any = false;
     glass_status status = glass_corpus_each(corpus, root, p->o.policy, visit, p);
@@ -466,6 +467,7 @@ glass_status glass_data_pack(glass_pack_report *report, const char *folder,
     policy_clear(&p.policy);
     pack_clear(&p.pack);
     mem_free(p.items);
+    buf_free(&p.texts);
     buf_free(&p.lines);
     buf_free(&p.records);
     buf_free(&p.roots);

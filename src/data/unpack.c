@@ -1,8 +1,11 @@
 /* unpack.c - see unpack.h. Archives are read by libarchive. */
 #include "data/unpack.h"
 
+#include "base/utf8.h"
+
 #include <archive.h>
 #include <archive_entry.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +38,31 @@ static enum kind kind_of(const char *name) {
 
 bool walk_is_archive(const char *name) {
     return kind_of(name) != KIND_PLAIN;
+}
+
+glass_status walk_put_name(struct buf *out, const char *name, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        size_t used = utf8_decode(&c, name + i, n - i);
+        bool odd = c == '!' || c == '%' || c == UTF8_BAD;
+        if (used == 0) used = 1;
+        for (size_t k = 0; odd && k < used; k++)
+            TRY(buf_printf(out, "%%%02X", (unsigned)(unsigned char)name[i + k]));
+        if (!odd) TRY(buf_append(out, name + i, used));
+        i += used;
+    }
+    return GLASS_OK;
+}
+
+glass_status walk_take_name(struct buf *out, const char *path) {
+    while (*path) {
+        unsigned byte;
+        bool coded = path[0] == '%' && isxdigit((unsigned char)path[1]) &&
+                     isxdigit((unsigned char)path[2]) && sscanf(path, "%%%2x", &byte) == 1;
+        TRY(buf_byte(out, coded ? (char)byte : *path));
+        path += coded ? 3 : 1;
+    }
+    return GLASS_OK;
 }
 
 static void skip(struct walk *w, const char *path, const char *reason) {
@@ -148,7 +176,7 @@ static glass_status entry_path(struct buf *out, const char *archive, enum kind k
         if (p[0] == '.' && p[1] == '.' && (p[2] == '/' || p[2] == '\0'))
             *reason = "its path leads out of the archive";
     }
-    return buf_text(out, name);
+    return walk_put_name(out, name, strlen(name));
 }
 
 static const char *unfit(struct archive_entry *e, enum kind kind) {
@@ -337,7 +365,9 @@ static glass_status walk_folder(struct walk *w, const char *path, const char *na
         buf_clear(&inner_name);
         status = buf_printf(&inner_path, "%s/%s", path, names[i]);
         if (status == GLASS_OK)
-            status = buf_printf(&inner_name, "%s%s%s", name, *name ? "/" : "", names[i]);
+            status = buf_printf(&inner_name, "%s%s", name, *name ? "/" : "");
+        if (status == GLASS_OK)
+            status = walk_put_name(&inner_name, names[i], strlen(names[i]));
         if (status == GLASS_OK)
             status = walk_entry(w, inner_path.data, inner_name.data, depth);
     }

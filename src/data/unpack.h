@@ -11,7 +11,9 @@
 #include "base/buf.h"
 
 struct item {
-    const char *path; /* "src/a.c"; inside archives "b.tar.gz!src/a.c" */
+    /* "src/a.c"; inside archives "b.tar.gz!src/a.c". As walk_put_name writes names, so that each
+     * '!' parts an archive from what is in it. */
+    const char *path;
     /* The next bytes, valid until the next call; 0 bytes at the end. */
     glass_status (*read)(void *from, const void **bytes, size_t *n_bytes);
     void *from;
@@ -39,6 +41,11 @@ enum { WALK_FOLDERS = 64, WALK_SLACK = 64 << 20 };
 glass_status walk_path(struct walk *w, const char *path, const char *name);
 /* An item that may be an archive: visits it, or what is in it. */
 glass_status walk_item(struct walk *w, struct item *item);
+/* Appends a file's name (or several, parted by '/') as paths have it: '!' is %21, '%' is %25, and
+ * bytes that are no UTF-8 are written so, too. */
+glass_status walk_put_name(struct buf *out, const char *name, size_t n_bytes);
+/* Appends the name that a path was written for. */
+glass_status walk_take_name(struct buf *out, const char *path);
 /* Whether the name is an archive's, to be opened rather than read. */
 bool walk_is_archive(const char *name);
 /* The whole item; false in *whole where it has more than limit bytes, which are then read no

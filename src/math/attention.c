@@ -62,8 +62,14 @@ static size_t tile_bytes(const struct attn_cache *cache) {
     return (size_t)cache->head_dim * ATTN_TILE * (cache->dtype == GLASS_F16 ? 2 : 4);
 }
 
+/* Tiles that lie one after the other: of the whole context, or of a page. */
+static int64_t tiles_in_row(const struct attn_cache *cache) {
+    if (cache->pages != NULL) return ATTN_BLOCK / ATTN_TILE;
+    return round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE;
+}
+
 static size_t panel_bytes(const struct attn_cache *cache) {
-    size_t n_tiles = (size_t)(round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE);
+    size_t n_tiles = (size_t)tiles_in_row(cache);
     if (cache->dtype == GLASS_Q8_0) return n_tiles * ATTN_Q8_BYTES;
     return n_tiles * ATTN_TILE * ATTN_TILE * (cache->dtype == GLASS_F16 ? 2 : 4);
 }
@@ -73,20 +79,37 @@ static int64_t panel_dims(const struct attn_cache *cache) {
     return cache->dtype == GLASS_Q8_0 ? 32 : ATTN_TILE;
 }
 
+/* The keys' store of the page that holds pos, or of the whole context; *tile is pos's tile in
+ * it. */
+static uint8_t *k_store(const struct attn_cache *cache, int64_t pos, int64_t *tile) {
+    *tile = pos / ATTN_TILE;
+    if (cache->pages == NULL) return cache->k;
+    *tile = pos % ATTN_BLOCK / ATTN_TILE;
+    return (uint8_t *)cache->pages[pos / ATTN_BLOCK] + cache->k_at;
+}
+
+static uint8_t *v_store(const struct attn_cache *cache, int64_t pos, int64_t *tile) {
+    *tile = pos / ATTN_TILE;
+    if (cache->pages == NULL) return cache->v;
+    *tile = pos % ATTN_BLOCK / ATTN_TILE;
+    return (uint8_t *)cache->pages[pos / ATTN_BLOCK] + cache->v_at;
+}
+
 static uint8_t *k_tile(const struct attn_cache *cache, int64_t head, int64_t pos) {
-    int64_t n_tiles = round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE;
-    return (uint8_t *)cache->k +
-           (size_t)(head * n_tiles + pos / ATTN_TILE) * tile_bytes(cache);
+    int64_t tile;
+    uint8_t *k = k_store(cache, pos, &tile);
+    return k + (size_t)(head * tiles_in_row(cache) + tile) * tile_bytes(cache);
 }
 
 /* Where key pos's tile of 16 keys starts in a head's panel. */
 static uint8_t *v_tile(const struct attn_cache *cache, int64_t head, int64_t panel,
                        int64_t pos) {
     int64_t n_panels = round_up(cache->head_dim, panel_dims(cache)) / panel_dims(cache);
+    int64_t tile;
+    uint8_t *v = v_store(cache, pos, &tile);
     size_t panel_size = panel_bytes(cache);
-    size_t per_tile = panel_size / (size_t)(round_up(cache->n_ctx, ATTN_TILE) / ATTN_TILE);
-    return (uint8_t *)cache->v + (size_t)(head * n_panels + panel) * panel_size +
-           (size_t)(pos / ATTN_TILE) * per_tile;
+    size_t per_tile = panel_size / (size_t)tiles_in_row(cache);
+    return v + (size_t)(head * n_panels + panel) * panel_size + (size_t)tile * per_tile;
 }
 
 size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
@@ -101,6 +124,20 @@ size_t attn_cache_bytes(glass_dtype dtype, int64_t n_ctx, int64_t n_head_kv,
                 mem_mul(&n, n, dtype == GLASS_F32 ? 4 : 2);
     if (!fits) return SIZE_MAX;
     return dtype == GLASS_Q8_0 ? n / 2 / 32 * 34 : n;
+}
+
+void attn_copy_page(const struct attn_cache *cache, void *to, const void *from, int64_t n) {
+    size_t n_tiles = (size_t)((n + ATTN_TILE - 1) / ATTN_TILE), tile = tile_bytes(cache);
+    size_t in_row = ATTN_BLOCK / ATTN_TILE, panel = panel_bytes(cache);
+    int64_t n_panels = round_up(cache->head_dim, panel_dims(cache)) / panel_dims(cache);
+    for (int64_t h = 0; h < cache->n_head_kv; h++) {
+        size_t at = cache->k_at + (size_t)h * in_row * tile;
+        memcpy((uint8_t *)to + at, (const uint8_t *)from + at, n_tiles * tile);
+    }
+    for (int64_t i = 0; i < cache->n_head_kv * n_panels; i++) {
+        size_t at = cache->v_at + (size_t)i * panel;
+        memcpy((uint8_t *)to + at, (const uint8_t *)from + at, n_tiles * panel / in_row);
+    }
 }
 
 /* A value, or a q8_0 block of 32, of one key: addresses of its parts in the two stores. */
@@ -402,12 +439,34 @@ static void gather_rows(struct rows *rows, const struct run *run,
     rows->base = rows->first / ATTN_BLOCK * ATTN_BLOCK;
 }
 
+enum { AHEAD = 16, LINE = 64 }; /* lines that are asked for of a run that comes next */
+
+static void ask_for(const void *at) {
+    for (int i = 0; i < AHEAD; i++) __builtin_prefetch((const char *)at + i * LINE, 0, 2);
+}
+
+/* Where blocks lie apart, the processor does not see the next one coming: its first lines are
+ * asked for while this one is read. */
+static void ask_for_keys(const struct rows *rows, int64_t key0) {
+    const struct attn_cache *cache = rows->segment->cache;
+    if (cache->pages != NULL && key0 < rows->last) ask_for(k_tile(cache, rows->head, key0));
+}
+
+static void ask_for_values(const struct rows *rows, int64_t key0, int64_t d, int64_t n_d) {
+    const struct attn_cache *cache = rows->segment->cache;
+    if (cache->pages == NULL || key0 >= rows->last) return;
+    for (int64_t panel = d / panel_dims(cache); panel * panel_dims(cache) < d + n_d;
+         panel++)
+        ask_for(v_tile(cache, rows->head, panel, key0));
+}
+
 static void scores_of_block(const struct run *run, const struct rows *rows, float *s,
                             int64_t s_stride, int64_t key0) {
     const struct attn_cache *cache = rows->segment->cache;
     qk_kernel *kernel = cache->dtype == GLASS_F32   ? run->kernels->attn_qk_f32
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_qk_f16
                                                     : run->kernels->attn_qk_q8_0;
+    ask_for_keys(rows, key0 + ATTN_BLOCK);
     kernel(s + key0 - rows->base, s_stride, rows->q, run->head_dim, rows->begin, rows->end,
            rows->n, k_tile(cache, rows->head, key0), key0, run->head_dim,
            run->shape->scale);
@@ -421,6 +480,7 @@ static void values_of_block(const struct run *run, const struct rows *rows, cons
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_pv_f16
                                                     : run->kernels->attn_pv_q8_0;
     int64_t width = round_up(run->head_dim, ATTN_TILE);
+    ask_for_values(rows, key0 + ATTN_BLOCK, d, n_d);
     kernel(rows->sum + d, width, p + key0 - rows->base, p_stride, rows->begin, rows->end,
            rows->n, v_tile(cache, rows->head, d / panel_dims(cache), key0),
            panel_bytes(cache), key0, n_d);

@@ -22,6 +22,11 @@ struct attn_cache {
     int64_t n_ctx, n_head_kv, head_dim;
     void *k, *v; /* borrowed, attn_cache_bytes each, 64-aligned;
                                              need not be initialised */
+    /* Instead of k and v: block i of ATTN_BLOCK positions lies in pages[i] (borrowed), its keys
+     * from k_at on, its values from v_at on, as in a cache of ATTN_BLOCK positions. Only pages
+     * with keys that are stored or visible need be there. */
+    void *const *pages;
+    size_t k_at, v_at;
 };
 
 /* GLASS_USAGE if the type or head_dim cannot be stored (q8_0 wants head_dim % 32 == 0, the
@@ -38,6 +43,10 @@ size_t attn_row_bytes(glass_dtype dtype, int64_t n_head_kv, int64_t head_dim);
 void attn_export(void *k, void *v, const struct attn_cache *cache, int64_t pos, int64_t n);
 void attn_import(struct attn_cache *cache, const void *k, const void *v, int64_t pos,
                  int64_t n);
+
+/* The first n positions of a page, n at most ATTN_BLOCK, into another; both caches are of one
+ * shape and have pages. */
+void attn_copy_page(const struct attn_cache *cache, void *to, const void *from, int64_t n);
 
 /* One run of rows that attend over one cache: a session's part of a batch. */
 struct attn_segment {

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "math/kernels.h"
+#include "model/pages.h"
 
 #include <string.h>
 
@@ -41,9 +42,9 @@ bool session_is_long(const struct glass_session *s) {
     return s->model->weights.two_lengths && s->n_ctx > s->model->config.rope_short;
 }
 
-static glass_status choose(glass_session_options *o, const struct config *c,
-                           const glass_session_options *asked) {
-    *o = asked == NULL ? (glass_session_options){0} : *asked;
+glass_status session_choose(glass_session_options *o, const struct config *c,
+                            const glass_session_options *asked) {
+    if (o != asked) *o = asked == NULL ? (glass_session_options){0} : *asked;
     if (o->n_ctx == 0) o->n_ctx = c->n_ctx < SESSION_CONTEXT ? c->n_ctx : SESSION_CONTEXT;
     if (o->n_batch == 0) o->n_batch = session_batch(o->n_ctx);
     if (o->n_batch > o->n_ctx) o->n_batch = o->n_ctx;
@@ -74,17 +75,18 @@ static glass_status take_caches(struct glass_session *s, const glass_session_opt
     return GLASS_OK;
 }
 
-static glass_status take_work(struct glass_session *s, const glass_session_options *o) {
-    const struct glass_model *m = s->model;
+glass_status session_work(struct workspace *work, struct attn_cache ***pass_caches,
+                          struct logit_request **requests, const struct glass_model *m,
+                          const glass_session_options *o) {
     struct workspace plan;
     void *block;
     workspace_layout(&plan, NULL, &m->config, &m->weights, o->n_batch, o->n_ctx,
                      o->n_threads);
     TRY(mem_alloc_aligned(&block, plan.n_bytes, 1));
-    workspace_layout(&s->work, block, &m->config, &m->weights, o->n_batch, o->n_ctx,
+    workspace_layout(work, block, &m->config, &m->weights, o->n_batch, o->n_ctx,
                      o->n_threads);
-    TRY(mem_alloc(&s->pass_caches, (size_t)o->n_batch, sizeof(struct attn_cache *)));
-    return mem_alloc(&s->requests, (size_t)o->n_batch, sizeof *s->requests);
+    TRY(mem_alloc(pass_caches, (size_t)o->n_batch, sizeof(struct attn_cache *)));
+    return mem_alloc(requests, (size_t)o->n_batch, sizeof **requests);
 }
 
 glass_status glass_session_create(glass_session **out, const glass_model *model,
@@ -93,13 +95,13 @@ glass_status glass_session_create(glass_session **out, const glass_model *model,
     struct glass_session *s;
     glass_session_options o;
     *out = NULL;
-    TRY(choose(&o, &model->config, options));
+    TRY(session_choose(&o, &model->config, options));
     TRY(mem_alloc_zero(&s, 1, sizeof *s));
     s->model = model;
     s->n_ctx = o.n_ctx;
     TRY_FAIL(mem_alloc(&s->tokens, (size_t)o.n_ctx, sizeof *s->tokens));
     TRY_FAIL(take_caches(s, &o));
-    TRY_FAIL(take_work(s, &o));
+    TRY_FAIL(session_work(&s->work, &s->pass_caches, &s->requests, model, &o));
     TRY_FAIL(glass_session_set_adapters(s, o.adapters, o.n_adapters));
     *out = s;
     return GLASS_OK;
@@ -110,14 +112,20 @@ fail:
 
 void glass_session_free(glass_session *s) {
     if (s == NULL) return;
+    if (s->pool != NULL) {
+        if (s->held != NULL) pages_truncate(s, 0);
+    } else {
+        mem_free(s->work.block);
+        mem_free(s->pass_caches);
+        mem_free(s->requests);
+        adapt_set_free(s->adapters);
+        adapt_release(&s->adapt);
+    }
+    mem_free(s->pages);
+    mem_free(s->held);
     mem_free(s->tokens);
     mem_free(s->cache_block);
     mem_free(s->caches);
-    mem_free(s->work.block);
-    mem_free(s->pass_caches);
-    mem_free(s->requests);
-    adapt_set_free(s->adapters);
-    adapt_release(&s->adapt);
     mem_free(s);
 }
 
@@ -135,6 +143,8 @@ glass_status glass_session_set_adapters(glass_session *s, const glass_adapter_us
                     "adapters change in an empty session only; this one holds "
                     "%lld tokens",
                     (long long)s->n_tokens);
+    if (s->pool != NULL)
+        return fail(GLASS_USAGE, "a session of a pool has the pool's adapters");
     TRY(adapt_set_create(&set, s->model, uses, n));
     glass_status status = reserve_adapters(s, set);
     if (status != GLASS_OK) {
@@ -152,6 +162,8 @@ static glass_status check_item(const glass_batch_item *items, int64_t i) {
     const struct config *c = &s->model->config;
     if (s->model != items[0].session->model)
         return fail(GLASS_USAGE, "sessions of different models cannot share a batch");
+    if (s->pool != items[0].session->pool)
+        return fail(GLASS_USAGE, "sessions of different pools cannot share a batch");
     for (int64_t j = 0; j < i; j++)
         if (items[j].session == s)
             return fail(GLASS_USAGE, "a session stands twice in one batch");
@@ -265,8 +277,13 @@ glass_status glass_batch_eval(const glass_batch_item *items, int64_t n_items) {
     for (int64_t i = 1; i < n_items; i++)
         if (items[i].session->n_ctx > lead->n_ctx) lead = items[i].session;
     for (int64_t i = 0; i < n_items; i++)
-        TRY(reserve_adapters(lead, items[i].session->adapters));
+        if (lead->pool != NULL)
+            TRY(pages_reserve(items[i].session, items[i].n));
+        else
+            TRY(reserve_adapters(lead, items[i].session->adapters));
     while (cursor.at < n_items) run_pass(lead, items, n_items, &cursor);
+    for (int64_t i = 0; lead->pool != NULL && i < n_items; i++)
+        pages_settle(items[i].session);
     return GLASS_OK;
 }
 
@@ -296,6 +313,7 @@ glass_status glass_session_truncate(glass_session *s, int64_t n) {
     if (n < 0 || n > s->n_tokens)
         return fail(GLASS_USAGE, "cannot keep %lld tokens of %lld", (long long)n,
                     (long long)s->n_tokens);
+    if (s->pool != NULL) pages_truncate(s, n);
     s->n_tokens = n;
     return GLASS_OK;
 }

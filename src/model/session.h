@@ -8,8 +8,16 @@
 
 enum { SESSION_BATCH = 512, SESSION_CONTEXT = 4096 };
 
+struct glass_pool;
+struct page;
+
 struct glass_session {
     const struct glass_model *model;
+    /* NULL, or the pool that work, pass_caches, requests, adapters and adapt are of. */
+    struct glass_pool *pool;
+    void **pages;       /* of the pool: the rows of the pages that it holds */
+    struct page **held; /* and the pages, n_held of them */
+    int64_t n_held;
     int64_t n_ctx, n_tokens;
     int32_t *tokens;           /* (n_ctx) what was fed so far */
     struct attn_cache *caches; /* (n_layer) */
@@ -23,6 +31,13 @@ struct glass_session {
     const struct tape *tape;         /* the same: where they leave their rows; or NULL */
 };
 
+/* The options with every default filled in, checked; out may be `asked`. */
+glass_status session_choose(glass_session_options *out, const struct config *c,
+                            const glass_session_options *asked);
+/* The working memory of passes; the three are freed one by one, work by its block. */
+glass_status session_work(struct workspace *work, struct attn_cache ***pass_caches,
+                          struct logit_request **requests, const struct glass_model *m,
+                          const glass_session_options *o);
 /* The most rows of a pass where nobody says. */
 int64_t session_batch(int64_t n_ctx);
 /* Whether it takes the rope's frequencies for long sessions. */

@@ -8,7 +8,7 @@
 #include "base/filemap.h"
 #include "base/path.h"
 #include "base/reader.h"
-#include "model/session.h"
+#include "model/pages.h"
 
 #include <string.h>
 
@@ -131,11 +131,14 @@ static glass_status read_parts(struct glass_session *s, struct reader *r) {
         return fail(GLASS_BAD_INPUT, "%s: the checksum differs: the file is damaged",
                     r->name);
     TRY(check_tokens(s, tokens, h.n_tokens, r->name));
+    TRY(glass_session_truncate(s, 0));
+    if (s->pool != NULL) TRY(pages_reserve(s, h.n_tokens));
     memcpy(s->tokens, tokens, (size_t)h.n_tokens * sizeof *s->tokens);
     for (int64_t i = 0; i < h.n_layer; i++)
         attn_import(&s->caches[i], rows + 2 * (size_t)i * one,
                     rows + (2 * (size_t)i + 1) * one, 0, h.n_tokens);
     s->n_tokens = h.n_tokens;
+    if (s->pool != NULL) pages_settle(s);
     return GLASS_OK;
 }
 

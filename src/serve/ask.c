@@ -20,6 +20,11 @@ glass_status ask_open(struct ask *a, struct exchange *x, const struct fields *f,
         TRY(reply_error(x, 404, "model_not_found", "model", glass_error()));
         return GLASS_CANCELLED;
     }
+    if (status == GLASS_USAGE || status == GLASS_BAD_INPUT) {
+        /* Not the request is wrong, but the file or how the server was started. */
+        TRY(reply_error(x, 500, "model_not_loaded", "model", glass_error()));
+        return GLASS_CANCELLED;
+    }
     TRY(status);
     a->model = served_model(a->served);
     a->name = served_name(a->served);

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum stage { CLOSED, OPENING, OPEN };
+enum stage { CLOSED, OPENING, OPEN, CLOSING };
 
 struct served {
     struct models *models;
@@ -196,6 +196,7 @@ static glass_status open_parts(struct served *s) {
 
 /* With the lock held, which is free while the model is being closed. */
 static void close_served(struct models *m, struct served *s) {
+    s->stage = CLOSING; /* by one thread only: the keeper and take_room may both want it */
     s->leaving = true;
     pthread_mutex_unlock(&m->lock);
     close_parts(s);
@@ -294,13 +295,37 @@ void models_release(struct served *s) {
     pthread_mutex_unlock(&m->lock);
 }
 
+glass_status models_peek(struct models *m, struct served **out, const char *name) {
+    glass_status status = GLASS_OK;
+    *out = NULL;
+    pthread_mutex_lock(&m->lock);
+    struct served *s = find(m, name);
+    if (s == NULL)
+        status = unknown(m, name ? name : "");
+    else if (s->stage != OPEN || s->leaving)
+        status = fail(GLASS_NEGATIVE, "%s is not loaded", s->name);
+    else
+        s->n_users++; /* so that it stays until the peek ends; "used" is as it was */
+    if (status == GLASS_OK) *out = s;
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+void models_peek_end(struct served *s) {
+    if (s == NULL) return;
+    pthread_mutex_lock(&s->models->lock);
+    s->n_users--;
+    pthread_cond_broadcast(&s->models->change);
+    pthread_mutex_unlock(&s->models->lock);
+}
+
 glass_status models_unload(struct models *m, const char *name) {
     glass_status status = GLASS_OK;
     pthread_mutex_lock(&m->lock);
     struct served *s = find(m, name);
     if (s == NULL)
         status = unknown(m, name ? name : "");
-    else if (s->stage == CLOSED)
+    else if (s->stage == CLOSED || s->stage == CLOSING)
         status = fail(GLASS_NEGATIVE, "%s is not loaded", s->name);
     else
         s->keep_s = 0;

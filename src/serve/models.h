@@ -44,6 +44,10 @@ bool models_ready(struct models *models);
 glass_status models_acquire(struct models *models, struct served **out, const char *name,
                             double keep_s);
 void models_release(struct served *served);
+/* The same for a model that is open now: it is neither opened nor kept open longer for that.
+ * GLASS_NEGATIVE: it is not open, or about to be closed. Ends with models_peek_end. */
+glass_status models_peek(struct models *models, struct served **out, const char *name);
+void models_peek_end(struct served *served);
 /* Closes it as soon as nobody uses it. GLASS_NEGATIVE: it is not loaded. */
 glass_status models_unload(struct models *models, const char *name);
 

@@ -66,25 +66,56 @@ static void remove_waiting(struct sched *s, struct client *before, struct job *j
 
 /* ---- the thread ---- */
 
+/* Under the lock: what others may see. */
+static void publish(struct sched *s) {
+    cache_publish(s);
+    s->stats = s->mine;
+}
+
 static void ended(struct sched *s) {
     pthread_mutex_lock(&s->lock);
+    publish(s);
     if (--s->n_jobs == 0) pthread_cond_broadcast(&s->idle);
     pthread_mutex_unlock(&s->lock);
+}
+
+/* Takes a job out of a list of those that were started, if it is there. */
+static void remove_started(struct job **list, int64_t *n, const struct job *job) {
+    int64_t at = 0;
+    while (at < *n && list[at] != job) at++;
+    if (at == *n) return;
+    --*n;
+    memmove(list + at, list + at + 1, (size_t)(*n - at) * sizeof *list);
+}
+
+/* Puts it into such a list, by its turn. */
+static void insert_started(struct job **list, int64_t *n, struct job *job) {
+    int64_t at = (*n)++;
+    for (; at > 0 && list[at - 1]->turn > job->turn; at--) list[at] = list[at - 1];
+    list[at] = job;
 }
 
 void sched_end(struct sched *s, struct job *job, enum job_end end, glass_status status,
                const char *message) {
     if (job->session != NULL) cache_end(s, job);
     pthread_mutex_lock(&s->lock);
-    int64_t at = 0;
-    while (s->running[at] != job) at++;
-    memmove(s->running + at, s->running + at + 1,
-            (size_t)(s->n_running - at - 1) * sizeof *s->running);
-    s->n_running--;
+    remove_started(s->running, &s->n_running, job);
+    remove_started(s->paused, &s->n_paused, job);
     pthread_mutex_unlock(&s->lock);
     s->mine.answer_tokens += job->n_answer;
     job_finish(job, end, status, message);
     ended(s);
+}
+
+void sched_pause(struct sched *s, struct job *job) {
+    cache_end(s, job);
+    job->n_fed = 0;
+    job->n_take = 0;
+    s->mine.n_paused++;
+    pthread_mutex_lock(&s->lock);
+    remove_started(s->running, &s->n_running, job);
+    insert_started(s->paused, &s->n_paused, job);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* Takes one that was cancelled out of the queue, or any one. */
@@ -117,24 +148,40 @@ static void end_running(struct sched *s, bool all) {
     for (int64_t i = s->n_running - 1; i >= 0; i--)
         if (all || atomic_load(&s->running[i]->cancelled))
             sched_end(s, s->running[i], JOB_CANCELLED, GLASS_CANCELLED, "cancelled");
+    for (int64_t i = s->n_paused - 1; i >= 0; i--)
+        if (all || atomic_load(&s->paused[i]->cancelled))
+            sched_end(s, s->paused[i], JOB_CANCELLED, GLASS_CANCELLED, "cancelled");
 }
 
-/* Tokens of the cache that a job can begin with: those whose logits or rows it needs, it
- * must compute. */
-static int64_t reusable(const struct job *job) {
+int64_t job_reusable(const struct job *job) {
     if (job->r.embed || (job->r.prompt_logprobs && job->n_scored < job->r.n_prompt - 1))
         return job->n_scored;
     return job->n_tokens - 1;
 }
 
+/* Those that were paused go on while there is room; true if none is left. */
+static bool resume(struct sched *s) {
+    while (s->n_paused > 0) {
+        struct job *job = s->paused[0];
+        if (!cache_begin(s, job, job_reusable(job))) return false;
+        pthread_mutex_lock(&s->lock);
+        remove_started(s->paused, &s->n_paused, job);
+        insert_started(s->running, &s->n_running, job);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return true;
+}
+
 /* Lets jobs begin while there is room. */
 static void admit(struct sched *s) {
+    if (!resume(s)) return;
     while (s->n_running < s->o.n_parallel) {
         pthread_mutex_lock(&s->lock);
         struct job *job = first_waiting(s);
         pthread_mutex_unlock(&s->lock);
-        if (job == NULL || !cache_begin(s, job, reusable(job))) return;
+        if (job == NULL || !cache_begin(s, job, job_reusable(job))) return;
         job->n_cached = least(job->n_fed, job->r.n_prompt);
+        job->turn = s->n_started++;
         glass_status status = job_begin(job);
         pthread_mutex_lock(&s->lock);
         struct client *before = s->ring;
@@ -152,7 +199,7 @@ static void admit(struct sched *s) {
 }
 
 /* Under the lock: what others may see. */
-static void publish(struct sched *s) {
+static void publish_jobs(struct sched *s) {
     for (int64_t i = 0; i < s->n_running; i++) {
         struct job *job = s->running[i];
         job->shown.n_read = least(job->n_fed, job->r.n_prompt);
@@ -160,15 +207,15 @@ static void publish(struct sched *s) {
         job->shown.n_answer = job->n_answer;
         job->shown.started = job->started;
     }
-    s->stats = s->mine;
 }
 
 static void *serve(void *context) {
     struct sched *s = context;
     for (;;) {
         pthread_mutex_lock(&s->lock);
+        publish_jobs(s);
         publish(s);
-        while (!s->stopping && s->n_running == 0 && s->n_waiting == 0)
+        while (!s->stopping && s->n_running == 0 && s->n_paused == 0 && s->n_waiting == 0)
             pthread_cond_wait(&s->wake, &s->lock);
         bool look = s->look, stop = s->stopping, all = s->cancel_all || stop;
         s->look = false;
@@ -214,6 +261,7 @@ static glass_status take_memory(struct sched *s) {
     size_t P = (size_t)s->o.n_parallel, V = (size_t)s->info.n_vocab,
            n_tasks = P + SCORED_ROWS;
     TRY(mem_alloc_zero(&s->running, P, sizeof(struct job *)));
+    TRY(mem_alloc_zero(&s->paused, P, sizeof(struct job *)));
     TRY(mem_alloc_zero(&s->items, P, sizeof *s->items));
     TRY(mem_alloc_zero(&s->tasks, n_tasks, sizeof *s->tasks));
     TRY(mem_alloc(&s->tops, n_tasks * TOP_MOST, sizeof *s->tops));
@@ -225,6 +273,7 @@ static glass_status take_memory(struct sched *s) {
                          (size_t)s->o.n_threads * V * sizeof *s->logprobs +
                          (size_t)(s->o.n_batch * s->info.n_embd) * sizeof *s->hidden;
     TRY(cache_create(s));
+    cache_publish(s);
     s->mine.n_ctx = s->o.n_ctx;
     s->mine.n_parallel = s->o.n_parallel;
     s->stats = s->mine;
@@ -292,6 +341,7 @@ void sched_free(struct sched *s) {
     }
     cache_free(s);
     mem_free(s->running);
+    mem_free(s->paused);
     mem_free(s->items);
     mem_free(s->tasks);
     mem_free(s->tops);
@@ -324,6 +374,14 @@ static glass_status check(const struct sched *s, const struct job_request *r) {
                     "%lld positions",
                     (long long)r->n_prompt, (long long)r->n_predict,
                     (long long)r->n_prompt + (long long)r->n_predict, (long long)n_ctx);
+    int64_t n = r->n_prompt + (r->n_predict > 1 ? r->n_predict - 1 : 0);
+    if (n > s->n_most)
+        return fail(GLASS_BAD_INPUT,
+                    "%lld tokens of prompt and %lld to answer take %lld positions; the "
+                    "whole cache has %lld",
+                    (long long)r->n_prompt,
+                    (long long)(r->n_predict > 0 ? r->n_predict : 0), (long long)n,
+                    (long long)s->n_most);
     if (r->n_top < 0 || r->n_top > TOP_MOST)
         return fail(GLASS_USAGE, "%d alternatives per token: 0 to %d are possible",
                     r->n_top, TOP_MOST);
@@ -392,14 +450,15 @@ void sched_get_stats(struct sched *s, struct sched_stats *out) {
     pthread_mutex_lock(&s->lock);
     *out = s->stats;
     out->n_running = s->n_running;
-    out->n_waiting = s->n_waiting;
+    out->n_waiting = s->n_waiting + s->n_paused;
     pthread_mutex_unlock(&s->lock);
 }
 
-static glass_status describe_job(struct buf *b, const struct job *job) {
+static glass_status describe_job(struct buf *b, const struct job *job, bool paused) {
     const struct job_shown *shown = &job->shown;
     double now = clock_now();
     const char *state = !shown->running                   ? "waiting"
+                        : paused                          ? "paused"
                         : shown->n_read < job->r.n_prompt ? "reading"
                                                           : "answering";
     return buf_printf(b,
@@ -416,13 +475,14 @@ static glass_status describe_job(struct buf *b, const struct job *job) {
 }
 
 static glass_status describe_all(struct sched *s, struct buf *b) {
-    for (int64_t i = 0; i < s->n_running; i++) TRY(describe_job(b, s->running[i]));
+    for (int64_t i = 0; i < s->n_running; i++) TRY(describe_job(b, s->running[i], false));
+    for (int64_t i = 0; i < s->n_paused; i++) TRY(describe_job(b, s->paused[i], true));
     struct client *c = s->ring;
     if (c == NULL) return GLASS_OK;
     do {
         c = c->next;
         for (const struct job *j = c->first; j != NULL; j = j->next)
-            TRY(describe_job(b, j));
+            TRY(describe_job(b, j, false));
     } while (c != s->ring);
     return GLASS_OK;
 }

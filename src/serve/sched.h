@@ -17,7 +17,6 @@
 
 struct sched;
 struct job;
-struct glass_grammar; /* glass/grammar.h */
 
 struct sched_options {
     int64_t n_ctx;      /* most positions of one request; 0 = the model's, at most 4096 */
@@ -29,6 +28,7 @@ struct sched_options {
     int n_threads;      /* 0 = one per core of this process's affinity */
     glass_dtype cache_type; /* GLASS_F32, GLASS_F16, GLASS_Q8_0 */
     const char *prefix_dir; /* NULL, or a folder where prefixes outlive the process */
+    size_t prefix_bytes;    /* most bytes in it; 0 = cache_bytes, 2 GiB at most */
     const glass_adapter_use *adapters; /* of every request; must outlive the scheduler */
     int n_adapters;
 };
@@ -44,7 +44,7 @@ void sched_free(struct sched *sched);
 
 enum job_event_kind { JOB_PROMPT, JOB_TOKEN, JOB_END };
 enum job_end {
-    JOB_MODEL,     /* the model ended its answer ("stop") */
+    JOB_MODEL,     /* the model ended its answer, or the grammar allows no more ("stop") */
     JOB_STOP,      /* a stop text ("stop"; stop_text says which) */
     JOB_LENGTH,    /* n_predict tokens ("length") */
     JOB_CONTEXT,   /* no position is left ("length") */
@@ -89,8 +89,8 @@ struct job_request {
     int64_t n_prompt;
     int64_t n_predict; /* most tokens to answer; -1 = as many as fit; 0 = the prompt only */
     glass_sampler_options sampler;
-    const struct glass_grammar *grammar; /* NULL; must outlive the job */
-    const char *const *stop;             /* answers end before these texts */
+    const glass_grammar *grammar; /* NULL; must outlive the job */
+    const char *const *stop;      /* answers end before these texts */
     int n_stop;
     bool logprobs;        /* of the tokens chosen; else token.logprob is NAN */
     int n_top;            /* alternatives per token, 0 to 100; logprobs, too, if not 0 */
@@ -122,9 +122,13 @@ void job_cancel(struct job *job);
 void job_release(struct job *job);
 
 struct sched_stats {
-    int64_t n_running, n_waiting;   /* now */
-    int64_t n_pages, n_pages_used;  /* now; used includes kept prefixes */
-    int64_t n_pages_kept;           /* of them held by no request */
+    int64_t n_running, n_waiting;  /* now */
+    int64_t n_pages, n_pages_used; /* now; used includes kept prefixes */
+    int64_t n_pages_kept;          /* of them held by no request */
+    int64_t n_pages_read;          /* from prefix_dir, since start */
+    int64_t n_files_refused;       /* in prefix_dir, that were damaged */
+    int64_t n_paused;              /* times that a request lost its pages to an older one */
+    char note[256];                /* what was wrong last in prefix_dir; or "" */
     size_t cache_bytes, work_bytes; /* decided at start */
     int64_t n_ctx, n_parallel;
     int64_t prompt_tokens, cached_tokens, answer_tokens, passes, jobs; /* since start */

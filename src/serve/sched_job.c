@@ -77,7 +77,7 @@ glass_status job_create(struct job **out, struct sched *s, const struct job_requ
     job->refs = 2;
     job->stopped_by = -1;
     job->n_tokens = r->n_prompt;
-    job->n_room = r->n_predict < 0 ? s->o.n_ctx + 1 : r->n_prompt + r->n_predict;
+    job->n_room = r->n_predict < 0 ? s->n_most + 1 : r->n_prompt + r->n_predict;
     job->submitted = clock_now();
     TRY_FAIL(copy_stops(job, r));
     TRY_FAIL(mem_alloc(&job->tokens, (size_t)r->n_prompt, sizeof *job->tokens));
@@ -223,5 +223,5 @@ int job_take_token(struct job *job, const struct task *task) {
         glass_grammar_state_finished(glass_sampler_grammar(job->sampler)))
         return JOB_MODEL;
     if (job->n_answer == job->r.n_predict) return JOB_LENGTH;
-    return job->n_tokens > job->sched->o.n_ctx ? JOB_CONTEXT : JOB_GOES_ON;
+    return job->n_tokens > job->sched->n_most ? JOB_CONTEXT : JOB_GOES_ON;
 }

@@ -3,7 +3,7 @@
  * sched.c      the thread, the queue, what callers see
  * sched_job.c  one request: what it asks for, its text, its events
  * sched_pass.c which tokens share a pass, and what is made of the logits
- * sched_cache.c  sessions, and the prefixes that they are left with
+ * sched_cache.c  sessions on the pool of pages; who waits when there are too few
  *
  * A job's tokens are its prompt and then its answer; those from n_fed on are still to be fed.
  * When the last one is fed its logits give the next. So a prompt, a piece of one, an answer's
@@ -38,6 +38,7 @@ struct job {
     double *sums;             /* (n_embd) of the rows of an embedding */
     float *embedding;         /* (n_embd) */
     glass_session *session;   /* NULL while it waits */
+    int64_t turn;             /* among those that were ever started */
     double started, answered; /* moments: taken from the queue, the first logits */
     int stopped_by;           /* the stop text that was found, or -1 */
     /* Under `lock`. */
@@ -76,12 +77,6 @@ struct task {
     char message[MESSAGE_BYTES];
 };
 
-struct slot {
-    glass_session *session;
-    struct job *job; /* NULL: what the session holds is a prefix that was kept */
-    uint64_t used;   /* moment of its last use, counted */
-};
-
 struct sched {
     const glass_model *model;
     const glass_tokenizer *tokenizer;
@@ -91,6 +86,9 @@ struct sched {
     /* The thread's own. */
     struct job **running; /* (n_parallel) in order of start */
     int64_t n_running;
+    struct job *
+        *paused; /* (n_parallel) by order of start: they lost their pages, and come first */
+    int64_t n_paused;
     glass_batch_item *items; /* (n_parallel) of a pass */
     int64_t n_items;
     struct task *tasks; /* (n_parallel + SCORED_ROWS) */
@@ -99,9 +97,12 @@ struct sched {
     float *logits;            /* (tasks, n_vocab) */
     float *logprobs;          /* (n_threads, n_vocab) */
     float *hidden;            /* (n_batch, n_embd) */
-    struct slot *slots;
-    int64_t n_slots;
-    uint64_t moment;
+    glass_pool *pool;
+    glass_session **sessions; /* (n_parallel) n_idle of them, empty, first */
+    int64_t n_idle;
+    int64_t n_most;   /* positions that a request can have */
+    bool pages_short; /* nobody can begin before some page is let go */
+    int64_t n_started;
     struct sched_stats mine; /* what stats will say */
     /* Under `lock`. */
     pthread_mutex_t lock;
@@ -140,9 +141,22 @@ void sched_pass(struct sched *s);
 glass_status cache_create(struct sched *s);
 void cache_free(struct sched *s);
 /* A session for a job, holding as much of its tokens as there is, but `most` at most; false:
- * none is free. */
+ * there is none, or pages are short. */
 bool cache_begin(struct sched *s, struct job *job, int64_t most);
 /* The job is done with its session. */
 void cache_end(struct sched *s, struct job *job);
+/* More of a prompt that others have read meanwhile; `most` as above. */
+void cache_look_again(struct sched *s, struct job *job, int64_t most);
+/* What the pool holds, for stats. */
+void cache_publish(struct sched *s);
+/* Pages for job->n_take of every job that runs. Where there are too few, those that began last
+ * are paused. */
+void cache_reserve(struct sched *s);
+
+/* sched.c: tokens of the cache that a job can begin with: those whose logits or rows it needs,
+ * it must compute. */
+int64_t job_reusable(const struct job *job);
+/* sched.c: a job that runs loses its pages, and comes back when there are some. */
+void sched_pause(struct sched *s, struct job *job);
 
 #endif

@@ -44,12 +44,29 @@ static void give(struct budget *b, struct job *job, int64_t n) {
     if (job->r.prompt_logprobs && wants_rows(job)) b->scores -= more;
 }
 
+/* Whether an older job is about to read the page that this one comes to next: then it will be
+ * there for both. */
+static bool page_comes(const struct sched *s, const struct job *job) {
+    int64_t page = GLASS_POOL_PAGE, from = job->n_fed;
+    if (from % page != 0 || from + page > job_reusable(job)) return false;
+    for (int64_t i = 0; s->running[i] != job; i++) {
+        const struct job *older = s->running[i];
+        if (older->n_fed >= from && older->n_fed < from + page &&
+            older->n_tokens >= from + page &&
+            memcmp(older->tokens, job->tokens, (size_t)(from + page) * sizeof(int32_t)) ==
+                0)
+            return true;
+    }
+    return false;
+}
+
 static void plan(struct sched *s) {
     struct budget b = {s->o.n_batch, SCORED_ROWS};
     struct job *oldest = NULL;
     for (int64_t i = 0; i < s->n_running; i++) {
         struct job *job = s->running[i];
         job->n_take = 0;
+        if (job->n_tokens - job->n_fed > 1) cache_look_again(s, job, job_reusable(job));
         if (job->n_tokens - job->n_fed == 1)
             give(&b, job, 1);
         else if (oldest == NULL)
@@ -61,7 +78,8 @@ static void plan(struct sched *s) {
         struct job *next = NULL;
         for (int64_t i = 0; i < s->n_running; i++) {
             struct job *job = s->running[i];
-            if (job->n_take > 0 || appetite(job, b.scores) <= 0) continue;
+            if (job->n_take > 0 || appetite(job, b.scores) <= 0 || page_comes(s, job))
+                continue;
             if (next == NULL || job->n_tokens - job->n_fed < next->n_tokens - next->n_fed)
                 next = job;
         }
@@ -216,6 +234,7 @@ void sched_pass(struct sched *s) {
     int64_t n_rows = 0;
     s->n_items = s->n_tasks = 0;
     plan(s);
+    cache_reserve(s);
     for (int64_t i = 0; i < s->n_running; i++) {
         struct job *job = s->running[i];
         if (job->n_take == 0) continue;

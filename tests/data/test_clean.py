@@ -143,11 +143,16 @@ for rule in ("gopher", "repetition", "fineweb", "c4", "boilerplate"):
 # ---- changes ----
 KEY = "AKIA" + "ABCDEFGH12345678"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----"
+PHRASES = ["terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
+           "all rights reserved", "skip to content", "skip to main content", "share on facebook",
+           "share on twitter", "subscribe to our newsletter", "powered by wordpress", "sign up for our",
+           "enable javascript", "javascript is disabled", "click here to", "leave a comment"]
 changes = {
     "encoding": [("He said â€œyesâ€\u009d and cafÃ©.\r\nNext\u0000"[:-1], "He said “yes” and café.\nNext"),
                  ("Ünï caf\u00e9 São Ã", "Ünï caf\u00e9 São Ã"), ("\ufeffmark\ufeffs", "marks"),
                  ("one\rtwo\x0cthree", "one\ntwo\nthree")],
-    "boilerplate": [("Text.\nShare on Facebook\nSee our Cookie Policy.\nMore.\n", "Text.\nMore.\n"),
+    "boilerplate": [(f"Kept line of {i}.\nYes, {p.upper() if i % 2 else p}: so.\n", f"Kept line of {i}.\n")
+                    for i, p in enumerate(PHRASES)] + [("Text.\nShare on Facebook\nSee our Cookie Policy.\nMore.\n", "Text.\nMore.\n"),
                     ("all rights reserved " + "long " * 60, "all rights reserved " + "long " * 60)],
     "mask": [("Write to ann.other@example.org.uk. Now", "Write to <email>. Now"),
              ("a@b, x @y.com @home", "a@b, x @y.com @home"),
@@ -246,6 +251,39 @@ first = w["decisions"][0]["detail"].split()[1]
 equal(json.loads(glass("why", "made1", first, "--json").out)["kept"], True,
       "near: why names a document that stayed")
 
+# Groups: chains of copies of copies, each group known by the one that stayed.
+group_of = {}
+chains = []
+for i in range(12):
+    w = [rng.choice(VOCABULARY) for _ in range(300)]
+    chain = []
+    for _ in range(1 + i % 5):
+        chain.append(" ".join(w))
+        w[rng.randrange(len(w))] = rng.choice(VOCABULARY)
+    chains.append(chain)
+corpus("chains", [t for c in chains for t in c])
+clean("chains1", "chains", "-r", "near")
+left = texts("chains1")
+bad = []
+for chain in chains:
+    stayed = [t for t in chain if t in left]
+    found = [why("chains1", t).get("group") for t in chain]
+    if len(stayed) != 1:
+        bad.append((len(chain), "stayed", len(stayed)))
+    elif len(chain) == 1:
+        bad += [(1, found)] if found != [None] else []
+    elif not all(g and g["stayed"] == sha(json.dumps(left[stayed[0]], separators=(",", ":"),
+                                                     ensure_ascii=False)) and
+                 g["documents"] == len(chain) and len(g["left_out"]) == len(chain) - 1 for g in found):
+        bad.append((len(chain), found))
+equal(bad, [], "near: each of a group's documents names the one that stayed, and how many they are")
+near = json.loads(glass("show", "chains1", "--json").out)["near"]
+equal((near["groups"], near["documents"], sorted({g["documents"] for g in near["largest"]})),
+      (sum(len(c) > 1 for c in chains), sum(len(c) for c in chains if len(c) > 1), [2, 3, 4, 5]),
+      "near: show counts groups")
+has(glass("show", "chains1").out, "groups of near duplicates", "near: and says so")
+has(glass("why", "chains1", sha(chains[4][0]), code=None).out, "one of 5 near duplicates", "near: why, in words")
+
 # ---- evaluation sets ----
 questions = [json.dumps({"task_id": f"T/{i}", "prompt": "def f%d(values, limit):\n    \"\"\" %s \"\"\"\n" %
                          (i, " ".join(rng.choice(VOCABULARY) for _ in range(25))),
@@ -312,6 +350,74 @@ for n in range(10):
     root = json.loads(glass("show", "k", "--json").out)["roots"][0]["root"]
     if root != want:
         break
+# A stopped cleaning goes on: what was judged before is not read again, so that its texts may be gone.
+big = [prose(30) + f"\n{i}" for i in range(2400)] + made
+corpus("big", big)
+BIG = ("big", "-r", "encoding,mask,repetition,exact,near", "--memory", "1", "--threads", "2")
+straight = clean("b0", *BIG)
+
+
+def stopped_at(waited, least):
+    """Kills the cleaning as soon as it has committed such a place, and tells the place."""
+    shutil.rmtree(os.path.join(top, "b"), ignore_errors=True)
+    child = subprocess.Popen([GLASS, "data", "clean", BIG[0], "b", *BIG[1:]], cwd=top, env=home.env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    uri = "file:" + os.path.join(top, "b/corpus.sqlite") + "?mode=ro"
+    place = None
+    while child.poll() is None:
+        time.sleep(0.002)
+        try:
+            db = sqlite3.connect(uri, uri=True, timeout=0.01)
+            row = db.execute("SELECT value FROM meta WHERE key='cleaning'").fetchone()
+            db.close()
+        except sqlite3.Error:
+            continue
+        place = json.loads(row[0]) if row else None
+        if place and place["waited"] == waited and place["judged" if waited else "seen"] >= least:
+            child.send_signal(signal.SIGKILL)
+    child.wait()
+    if child.returncode != -signal.SIGKILL:
+        return None
+    db = sqlite3.connect(os.path.join(top, "b/corpus.sqlite"))
+    row = db.execute("SELECT value FROM meta WHERE key='cleaning'").fetchone()
+    db.close()
+    return json.loads(row[0]) if row else None
+
+
+def blank(place):
+    """Writes zeros over the source's texts that were judged; returns how many."""
+    src = sqlite3.connect(os.path.join(top, "big/corpus.sqlite"))
+    last = bytes.fromhex(place["content"]) if place["any"] else bytes([255] * 32)
+    gone = src.execute("SELECT text_at,text_bytes FROM documents WHERE content<=?", (last,)).fetchall()
+    src.close()
+    with open(os.path.join(top, "big/texts"), "r+b") as f:
+        for at, size in gone:
+            f.seek(at)
+            f.write(b"\0" * size)
+    return len(gone)
+
+
+shutil.copy(os.path.join(top, "big/texts"), os.path.join(top, "texts.kept"))
+for number, (waited, least) in enumerate(((False, 1), (False, 1500), (True, 0), (True, 900))):
+    place = stopped_at(waited, least) or stopped_at(waited, least)
+    if place is None:
+        skip(f"a cleaning goes on, {number}", "it ended before it could be killed twice")
+        continue
+    if number == 0:
+        has(glass("add", "b", "big.jsonl", code=2).err, "a cleaning was stopped in it",
+            "nothing is added to a cleaning that was stopped")
+        has(glass("clean", "big", "b", "-r", "exact", code=2).err, "by other rules",
+            "nor do other rules go on with it")
+        has(glass("list", "b", code=3).err, "never finished", "nor is it a corpus yet")
+    gone = blank(place)
+    p = glass("clean", BIG[0], "b", *BIG[1:], "--json")
+    shutil.copy(os.path.join(top, "texts.kept"), os.path.join(top, "big/texts"))
+    got = json.loads(p.out) if p.out else p.err
+    ok(gone > 0 and got == straight, f"a cleaning goes on, {number}: waited {place['waited']}, "
+       f"{place['seen']} seen, {place['judged']} judged", (got, straight, gone))
+equal([n for n in os.listdir(os.path.join(top, "b")) if n.startswith("cleaning")], [],
+      "the files of those that waited are gone")
+
 db = sqlite3.connect(os.path.join(top, "k/corpus.sqlite"))
 db.execute("DELETE FROM roots")
 db.commit()

@@ -151,6 +151,26 @@ add("c-nest", "nest")
 equal({d["path"]: d["licence"] for d in records("c-nest")},
       {"outer.zip!inner.tar.xz!pkg-1.0/" + p: v for p, v in licences.items()}, "archives in archives")
 
+# '!' parts an archive from what is in it, and nothing else: a name's own is %21, and % is %25.
+write("marks/a.zip", b"")
+with zipfile.ZipFile(os.path.join(top, "marks/a.zip"), "w") as z:
+    z.writestr("b!c.txt", "of the zip\n")
+    z.writestr("100%.txt", "percent\n")
+pack("marks/a.zip!b.tar", [("c.txt", b"of a tar with an odd name\n"), ("!x/COPYING", ISC.encode()),
+                           ("!x/y.txt", b"has a licence beside it\n")], "w")
+write("marks/x!/debian/copyright", COPYRIGHT + "\nFiles: 50%!.c\nCopyright: M\nLicense: ISC\n")
+write("marks/x!/50%!.c", "int odd;\n")
+with open(os.path.join(os.fsencode(top), b"marks/caf\xe9.txt"), "wb") as f:
+    f.write(b"a name of Latin-1\n")
+add("c-marks", "marks", "--policy", "any")
+equal({d["path"]: d["licence"] for d in records("c-marks")},
+      {"a.zip!b%21c.txt": "unknown", "a.zip!100%25.txt": "unknown", "a.zip%21b.tar!c.txt": "unknown",
+       "a.zip%21b.tar!%21x/y.txt": "ISC", "x%21/50%25%21.c": "ISC", "caf%E9.txt": "unknown"},
+      "a path has one reading, whatever names have")
+add("c-mark", "marks/a.zip!b.tar", "--policy", "any")
+equal(sorted(d["path"] for d in records("c-mark")), ["%21x/y.txt", "c.txt"],
+      "also where the archive is the source")
+
 # What an archive says of its files is nearer than what is said of it.
 write("near/debian/copyright", COPYRIGHT)
 pack("near/ours.tar.gz", [("COPYING", ISC.encode()), ("x.txt", b"inside\n")])
@@ -190,6 +210,17 @@ equal((r["documents"], r["excluded"]), (2, 1), "<doc> elements; one without a li
 d = next(d for d in records("c-docs") if d["part"] == 0)
 equal((d["title"], d["licence"], d["content"]), ('A "B"', "CC-BY-SA-3.0", sha("Body one.\n\nMore.\n")),
       "a <doc> element")
+
+# ---- Parquet is known, and not read ----
+write("pq/x.parquet", b"PAR1\x15\x04" + bytes(40) + b"PAR1")
+write("pq/y.txt", "beside it\n")
+r = glass("add", "c-pq", "pq/x.parquet", code=3)
+has(r.stderr, "to_json(", "Parquet: an error that says what to do")
+add("c-pq", "pq", "--licence", "MIT")
+equal([d["path"] for d in records("c-pq")], ["y.txt"], "Parquet among other files is skipped")
+db = sqlite3.connect(os.path.join(top, "c-pq/corpus.sqlite"))
+has(db.execute("SELECT reason FROM excluded").fetchone()[0], "JSON lines", "and the reason says what to do")
+db.close()
 
 # ---- hostile archives ----
 before = set(os.listdir(top)) | {"bad", "c-bad"}

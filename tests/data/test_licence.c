@@ -37,7 +37,12 @@ static void names(void **state) {
         {"GFDL-1.2+", "GFDL-1.2-or-later"},
         {"GFDL-1.3-invariants-or-later", "GFDL-1.3-invariants-or-later"},
         {"BSD-3-clause", "BSD-3-Clause"},
-        {"FSF-manpages", "FSFAP"},
+        {"FSF-manpages", "LicenseRef-FSF-manpages"}, /* several texts have that name */
+        {"PD-debian", "LicenseRef-public-domain"},
+        {"public-domain-md5", "LicenseRef-public-domain"},
+        {"FSFULLR-No-Warranty", "FSFULLRWD"},
+        {"OPL-1+", "OPUBL-1.0"},
+        {"AFL-2.1", "AFL-2.1"},
         {"public-domain", "LicenseRef-public-domain"},
         {"CC BY-SA 3.0", "CC-BY-SA-3.0"},
         {"cc-by-nc-nd-4.0", "CC-BY-NC-ND-4.0"},
@@ -93,6 +98,10 @@ static bool allows(const char *policy, const char *expression) {
 static void policies(void **state) {
     (void)state;
     assert_true(allows("known", "GPL-2.0-only"));
+    assert_true(allows("dfsg", "FSFULLRWD"));
+    assert_true(allows("permissive", "FSFULLR AND FSFUL"));
+    assert_false(allows("no-share-alike", "Latex2e"));
+    assert_false(allows("dfsg", "OPUBL-1.0"));
     assert_true(allows("known", "CC-BY-NC-4.0"));
     assert_false(allows("known", "LicenseRef-mine"));
     assert_false(allows("known", ""));
@@ -209,6 +218,15 @@ static const char copyright[] =
     "the\n"
     " License, or (at your option) any later version.\n"
     "\n"
+    "Files: less/*\n"
+    "Copyright: G\n"
+    "License: GPL-2+ or Less\n"
+    "\n"
+    "License: Less\n"
+    " Redistribution and use in source and binary forms, with or without modification,\n"
+    " 1. Redistributions of source code must retain the above copyright notice\n"
+    " 2. Redistributions in binary form must reproduce the above copyright\n"
+    "\n"
     "License: GFDL-1.3+\n"
     " Permission is granted to copy, distribute and/or modify this document under the "
     "terms\n"
@@ -236,7 +254,8 @@ static void stanzas(void **state) {
     (void)state;
     struct dep5 d;
     assert_int_equal(dep5_parse(&d, copyright, sizeof copyright - 1), GLASS_OK);
-    assert_int_equal(d.n, 8);
+    assert_int_equal(d.n, 10);
+    check_path(&d, "less/a.c", "GPL-2.0-or-later OR BSD-2-Clause", false);
     check_path(&d, "README", "GPL-2.0-or-later", false);
     check_path(&d, "src/a.c", "MIT OR GPL-2.0-or-later", false);
     check_path(&d, "lib/x.c", "MIT OR GPL-2.0-or-later", false);
@@ -280,7 +299,7 @@ static void no_stanzas(void **state) {
 static void check_notice(const char *text, const char *wanted, enum notice_kind kind,
                          const char *quoted) {
     struct notice n;
-    assert_int_equal(notice_find(&n, text, strlen(text), false), GLASS_OK);
+    assert_int_equal(notice_find(&n, text, strlen(text), NOTICE_FILE), GLASS_OK);
     const char *got = n.expression.len ? n.expression.data : "";
     if (strcmp(got, wanted) != 0) fail_msg("%.60s: got %s, wanted %s", text, got, wanted);
     assert_int_equal(n.kind, kind);
@@ -349,6 +368,150 @@ static void notices(void **state) {
     check_notice("Once upon a time there was a king.\n", "", NOTICE_NONE, NULL);
 }
 
+/* What Debian's packages say, each read wrongly once. */
+static void real_notices(void **state) {
+    (void)state;
+    /* m4 and TeXinfo begin a comment's line by a word. */
+    check_notice(
+        "dnl This file is free software; the Free Software Foundation\n"
+        "dnl gives unlimited permission to copy and/or distribute it,\n"
+        "dnl with or without modifications, as long as this notice is preserved.\n",
+        "FSFULLR", NOTICE_STATEMENT, "gives unlimited");
+    check_notice("# gives unlimited permission to copy and/or distribute it,\n"
+                 "# with or without modifications, as long as this notice is preserved.\n"
+                 "# This program is distributed in the hope that it will be useful,\n"
+                 "# but WITHOUT ANY WARRANTY, to the extent permitted by law; without\n",
+                 "FSFULLRWD", NOTICE_STATEMENT, NULL);
+    /* gettext's macros name the GPL of other code. */
+    check_notice("dnl gives unlimited permission to copy and/or distribute it,\n"
+                 "dnl with or without modifications, as long as this notice is preserved.\n"
+                 "dnl This file can be used in projects which are not available under\n"
+                 "dnl the GNU General Public License or the GNU Library General Public\n"
+                 "dnl License but which still want to provide support for gettext.\n"
+                 "dnl gettext is covered by the GNU General Public License.\n",
+                 "FSFULLR", NOTICE_STATEMENT, NULL);
+    check_notice(
+        "@c under the terms of the GNU Free Documentation License, Version 1.3 or\n"
+        "@c any later version; with no\n@c Invariant Sections, no Front-Cover Texts, and\n"
+        "@c no Back-Cover Texts.\n",
+        "GFDL-1.3-no-invariants-or-later", NOTICE_STATEMENT, NULL);
+    /* A cover text may not be changed either: Debian takes neither. */
+    check_notice(
+        "under the terms of the GNU Free Documentation License, Version 1.3 or any later\n"
+        "version; with no Invariant Sections, with the Front-Cover Texts being\n"
+        "\"A GNU Manual,\" and with the Back-Cover Texts as in (a) below.\n",
+        "GFDL-1.3-or-later", NOTICE_STATEMENT, NULL);
+    /* The GFDL itself, at the end of a manual. */
+    check_notice("\"CC-BY-SA\" means the Creative Commons Attribution-Share Alike 3.0\n"
+                 "license published by Creative Commons Corporation, a not-for-profit\n"
+                 "under CC-BY-SA on the same site at any time before August 1, 2009\n"
+                 "To use this License in a document you have written, include a copy:\n"
+                 "under the terms of the GNU Free Documentation License, Version 1.3\n",
+                 "", NOTICE_NONE, NULL);
+    check_notice(
+        "under the terms of the GNU Free Documentation License, Version 1.3 or any later\n"
+        "version; with no Invariant Sections, with no Front-Cover Texts, and with no\n"
+        "Back-Cover Texts. A copy is in the section entitled ``GFDL''. If it is published\n"
+        "on paper, it should include the Front-Cover and Back-Cover Texts, as given\n",
+        "GFDL-1.3-no-invariants-or-later", NOTICE_STATEMENT, NULL);
+    check_notice("\xe2\x80\x9c"
+                 "CC-BY-SA\xe2\x80\x9d means the Creative Commons\n"
+                 "Attribution-Share Alike 3.0 license published by Creative Commons "
+                 "Corporation\n",
+                 "", NOTICE_NONE, NULL);
+    check_notice(
+        "This is not officially part of libpng, is hereby placed\nin the public domain\n",
+        "LicenseRef-public-domain", NOTICE_STATEMENT, NULL);
+    check_notice("# License: GPL\n", "GPL-1.0-or-later", NOTICE_STATEMENT, NULL);
+    check_notice("# Set CI_CC to cc by default. See the license.\n", "", NOTICE_NONE, NULL);
+    check_notice("CC-BY license", "LicenseRef-CC-BY", NOTICE_STATEMENT, NULL);
+    check_notice("usr/share/doc/xz/COPYING.GPLv2 is no license\n", "", NOTICE_NONE, NULL);
+    check_notice("- COPYING.LGPLv2.1: GNU Lesser General Public License version 2.1\n", "",
+                 NOTICE_NONE, NULL);
+    check_notice(
+        "under the terms of the \\s-1GNU\\s0 Free Documentation License, Version 1.3 or\n"
+        "any later version; with the\nInvariant Sections being \\*(L\"\\s-1GNU\\s0 "
+        "GPL\\*(R\"\n",
+        "GFDL-1.3-invariants-or-later", NOTICE_STATEMENT, NULL);
+    check_notice("License: GPLv2+\n", "GPL-2.0-or-later", NOTICE_STATEMENT, NULL);
+    check_notice("under the GNU LGPLv2.1+.\n", "LGPL-2.1-or-later", NOTICE_STATEMENT, NULL);
+    /* A text may speak of the GPL; a copyright file means it. */
+    check_notice("A chapter, graciously released under the GPL.\n", "", NOTICE_NONE, NULL);
+    struct buf out = {0};
+    assert_int_equal(notice_expression(&out, "Available under the GPL.", 24), GLASS_OK);
+    assert_string_equal(out.data, "GPL-1.0-or-later");
+    buf_free(&out);
+    check_notice("under the same terms as the Perl 5 programming language system itself.",
+                 "Artistic-1.0-Perl OR GPL-1.0-or-later", NOTICE_STATEMENT, NULL);
+    check_notice("Permission is granted to make and distribute verbatim copies of\n"
+                 "this document provided the copyright notice and this permission notice\n"
+                 "are preserved on all copies.\n",
+                 "Latex2e", NOTICE_STATEMENT, NULL);
+    check_notice("subject to the terms and conditions\nset forth in the Open Publication "
+                 "License, Draft v1.0 or later:\n",
+                 "OPUBL-1.0", NOTICE_STATEMENT, NULL);
+    check_notice(
+        "/* fitblk.c: example\n   Not copyrighted -- provided to the public domain\n",
+        "LicenseRef-public-domain", NOTICE_STATEMENT, NULL);
+    check_notice("** The author disclaims copyright to this source code.  In place of\n",
+                 "LicenseRef-public-domain", NOTICE_STATEMENT, NULL);
+    check_notice(" * This code is released under the libpng license.\n", "Libpng",
+                 NOTICE_STATEMENT, NULL);
+    check_notice(
+        "The packaging files are in the public domain.\nYou may freely use, modify\n",
+        "LicenseRef-public-domain", NOTICE_STATEMENT, NULL);
+    check_notice(
+        "Permission is hereby granted, free of charge, to any person obtaining a\n"
+        "copy, to deal in the Software without restriction, to use, copy, modify,\n"
+        "merge, publish, distribute, distribute with modifications, sublicense\n"
+        "this permission notice shall be included in all copies\n",
+        "X11-distribute-modifications-variant", NOTICE_STATEMENT, NULL);
+    /* Two licences, of which neither has the other's conditions. */
+    check_notice(
+        "Permission is hereby granted, free of charge, to any person obtaining a\n"
+        "copy to deal in the Software. This permission notice shall be included.\n"
+        "Redistribution and use in source and binary forms, with or without\n"
+        "modification, are permitted. 1. Redistributions of source code must retain\n"
+        "the above. 2. Redistributions in binary form must reproduce the above.\n",
+        "MIT AND BSD-2-Clause", NOTICE_STATEMENT, NULL);
+    check_notice(
+        "Permission to use, copy, modify, and distribute this software for any\n"
+        "purpose with or without fee is hereby granted, provided that the name of\n"
+        "X not be used in advertising or publicity\n",
+        "HPND", NOTICE_STATEMENT, NULL);
+    struct notice n;
+    static const char news[] = "2.0 is now licensed under the GPLv3.\n";
+    assert_int_equal(notice_find(&n, news, sizeof news - 1, NOTICE_HISTORY), GLASS_OK);
+    assert_int_equal(n.kind, NOTICE_NONE);
+    notice_clear(&n);
+    check_notice(news, "GPL-3.0-only", NOTICE_STATEMENT, NULL);
+}
+
+/* A notice, then the licence's text: the notice says which versions. */
+static void notice_before_text(void **state) {
+    (void)state;
+    struct buf out = {0};
+    static const char text[] =
+        "It is under the terms of the GNU Free Documentation License, Version 1.1 or any\n"
+        "later version; with the Invariant Sections being \"Funding\".\n\n"
+        "GNU Free Documentation License\n\nVersion 1.2, November 2002\n\n"
+        "Permission under the GNU Free Documentation License, Version 1.2\n";
+    assert_int_equal(notice_expression(&out, text, sizeof text - 1), GLASS_OK);
+    assert_string_equal(out.data, "GFDL-1.1-invariants-or-later");
+    buf_free(&out);
+}
+
+static void stricter_names(void **state) {
+    (void)state;
+    assert_true(licence_within("GPL-1.0-or-later", "GPL-3.0-or-later OR LicenseRef-Less"));
+    assert_false(licence_within("GPL-2.0-or-later", "GPL-3.0-or-later"));
+    assert_true(licence_within("MIT", "X11"));
+    assert_false(licence_within("X11", "MIT"));
+    assert_true(licence_within("GFDL-1.1-no-invariants-or-later OR GPL-3.0-or-later",
+                               "GPL-3.0-or-later OR GFDL-1.2-no-invariants-or-later"));
+    assert_false(licence_within("GFDL-1.1-no-invariants-or-later", "GFDL-1.3-or-later"));
+}
+
 /* The licences that every Debian system has are read as what they are. */
 static void whole_texts(void **state) {
     (void)state;
@@ -392,10 +555,12 @@ static void authors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),       cmocka_unit_test(expressions_read_back),
-        cmocka_unit_test(policies),    cmocka_unit_test(own_rules),
-        cmocka_unit_test(globs),       cmocka_unit_test(stanzas),
-        cmocka_unit_test(no_stanzas),  cmocka_unit_test(notices),
-        cmocka_unit_test(whole_texts), cmocka_unit_test(authors)};
+        cmocka_unit_test(names),         cmocka_unit_test(expressions_read_back),
+        cmocka_unit_test(policies),      cmocka_unit_test(own_rules),
+        cmocka_unit_test(globs),         cmocka_unit_test(stanzas),
+        cmocka_unit_test(no_stanzas),    cmocka_unit_test(notices),
+        cmocka_unit_test(whole_texts),   cmocka_unit_test(authors),
+        cmocka_unit_test(real_notices),  cmocka_unit_test(notice_before_text),
+        cmocka_unit_test(stricter_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

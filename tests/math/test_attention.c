@@ -35,7 +35,10 @@ static void layer_clear(struct layer *l) {
 }
 
 static struct attn_cache cache_create(const struct layer *l) {
-    struct attn_cache c = {l->dtype, l->n_ctx, l->n_head_kv, l->head_dim, NULL, NULL};
+    struct attn_cache c = {.dtype = l->dtype,
+                           .n_ctx = l->n_ctx,
+                           .n_head_kv = l->n_head_kv,
+                           .head_dim = l->head_dim};
     size_t bytes = attn_cache_bytes(l->dtype, l->n_ctx, l->n_head_kv, l->head_dim);
     assert_int_equal(mem_alloc_aligned(&c.k, bytes, 1), GLASS_OK);
     assert_int_equal(mem_alloc_aligned(&c.v, bytes, 1), GLASS_OK);
@@ -47,6 +50,41 @@ static struct attn_cache cache_create(const struct layer *l) {
 static void cache_clear(struct attn_cache *c) {
     mem_free(c->k);
     mem_free(c->v);
+}
+
+/* The same in pages, the last block's first; each has room for other layers before K and
+ * between K and V. */
+struct paged {
+    struct attn_cache cache;
+    size_t page_bytes;
+    int64_t n_pages;
+    void *pages[16], *block;
+};
+
+static void paged_create(struct paged *p, const struct layer *l) {
+    size_t one = attn_cache_bytes(l->dtype, ATTN_BLOCK, l->n_head_kv, l->head_dim);
+    *p = (struct paged){.cache = {.dtype = l->dtype,
+                                  .n_ctx = l->n_ctx,
+                                  .n_head_kv = l->n_head_kv,
+                                  .head_dim = l->head_dim,
+                                  .k_at = 64,
+                                  .v_at = 192 + one},
+                        .page_bytes = 2 * one + 256,
+                        .n_pages = (l->n_ctx + ATTN_BLOCK - 1) / ATTN_BLOCK};
+    size_t bytes = (size_t)(p->n_pages + 1) * p->page_bytes;
+    assert_int_equal(mem_alloc_aligned(&p->block, bytes, 1), GLASS_OK);
+    memset(p->block, 0xff, bytes);
+    for (int64_t i = 0; i < p->n_pages; i++)
+        p->pages[i] = (uint8_t *)p->block + (size_t)(p->n_pages - i) * p->page_bytes;
+    p->cache.pages = p->pages;
+}
+
+/* Moves what is stored of the page that holds pos to the spare page. */
+static void paged_move(struct paged *p, int64_t pos) {
+    void *from = p->pages[pos / ATTN_BLOCK];
+    attn_copy_page(&p->cache, p->block, from, pos % ATTN_BLOCK);
+    memset(from, 0xff, p->page_bytes);
+    p->pages[pos / ATTN_BLOCK] = p->block;
 }
 
 /* One call's worth of work for a team. */
@@ -202,16 +240,24 @@ static void cuts_and_threads_change_nothing(void **state) {
         layer_init(&l);
         size_t bytes = (size_t)(l.n * l.n_head * l.head_dim) * sizeof(float);
         float *want = malloc(bytes);
-        for (int j = 0; j < 20; j++) {
+        for (int j = 0; j < 30; j++) {
             int64_t cut = cuts[j % 5];
-            int n_threads = j / 5 + 1;
+            int n_threads = j / 5 % 4 + 1;
             struct attn_cache cache = cache_create(&l);
+            struct paged paged;
+            paged_create(&paged, &l);
             memset(l.o, 0, bytes);
-            for (int64_t pos = 0; pos < l.n; pos += cut)
-                layer_feed(&l, &cache, pos, pos + cut < l.n ? cut : l.n - pos, n_threads);
+            for (int64_t pos = 0; pos < l.n; pos += cut) {
+                layer_feed(&l, j < 20 ? &cache : &paged.cache, pos,
+                           pos + cut < l.n ? cut : l.n - pos, n_threads);
+                if (j >= 20 && pos <= l.n / 2 && pos + cut > l.n / 2 && pos + cut < l.n)
+                    paged_move(&paged, pos + cut);
+            }
+            mem_free(paged.block);
             if (j == 0) memcpy(want, l.o, bytes);
             if (memcmp(want, l.o, bytes) != 0)
-                printf("# shape %d cut %d threads %d\n", i, (int)cut, n_threads);
+                printf("# shape %d cut %d threads %d%s\n", i, (int)cut, n_threads,
+                       j < 20 ? "" : ", in pages");
             assert_memory_equal(want, l.o, bytes);
             cache_clear(&cache);
         }

@@ -124,6 +124,7 @@ static inline void solo_answer(struct answer *a, const glass_model *model,
     so.n_bias = n_bias;
     ok(glass_session_create(&session, model, o));
     ok(glass_sampler_create(&sampler, t, &so));
+    ok(glass_sampler_set_grammar(sampler, r->grammar, r->goes_on ? GLASS_CONTINUE : 0));
     ok(glass_token_stream_create(&stream, t, r->goes_on ? GLASS_CONTINUE : 0));
     ok(glass_session_eval(session, r->prompt, r->n_prompt, logits));
     for (int64_t i = 0; i < r->n_prompt; i++)
@@ -149,6 +150,11 @@ static inline void solo_answer(struct answer *a, const glass_model *model,
         if (found) {
             a->text.len = n;
             a->end = JOB_STOP;
+            break;
+        }
+        if (r->grammar != NULL &&
+            glass_grammar_state_finished(glass_sampler_grammar(sampler))) {
+            a->end = JOB_MODEL;
             break;
         }
         if (r->n_predict < 0 && r->n_prompt + a->n > o->n_ctx) {

@@ -192,6 +192,46 @@ static void test_same_answers(void **state) {
     sched_free(s);
 }
 
+/* Requests with grammars among others; one grammar serves many. */
+static void test_grammars(void **state) {
+    const struct fixture *f = *state;
+    static const char *const texts[] = {"root ::= [a-z ]{3,20} [0-9]+ \".\"",
+                                        "root ::= \"yes\" | \"no\" | \"maybe\"",
+                                        "root ::= ([A-Z] [a-z]*) (\" \" [a-z]+){0,9}"};
+    enum { GRAMMARS = 3, JOBS = 18 };
+    glass_grammar *grammars[GRAMMARS];
+    struct job_request r[JOBS];
+    struct answer alone[JOBS], answers[JOBS];
+    struct job *jobs[JOBS];
+    const glass_tokenizer *t = glass_model_tokenizer(f->model);
+    for (int i = 0; i < GRAMMARS; i++)
+        ok(glass_grammar_from_gbnf(&grammars[i], t, texts[i], strlen(texts[i]), NULL));
+    for (int i = 0; i < JOBS; i++) {
+        r[i] = f->requests[i].r;
+        r[i].ignore_eos = false;
+        r[i].n_stop = 0;
+        if (i % 4 != 3) r[i].grammar = grammars[i % GRAMMARS];
+        answer_init(&alone[i]);
+        solo_answer(&alone[i], f->model, &r[i], &alone_options);
+    }
+    struct sched *s = make_sched(f, (struct sched_options){.n_parallel = 8});
+    for (int i = 0; i < JOBS; i++) jobs[i] = submit(s, &answers[i], &r[i]);
+    int n_whole = 0;
+    for (int i = 0; i < JOBS; i++) {
+        answer_wait(&answers[i]);
+        job_release(jobs[i]);
+        if (!same_answer(&answers[i], &alone[i], &r[i]))
+            wrong("request %d: \"%s\" alone, \"%s\" here (%s)", i, alone[i].text.data,
+                  answers[i].text.data, answers[i].message);
+        n_whole += r[i].grammar != NULL && answers[i].end == JOB_MODEL;
+        answer_clear(&answers[i]);
+        answer_clear(&alone[i]);
+    }
+    assert_true(n_whole >= 4); /* a choice is finished without a token that ends it */
+    sched_free(s);
+    for (int i = 0; i < GRAMMARS; i++) glass_grammar_free(grammars[i]);
+}
+
 /* ---- prompts ---- */
 
 static void test_prompt_logprobs(void **state) {
@@ -554,11 +594,17 @@ static void test_drain(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_answers),  cmocka_unit_test(test_prompt_logprobs),
-        cmocka_unit_test(test_embedding),     cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_failures),      cmocka_unit_test(test_queue_and_cancel),
-        cmocka_unit_test(test_release_waits), cmocka_unit_test(test_release),
-        cmocka_unit_test(test_turns),         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_same_answers),
+        cmocka_unit_test(test_grammars),
+        cmocka_unit_test(test_prompt_logprobs),
+        cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_queue_and_cancel),
+        cmocka_unit_test(test_release_waits),
+        cmocka_unit_test(test_release),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_drain),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, start, end);
