@@ -214,6 +214,8 @@ typedef struct glass_audit_options {
     int64_t n_adapters;
     const char *const *base; /* models that it was made from */
     int64_t n_base;
+    const char *const *against; /* models whose weights its own are compared with */
+    int64_t n_against;
     int64_t n_replay; /* steps of a Glass run, drawn at random, that are computed again */
 } glass_audit_options;
 
@@ -224,6 +226,10 @@ GLASS_API glass_status glass_audit_open(glass_audit **out, const char *path,
                                         const glass_audit_options *options);
 GLASS_API const glass_audit_report *glass_audit_get(const glass_audit *audit);
 GLASS_API void glass_audit_close(glass_audit *audit);
+/* One or more audits, side by side, as a page of HTML for screen and paper that needs nothing
+ * else; *html is allocated (glass_free). */
+GLASS_API glass_status glass_audit_html(char **html, size_t *n_bytes,
+                                        const glass_audit *const *audits, int64_t n);
 
 /* ---- may I? ---- */
 

@@ -8,6 +8,8 @@
 /* Of bytes of a file for one line: white space is one blank, what is no text a question mark, and
  * more than `most` characters end in "…". */
 void audit_print_quote(const char *text, size_t n_bytes, size_t most);
+/* Text from elsewhere, the same way. */
+void audit_print_text(const char *text);
 glass_status audit_json_quote(struct buf *json, const char *text, size_t n_bytes);
 
 const char *audit_part_name(glass_audit_part part);
@@ -24,6 +26,8 @@ glass_status audit_json_report(struct buf *json, const glass_audit_report *r);
 /* glass audit MODEL --may ACTION: GLASS_NEGATIVE if one answer is no, or unknown. */
 glass_status audit_may(glass_audit *audit, const struct opt_list *may, bool json);
 
+/* glass audit A B C */
+glass_status audit_compare(glass_audit *const *audits, int64_t n, bool json);
 /* glass audit --mof RECORD… */
 glass_status audit_mof(const char **paths, int n, bool json);
 

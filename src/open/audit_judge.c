@@ -56,16 +56,31 @@ static const struct audit_claim *claim_for(const struct glass_audit *a,
     return best;
 }
 
-/* Weights that are elsewhere are under what the cards at hand say; if these disagree, under what is
- * not open. */
+/* A card that has a tag and names other terms, too: what these are to it, its words tell. */
+static bool is_mention(const struct glass_audit *a, const struct audit_claim *c) {
+    if (strcmp(c->c.how, "address") != 0) return false;
+    for (int64_t i = 0; i < a->n_claims; i++)
+        if (strcmp(a->claims[i].c.how, "tag") == 0 && a->claims[i].licence != NULL &&
+            strcmp(a->claims[i].c.evidence.file, c->c.evidence.file) == 0)
+            return true;
+    return false;
+}
+
+/* 0: an open licence; 1: one whose name is all that is known; 2: one that is not open. */
+static int strictness(const struct audit_claim *c) {
+    return c->licence == NULL ? 1 : is_open(c->licence) ? 0 : 2;
+}
+
+/* Weights that are elsewhere are under what the cards at hand say; if these disagree, under the
+ * strictest. */
 static const struct audit_claim *any_of_weights(const struct glass_audit *a) {
     const struct audit_claim *first = NULL;
     for (int64_t i = 0; i < a->n_claims; i++) {
         const struct audit_claim *c = &a->claims[i];
         if (c->c.part != GLASS_PART_MODEL || c->aside ||
-            c->c.grade >= GLASS_AUDIT_INHERITED)
+            c->c.grade >= GLASS_AUDIT_INHERITED || is_mention(a, c))
             continue;
-        if (first == NULL || (is_open(first->licence) && !is_open(c->licence))) first = c;
+        if (first == NULL || strictness(c) > strictness(first)) first = c;
     }
     return first;
 }
@@ -83,9 +98,11 @@ static glass_audit_part part_of(int i) {
 static const struct audit_claim *own_claim(const struct glass_audit *a, int i) {
     const struct audit_thing *t = &a->things[i];
     bool elsewhere = t->grade == GLASS_AUDIT_DECLARED;
-    if (elsewhere && i != MOF_PARAMETERS && i != MOF_CHECKPOINTS && i != MOF_METADATA)
+    if (elsewhere && i != MOF_PARAMETERS && i != MOF_CHECKPOINTS && i != MOF_METADATA &&
+        i != MOF_DATASETS)
         return NULL;
     const struct audit_claim *c = claim_for(a, part_of(i), t->evidence.file);
+    if (i == MOF_DATASETS && elsewhere) return c; /* a card that licenses its data */
     return c == NULL && elsewhere ? any_of_weights(a) : c;
 }
 
@@ -246,7 +263,8 @@ static glass_status judge_osaid(struct glass_audit *a, struct lacking *all) {
     if (data->grade == GLASS_AUDIT_MISSING) lack(&d, "list of the data sets", "");
     d.grade = worse(card->grade == GLASS_AUDIT_MISSING ? 0 : card->grade,
                     data->grade == GLASS_AUDIT_MISSING ? 0 : data->grade);
-    bool some = card->grade != GLASS_AUDIT_MISSING || data->grade != GLASS_AUDIT_MISSING;
+    bool some = there(a, SIGN_DATA) || card->grade != GLASS_AUDIT_MISSING ||
+                data->grade != GLASS_AUDIT_MISSING;
     const char *values[] = {d.n == 0 ? "yes"
                             : some   ? "partly"
                                      : "no",
@@ -254,7 +272,10 @@ static glass_status judge_osaid(struct glass_audit *a, struct lacking *all) {
     static const char *const names[] = {"data information", "code", "parameters"};
     struct lacking *parts[] = {&d, &c, &p};
     const glass_audit_evidence *where[] = {
-        card->grade != GLASS_AUDIT_MISSING ? &card->evidence : &data->evidence,
+        card->grade != GLASS_AUDIT_MISSING ? &card->evidence
+        : data->grade != GLASS_AUDIT_MISSING || !there(a, SIGN_DATA)
+            ? &data->evidence
+            : &a->things[SIGN_DATA].evidence,
         &a->components[MOF_TRAINING].evidence,
         &a->components[MOF_PARAMETERS].licence_evidence};
     char words[700];
@@ -280,12 +301,13 @@ static glass_status criterion(struct glass_audit *a, const char *name, const cha
     return point(a, "European Open Source AI Index", name, value, grade, e, words);
 }
 
-/* open: there, under an open licence of its own or of the whole; partial: there, or told of. */
+/* open: there, under an open licence of its own or of the whole; partial: there, or told of. A
+ * program's licence says nothing of weights. */
 static glass_status by_component(struct glass_audit *a, const char *name, int i) {
     const glass_audit_component *c = &a->components[i];
     bool code_or_data = strcmp(c->content, "document") != 0;
     bool open = c->grade == GLASS_AUDIT_VERIFIED && (!code_or_data || c->open);
-    if (i == MOF_PARAMETERS) open = c->grade != GLASS_AUDIT_MISSING && c->open;
+    if (i == MOF_PARAMETERS) open = c->grade != GLASS_AUDIT_MISSING && own_open(c);
     return criterion(a, name,
                      open                              ? "open"
                      : c->grade != GLASS_AUDIT_MISSING ? "partial"
@@ -316,8 +338,12 @@ static glass_status base_criteria(struct glass_audit *a) {
         TRY(by_component(a, "base weights", MOF_PARAMETERS));
         return by_component(a, "end weights", MOF_PARAMETERS);
     }
-    TRY(criterion(a, "base model data", "closed", GLASS_AUDIT_MISSING, &base->c.evidence,
-                  "the base model's data is not at hand"));
+    /* A family's folder tells of data above the card of what was made from one of them. */
+    bool family = there(a, MOF_DATASETS) &&
+                  a->things[MOF_DATASETS].depth < audit_depth(base->c.evidence.file);
+    TRY(family ? by_component(a, "base model data", MOF_DATASETS)
+               : criterion(a, "base model data", "closed", GLASS_AUDIT_MISSING,
+                           &base->c.evidence, "the base model's data is not at hand"));
     TRY(by_component(a, "end model data", MOF_DATASETS));
     TRY(criterion(a, "base weights", is_open(base->licence) ? "open" : "partial",
                   base->c.grade, &base->c.evidence, base->c.name));
@@ -336,11 +362,12 @@ static glass_status judge_index(struct glass_audit *a) {
     TRY(by_thing(a, "preprint", SIGN_PREPRINT));
     TRY(by_thing(a, "paper", SIGN_REVIEWED));
     TRY(by_component(a, "model card", MOF_MODEL_CARD));
-    TRY(by_component(a, "datasheet", MOF_DATA_CARD));
+    TRY(there(a, MOF_DATA_CARD) ? by_component(a, "datasheet", MOF_DATA_CARD)
+                                : by_thing(a, "datasheet", SIGN_DATA));
     TRY(by_thing(a, "package", SIGN_PACKAGE));
     TRY(by_thing(a, "API and meta prompts", SIGN_API));
     return criterion(a, "licences",
-                     p->open       ? "open"
+                     own_open(p)   ? "open"
                      : *p->licence ? "partial"
                                    : "closed",
                      p->licence_grade, &p->licence_evidence, p->licence);

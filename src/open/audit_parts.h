@@ -41,6 +41,7 @@ enum audit_sign {
     SIGN_REVIEWED, /* a paper that others reviewed */
     SIGN_PACKAGE,
     SIGN_API,
+    SIGN_DATA,    /* a card's section on data */
     SIGN_SCRATCH, /* "trained from scratch" */
     N_SIGNS
 };
@@ -101,6 +102,7 @@ glass_status audit_add_policies(struct glass_audit *a);
  * bytes are of text, which may be NULL. */
 glass_status audit_offer(struct glass_audit *a, int thing, glass_audit_grade grade,
                          const char *words, const glass_audit_evidence *evidence);
+int audit_depth(const char *path); /* in folders */
 glass_status audit_check_add(struct glass_audit *a, const char *name, bool good,
                              const glass_audit_evidence *evidence, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -116,6 +118,10 @@ glass_status audit_find_hashes(struct glass_audit *a, const struct audit_tree *t
 /* A Glass run's ledger, shards and checkpoints, and n_replay of its steps; a corpus' root. */
 glass_status audit_runs(struct glass_audit *a, const struct audit_tree *t,
                         glass_audit_part part, const char *prefix, int64_t n_replay);
+/* Weights and vocabulary against models that it is, or is not, said to be made from. */
+glass_status audit_kin(struct glass_audit *a, const glass_audit_options *o);
+/* Tokenizers against the configurations that they lie beside. */
+glass_status audit_check_tokenizers(struct glass_audit *a);
 /* Whether a file belongs to a run or a corpus of the tree. */
 bool audit_in_run(const struct audit_tree *t, const char *path);
 /* Components with their licences, and the measures. */

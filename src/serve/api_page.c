@@ -46,7 +46,6 @@ static glass_status serve_file(struct exchange *x, const char *name) {
                    {"Content-Security-Policy", policy},
                    {"X-Content-Type-Options", "nosniff"},
                    {"Referrer-Policy", "no-referrer"},
-                   {"Cross-Origin-Opener-Policy", "same-origin"},
                    {"Cross-Origin-Resource-Policy", "same-origin"}};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         TRY(reply_header(x, headers[i].name, headers[i].value));
@@ -126,7 +125,7 @@ static glass_status get_info(struct exchange *x) {
                                 glass_version(), "arithmetic", glass_arithmetic(),
                                 "defaults", sampler_json(&server_options(server)->sampler),
                                 "features", "trace", server_trace(server) != NULL,
-                                "inspect", false, "keeps",
+                                "inspect", true, "keeps",
                                 server_conversations(server) != NULL, "consent", "text",
                                 feedback_consent, "licences", licences));
 }

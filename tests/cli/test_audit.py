@@ -253,7 +253,7 @@ def test_folder(home):
     lying = folder("lying", **{"README.md": CARD % ("apache-2.0", ""), "model.safetensors": WEIGHTS,
                                "LICENSE": read(COMMON + "GPL-3")})
     kinds = [f["kind"] for f in home.json("audit", lying, "--json")["findings"]]
-    equal(kinds, ["contradiction"], "a card against a licence's text")
+    equal(kinds, ["gap", "contradiction"], "a card against a licence's text; and its own is missing")
     equal(may(lying, "relicense")["verdict"], "no", "the stricter one decides")
 
     made = folder("made", **{"README.md": CARD % ("mit", "base_model: meta-llama/Llama-2-7b-hf\n"),

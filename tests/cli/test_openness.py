@@ -6,78 +6,17 @@ import hashlib
 import json
 import os
 import shutil
-import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import noise_model  # noqa: E402
 import tiny_model  # noqa: E402
+from audit_kit import folder, parts, points, quotes_hold, read, tensors, write  # noqa: E402
 from kit import ROOT, Home, done, equal, has, ok, skip  # noqa: E402
 
 SHARED = os.environ.get("GLASS_SHARED", os.path.join(ROOT, "../shared/data"))
 MOT = os.path.join(SHARED, "openness/mot")
 APACHE = os.path.join(ROOT, "LICENSE")
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def write(home, name, data):
-    path = os.path.join(home.path, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as f:
-        f.write(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
-def folder(home, name, files):
-    shutil.rmtree(os.path.join(home.path, name), ignore_errors=True)
-    for path, data in files.items():
-        write(home, os.path.join(name, path), data)
-    return os.path.join(home.path, name)
-
-
-def tensors(n=8):
-    """A safetensors file of one tensor."""
-    head = json.dumps({"w": {"dtype": "F32", "shape": [n], "data_offsets": [0, 4 * n]}}).encode()
-    head += b" " * (-len(head) % 8)
-    return struct.pack("<Q", len(head)) + head + b"\0" * (4 * n)
-
-
-def parts(out):
-    return {c["name"]: c for c in out.get("components", [])}
-
-
-def points(out):
-    return {(p["measure"], p["name"]): p for p in out.get("points", [])}
-
-
-def evidences(out):
-    for c in out["components"]:
-        yield c["evidence"]
-        yield c["licence_evidence"]
-    for c in out["claims"] + out["points"]:
-        yield c["evidence"]
-    for f in out["findings"]:
-        yield f["one"]
-        yield f["other"]
-
-
-def quotes_hold(root, out):
-    """What is quoted stands at the bytes that are named, in a file of that hash."""
-    n, wrong = 0, []
-    for e in evidences(out):
-        if not e or not e["file"]:
-            continue
-        raw = read(os.path.join(root, e["file"]))
-        n += 1
-        if e["sha256"] and hashlib.sha256(raw).hexdigest() != e["sha256"]:
-            wrong.append(("hash", e))
-        here = raw[e["begin"]:e["end"]][:400].decode("utf-8", "replace").rstrip("\ufffd")
-        if e["end"] > e["begin"] and e["quote"].rstrip("\ufffd") != here.split("\0")[0]:
-            wrong.append((here, e))
-    return n, wrong
 
 
 # ---- records of the Model Openness Tool ----
@@ -234,6 +173,12 @@ def test_parts(home):
           "without its data, no data-open label")
 
 
+    out = home.json("audit", folder(home, "away", {
+        "LICENSE": read(APACHE), "README.md": "The training code is at https://github.com/a/b .\n"}), "--json")
+    equal([parts(out)["Training code"][k] for k in ("grade", "licence", "licence_grade")],
+          ["declared", "apache-2.0", "inherited"], "code that is elsewhere is not under the licence that is here")
+
+
 def test_lies(home):
     def grades(files):
         out = home.json("audit", folder(home, "lie", files), "--json")
@@ -344,6 +289,82 @@ def test_corpus(home):
           "one bit of its texts is seen")
 
 
+# ---- contradictions ----
+
+PLAIN = "---\nlicense: mit\n%s---\n# A model\n%s\n"
+
+
+def test_kin(home):
+    models = [os.path.join(home.path, f"noise{i}.gguf") for i in (1, 2)]
+    for i, path in enumerate(models):
+        noise_model.write(path, seed=i + 1)
+    tiny = os.path.join(home.path, "tiny.gguf")
+    tiny_model.write(tiny, "abc")
+
+    def audit(front, words, *options):
+        root = folder(home, "kin", {"README.md": PLAIN % (front, words), "model.gguf": read(models[0])})
+        out = home.json("audit", root, "--json", *options)
+        return ([(c["name"], c["good"]) for c in out["checks"]],
+                [(f["kind"], f["words"]) for f in out["findings"] if f["kind"] != "gap"])
+
+    base = "base_model: someone/something\n"
+    scratch = "It was trained from scratch."
+    checks_, said = audit("", scratch, "--against", models[0])
+    equal(checks_, [("likeness", False), ("vocabulary", True)], "weights that follow another model's are seen")
+    equal(said[0][0], "contradiction", "which is a contradiction to being trained from scratch")
+    has(said[0][1], "said to be trained from scratch, and its weights follow", "and is told so")
+    _, said = audit("", "It was not trained from scratch.", "--against", models[0])
+    equal(said[0][0], "warning", "without such words, a model that nobody names is a warning")
+    checks_, said = audit(base, "", "--against", models[0])
+    equal((checks_[0], said), (("likeness", True), []), "and none if a base model is named")
+    checks_, said = audit("", scratch, "--against", models[1])
+    equal((checks_, said), ([("likeness", True)], []), "other weights are other weights")
+    checks_, said = audit(base, "", "--base", models[1])
+    equal((checks_[0], said[0][0]), (("likeness", False), "contradiction"), "a base model that it does not follow")
+    checks_, said = audit(base, "", "--base", models[0])
+    equal((checks_, said), ([("likeness", True), ("vocabulary", True)], []), "and one that it does")
+    checks_, said = audit("", "", "--against", tiny)
+    ok(all(good for _, good in checks_), "a model of another shape is no relative", checks_)
+    _, said = audit("", "", "--against", os.path.join(home.path, "nothing.gguf"))
+    has(str(said), "cannot be compared", "what cannot be read is told")
+
+
+def test_tokenizer(home):
+    def said(model, size, class_name, ids):
+        vocab = json.dumps({"model": {"vocab": {f"t{i}": i for i in range(ids)}}})
+        out = home.json("audit", folder(home, "tok", {
+            "README.md": PLAIN % ("", ""), "config.json": json.dumps({"model_type": model, "vocab_size": size}),
+            "tokenizer_config.json": json.dumps({"tokenizer_class": class_name}), "tokenizer.json": vocab}), "--json")
+        return [f["kind"] for f in out["findings"] if f["kind"] != "gap"]
+
+    equal(said("llama", 10, "LlamaTokenizer", 10), [], "a tokenizer that fits")
+    equal(said("gpt_neox", 10, "LlamaTokenizer", 10), ["warning"], "one of another family")
+    equal(said("llama", 10, "LlamaTokenizer", 11), ["contradiction"], "one with more tokens than the model has rows")
+
+
+def test_compare(home):
+    a = folder(home, "full", FULL)
+    b = folder(home, "bare", {"README.md": "<script>alert('x')</script> & \"more\"\n"})
+    page = os.path.join(home.path, "report.html")
+    out = home.json("audit", a, b, "--json", "--html", page)
+    equal([x["path"] for x in out["audits"]], [a, b], "two audits side by side")
+    text = read(page).decode()
+    ok("<script" not in text and "src=" not in text and "http-equiv" in text and "url(" not in text,
+       "the page has no scripts and asks for nothing")
+    has(text, "Model parameters (Intermediate)", "and all components")
+    p = home.run("audit", a, b)
+    has(p.out, "contradictions", "a table for the terminal")
+    equal(home.run("audit", a, b, "--may", "use").returncode, 2, "--may is asked of one")
+    bad = folder(home, "bad", {"README.md": CARD, "LICENSE<b>": "x", "LICENSE": b"<img src=x onerror=1>\xff\0"})
+    home.run("audit", bad, "--html", page)
+    text = read(page).decode()
+    ok("<img" not in text, "markup in files is shown, not used")
+    bad = folder(home, "bad", {"README.md": "---\nlicense: '<script>alert(1)</script>'\nbase_model: '<img src=x>'\n---\n"})
+    home.run("audit", bad, "--html", page)
+    text = read(page).decode()
+    ok("<script" not in text and "<img" not in text and "&lt;script&gt;" in text, "as what a card says")
+
+
 def main():
     with Home() as home:
         test_records(home)
@@ -352,6 +373,9 @@ def main():
         test_lies(home)
         test_run(home)
         test_corpus(home)
+        test_kin(home)
+        test_tokenizer(home)
+        test_compare(home)
     done()
 
 
