@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Ollama's API, infilling for editors, and operations."""
+import hashlib
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import serve_kit  # noqa: E402
@@ -14,10 +16,46 @@ GREEDY = {"temperature": 0}
 HI = [{"role": "user", "content": "hi"}]
 
 
+def digest(s, seconds=20):
+    """That of the first model, when it is known; how often it was asked for."""
+    end, n = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        n += 1
+        found = s.get("/api/tags").json["models"][0].get("digest")
+        if found:
+            return found, n
+        time.sleep(0.02)
+    return None, n
+
+
+def digests(home):
+    path = os.path.join(home.models, "tiny.gguf")
+
+    def wanted():
+        with open(path, "rb") as f:
+            return hashlib.sha256(f.read()).hexdigest()
+    with Server(home, "tiny", "fim") as s:
+        equal(digest(s)[0], wanted(), "digest is the file's SHA-256")
+        equal(s.get("/api/ps").json["models"][0].get("digest"), wanted(), "in ps, too")
+    with Server(home, "tiny") as s:
+        equal(digest(s), (wanted(), 1), "it is remembered")
+        with open(path, "rb") as f, open(path + ".new", "wb") as g:
+            g.write(f.read() + bytes(64))
+        os.rename(path + ".new", path)
+        equal(digest(s)[0], wanted(), "but not for another file of that name")
+    store = os.path.join(os.path.dirname(home.models), "digests.json")
+    for text in ("", "{", "[]", '{"x":1,"y":{"sha256":5}}'):
+        with open(store, "w", encoding="ascii") as f:
+            f.write(text)
+        with Server(home, "tiny") as s:
+            equal(digest(s)[0], wanted(), f"a damaged memory is no harm: {text!r}")
+            equal(s.stop(), 0, "it ends well")
+
+
 def lists(s):
     j = s.get("/api/tags").json["models"]
     ok([m["name"] for m in j] == ["tiny", "fim"] and j[0]["size"] > 1000
-       and j[0]["details"]["family"] == "llama" and len(j[0]["digest"]) == 64
+       and j[0]["details"]["family"] == "llama"
        and j[0]["modified_at"].endswith("Z"), "tags", j)
     j = s.get("/api/ps").json["models"]
     ok([m["name"] for m in j] == ["tiny"] and j[0]["context_length"] == 512, "ps", j)
@@ -215,6 +253,7 @@ def main():
             for part in (lists, generate, chat, embed, wrong, infill, operations):
                 part(s)
             equal(s.stop(), 0, "the server ends well")
+        digests(home)
         store(home)
     kit.done()
 
