@@ -248,7 +248,7 @@ class Walk:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"grammar_walk ended at {json.dumps(request)[:2000]}")
+            sys.exit(f"grammar_draw ended at {json.dumps(request)[:2000]}")
         return json.loads(line)
 
 

@@ -1,4 +1,4 @@
-/* grammar_walk.c - grammar_walk VOCABULARY [SEED] <REQUESTS: random answers of grammars, and
+/* grammar_draw.c - grammar_draw VOCABULARY [SEED] <REQUESTS: random answers of grammars, and
  * judgements of texts.
  *
  * A request is a line of JSON: {"schema": TEXT or "gbnf": TEXT, "compact": false, "samples": N,
@@ -19,7 +19,7 @@ static uint64_t seed;
 
 static void must(glass_status status) {
     if (status == GLASS_OK) return;
-    fprintf(stderr, "grammar_walk: %s\n", glass_error());
+    fprintf(stderr, "grammar_draw: %s\n", glass_error());
     exit(glass_status_exit_code(status));
 }
 
@@ -181,7 +181,7 @@ int main(int argc, char **argv) {
     size_t cap = 0;
     json_error_t error;
     if (argc < 2) {
-        fprintf(stderr, "usage: grammar_walk VOCABULARY [SEED] <REQUESTS\n");
+        fprintf(stderr, "usage: grammar_draw VOCABULARY [SEED] <REQUESTS\n");
         return 2;
     }
     must(glass_tokenizer_open(&t, argv[1]));
@@ -190,7 +190,7 @@ int main(int argc, char **argv) {
     while (getline(&line, &cap, stdin) > 0) {
         json_t *request = json_loads(line, JSON_ALLOW_NUL, &error);
         if (request == NULL) {
-            fprintf(stderr, "grammar_walk: %s\n", error.text);
+            fprintf(stderr, "grammar_draw: %s\n", error.text);
             return 3;
         }
         answer(request);
