@@ -77,15 +77,18 @@ static glass_status take_chat(struct view *v, const struct fields *f) {
 
 static glass_status take_text(struct view *v, const struct fields *f) {
     const char *text = NULL;
+    const json_t *list = NULL;
     int32_t *ids;
     int64_t n;
     size_t n_bytes = 0;
     int n_given = 0;
     static const char *const names[] = {"messages", "prompt", "tokens"};
     for (size_t i = 0; i < 3; i++) n_given += fields_get(f, names[i]) != NULL;
+    TRY(fields_bytes(f, "prompt", &text, &n_bytes));
+    TRY(fields_list(f, "messages", &list));
+    TRY(fields_list(f, "tokens", &list));
     if (n_given != 1)
         return fail(GLASS_BAD_INPUT, "one of messages, prompt and tokens is needed");
-    TRY(fields_bytes(f, "prompt", &text, &n_bytes));
     if (fields_get(f, "messages") != NULL) return take_chat(v, f);
     if (text != NULL)
         return ask_add_text(&v->ask, text, n_bytes,
