@@ -57,9 +57,10 @@ def main():
     parser.add_argument("-n", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--server", default="", help="more options of glass serve")
     o = parser.parse_args()
     server = subprocess.Popen([o.glass, "serve", o.model, "--port", "0", "--log", "none", "-t",
-                               str(o.threads)], stdout=subprocess.PIPE)
+                               str(o.threads), *o.server.split()], stdout=subprocess.PIPE)
     port = int(re.search(rb":(\d+)$", server.stdout.readline().strip()).group(1))
     c = http.client.HTTPConnection("127.0.0.1", port)
     c.connect()
