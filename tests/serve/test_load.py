@@ -307,7 +307,7 @@ def main():
                   "and it answers as before")
             grown = flat(sizes)
             if not sanitized():
-                ok(grown < 24 << 20, "memory is flat", f"{grown} {sizes[:: max(len(sizes) // 20, 1)]}")
+                ok(grown < 6 << 20, "memory is flat", f"{grown} {sizes[:: max(len(sizes) // 20, 1)]}")
             print(f"# {sum(load.done.values())} clients in {SECONDS:g} s: {load.done}")
             print(f"# replies: {dict(sorted(load.codes.items()))}; memory {[x // 1000000 for x in sizes[:1] + sizes[-1:]]} MB first and last, "
                   f"grown {grown / 1e6:.1f}")
