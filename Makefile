@@ -179,6 +179,8 @@ $(B)/examples/%: examples/%.c $(B)/libglass.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -Iinclude -O2 $(WARN) -o $@ $< $(B)/libglass.a $(LDFLAGS_ALL) $(LIBS)
 # make SAN=fuzz CC=clang-14 B=build-fuzz fuzz && fuzz/run.sh
+$(B)/fuzz/fuzz_http%: $(B)/fuzz/fuzz_http%.o $(filter $(B)/src/store/% $(B)/src/serve/%,$(CLI_OBJ)) $(B)/libglass-internal.a
+	$(Q)$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
 $(B)/fuzz/%: $(B)/fuzz/%.o $(B)/libglass-internal.a
 	$(Q)$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS_ALL) $(LIBS)
 

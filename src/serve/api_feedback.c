@@ -2,7 +2,6 @@
 #include "serve/api_page.h"
 #include "serve/server.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Path and licence of the model that is named, as far as they are known without loading one.
@@ -12,22 +11,21 @@ static glass_status find_model(struct exchange *x, char **path, char **licence,
     struct models *models = server_models(exchange_server(x));
     struct model_entry *entries;
     int64_t n;
-    bool loaded = false;
     TRY(models_list(models, &entries, &n));
     glass_status status = GLASS_OK;
     for (int64_t i = 0; status == GLASS_OK && *path == NULL && i < n; i++) {
         if (strcmp(entries[i].name, name) != 0) continue;
-        loaded = entries[i].loaded_s != 0;
         status = mem_copy_text(path, entries[i].path, strlen(entries[i].path));
     }
     models_entries_free(entries, n);
-    if (status != GLASS_OK || !loaded) return status;
     struct served *served;
-    if (models_acquire(models, &served, name, NAN) != GLASS_OK) return GLASS_OK;
+    if (status != GLASS_OK || *path == NULL ||
+        models_peek(models, &served, name) != GLASS_OK)
+        return status;
     glass_model_info info;
     glass_model_get_info(served_model(served), &info);
     status = mem_copy_text(licence, info.license, strlen(info.license));
-    models_release(served);
+    models_peek_end(served);
     return status;
 }
 

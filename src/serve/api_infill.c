@@ -121,7 +121,7 @@ static glass_status join(struct infill *t, int32_t *extra, int64_t n_extra,
     bool bos = keep > 0 && glass_tokenizer_adds_bos(t->ask.tokenizer) && middle->n > 0 &&
                middle->ids[0] == glass_tokenizer_bos(t->ask.tokenizer);
     if (bos) ids[n++] = middle->ids[0];
-    memcpy(ids + n, extra + (n_extra - keep), (size_t)keep * sizeof *ids);
+    if (keep > 0) memcpy(ids + n, extra + (n_extra - keep), (size_t)keep * sizeof *ids);
     n += keep;
     memcpy(ids + n, middle->ids + bos, (size_t)(middle->n - bos) * sizeof *ids);
     n += middle->n - bos;

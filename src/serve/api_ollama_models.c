@@ -8,7 +8,6 @@
 #include "store/pull.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/path.h"
 
 #include <math.h>
@@ -26,14 +25,12 @@ glass_status ollama_version(struct exchange *x) {
 
 /* ---- lists ---- */
 
-/* A name for a file as it is now: clients compare them only. */
-static void digest_of(char out[65], const struct model_entry *m) {
-    uint8_t digest[32];
-    char text[600];
-    snprintf(text, sizeof text, "%.400s|%lld|%lld", m->name, (long long)m->n_bytes,
-             (long long)m->modified_s);
-    if (sha256_bytes(digest, text, strlen(text)) != GLASS_OK) memset(digest, 0, 32);
-    sha256_hex(out, digest);
+/* The file's SHA-256, if it is known by now and the model is one file. */
+static bool digest_of(char out[65], struct exchange *x, const struct model_entry *m) {
+    size_t stem;
+    int part, n_parts;
+    return !hub_is_part(m->path, &stem, &part, &n_parts) &&
+           digests_get(server_digests(exchange_server(x)), m->path, out);
 }
 
 static void short_number(char out[24], double n) {
@@ -62,13 +59,14 @@ static glass_status details(struct buf *b, const glass_model *model) {
 static glass_status entry_json(struct buf *b, struct exchange *x,
                                const struct model_entry *m, bool running) {
     char digest[65], when[40];
-    digest_of(digest, m);
+    bool known = digest_of(digest, x, m);
     TRY(buf_text(b, "{\"name\":"));
     TRY(wire_string(b, m->name));
     TRY(buf_text(b, ",\"model\":"));
     TRY(wire_string(b, m->name));
-    TRY(buf_printf(b, ",\"size\":%lld,\"digest\":\"%s\",",
-                   running ? (long long)m->memory_bytes : (long long)m->n_bytes, digest));
+    TRY(buf_printf(b, ",\"size\":%lld,",
+                   running ? (long long)m->memory_bytes : (long long)m->n_bytes));
+    if (known) TRY(buf_printf(b, "\"digest\":\"%s\",", digest));
     struct served *served;
     models_peek(server_models(exchange_server(x)), &served, m->name);
     glass_status status = details(b, served != NULL ? served_model(served) : NULL);

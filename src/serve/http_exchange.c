@@ -383,8 +383,8 @@ glass_status reply_end(struct exchange *x) {
 }
 
 bool exchange_gone(struct exchange *x) {
-    struct pollfd p = {.fd = x->fd, .events = POLLRDHUP};
     pthread_mutex_lock(&x->lock);
+    struct pollfd p = {.fd = x->fd, .events = POLLRDHUP};
     /* Libmicrohttpd closes the socket only after it has said so here. */
     if (!x->gone && x->fd >= 0 && poll(&p, 1, 0) > 0 &&
         (p.revents & (POLLRDHUP | POLLHUP | POLLERR)))

@@ -307,9 +307,12 @@ glass_status http_start(struct server *s) {
     return s->reaping ? GLASS_OK : fail(GLASS_SYSTEM, "no thread could be started");
 }
 
+/* Libmicrohttpd's thread may look at the socket until it is stopped: till then it only listens no
+ * more, and its number stays taken. */
 void http_quiesce(struct server *s) {
-    MHD_socket fd = MHD_quiesce_daemon(s->daemon);
-    if (fd != MHD_INVALID_SOCKET) close(fd);
+    s->listener = MHD_quiesce_daemon(s->daemon);
+    s->quiesced = s->listener != MHD_INVALID_SOCKET;
+    if (s->quiesced) shutdown(s->listener, SHUT_RDWR);
 }
 
 void http_stop(struct server *s) {
@@ -320,4 +323,6 @@ void http_stop(struct server *s) {
     s->work = NULL;
     if (s->daemon != NULL) MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
+    if (s->quiesced) close(s->listener);
+    s->quiesced = false;
 }

@@ -42,12 +42,15 @@ struct server {
     struct models *models;
     glass_trace *trace;
     struct conversations *conversations;
+    struct digests *digests;
     struct MHD_Daemon *daemon;
     struct http_work *work;
     uint8_t (*keys)[32]; /* digests */
     int n_keys;
     bool loopback; /* only this machine reaches it */
     bool tls;
+    bool quiesced;
+    int listener; /* where nothing is taken any more; if quiesced */
     char *url;
     double started_s;
     atomic_bool draining, stopping, load_failed;
@@ -120,6 +123,8 @@ bool guard_local_name(const char *host, size_t n);
 glass_status work_create(struct http_work **out, int64_t n_most);
 /* False: all are busy. */
 bool work_give(struct http_work *w, struct exchange *x);
+/* What a worker does: parses, handles, replies, and is one owner less. */
+void work_answer(struct exchange *x);
 void work_free(struct http_work *w); /* waits for those at work */
 int64_t work_running(struct http_work *w);
 

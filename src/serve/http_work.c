@@ -37,7 +37,7 @@ static void fail_reply(struct exchange *x, glass_status status) {
     reply_error(x, code, NULL, x->param, glass_error());
 }
 
-static void answer(struct exchange *x) {
+void work_answer(struct exchange *x) {
     glass_status status = exchange_parse(x);
     if (status == GLASS_OK) status = x->route->handle(x);
     if (!x->begun) {
@@ -71,7 +71,7 @@ static void *run(void *context) {
         if (w->n_queued > 0) {
             struct exchange *x = take(w);
             pthread_mutex_unlock(&w->lock);
-            answer(x);
+            work_answer(x);
             pthread_mutex_lock(&w->lock);
             continue;
         }

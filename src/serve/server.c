@@ -25,6 +25,10 @@ struct conversations *server_conversations(struct server *s) {
     return s->conversations;
 }
 
+struct digests *server_digests(struct server *s) {
+    return s->digests;
+}
+
 bool server_ready(struct server *s) {
     return models_ready(s->models) && !atomic_load(&s->load_failed);
 }
@@ -66,6 +70,7 @@ static glass_status create(struct server **out, const struct server_options *opt
     if (s->o.rate > 0) TRY(mem_alloc_zero(&s->rates, HTTP_RATES, sizeof *s->rates));
     if (s->o.trace_path != NULL) TRY(glass_trace_open(&s->trace, s->o.trace_path));
     if (!s->o.no_page) TRY(conversations_open(&s->conversations, s->o.data_dir));
+    TRY(digests_create(&s->digests, s->o.no_page ? "" : s->o.data_dir));
     TRY(work_create(&s->work, s->o.max_requests));
     return models_create(&s->models, &s->o.models);
 }
@@ -76,6 +81,7 @@ static void release(struct server *s) {
     models_free(s->models);
     glass_trace_close(s->trace);
     conversations_close(s->conversations);
+    digests_free(s->digests);
     if (s->keys != NULL) explicit_bzero(s->keys, (size_t)s->n_keys * sizeof *s->keys);
     mem_free(s->keys);
     mem_free(s->rates);

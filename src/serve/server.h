@@ -4,6 +4,7 @@
 
 #include "glass/trace.h"
 #include "serve/conversations.h"
+#include "serve/digests.h"
 #include "serve/models.h"
 #include "serve/routes.h"
 
@@ -47,6 +48,7 @@ struct models *server_models(struct server *server);
 const struct server_options *server_options(struct server *server);
 glass_trace *server_trace(struct server *server);                  /* NULL */
 struct conversations *server_conversations(struct server *server); /* NULL: no page */
+struct digests *server_digests(struct server *server);
 bool server_ready(struct server *server); /* the default model is there */
 bool server_draining(struct server *server);
 double server_started_s(struct server *server); /* since 1970 */

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Ollama's API, infilling for editors, and operations."""
+import hashlib
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import serve_kit  # noqa: E402
@@ -14,10 +16,46 @@ GREEDY = {"temperature": 0}
 HI = [{"role": "user", "content": "hi"}]
 
 
+def digest(s, seconds=20):
+    """That of the first model, when it is known; how often it was asked for."""
+    end, n = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        n += 1
+        found = s.get("/api/tags").json["models"][0].get("digest")
+        if found:
+            return found, n
+        time.sleep(0.02)
+    return None, n
+
+
+def digests(home):
+    path = os.path.join(home.models, "tiny.gguf")
+
+    def wanted():
+        with open(path, "rb") as f:
+            return hashlib.sha256(f.read()).hexdigest()
+    with Server(home, "tiny", "fim") as s:
+        equal(digest(s)[0], wanted(), "digest is the file's SHA-256")
+        equal(s.get("/api/ps").json["models"][0].get("digest"), wanted(), "in ps, too")
+    with Server(home, "tiny") as s:
+        equal(digest(s), (wanted(), 1), "it is remembered")
+        with open(path, "rb") as f, open(path + ".new", "wb") as g:
+            g.write(f.read() + bytes(64))
+        os.rename(path + ".new", path)
+        equal(digest(s)[0], wanted(), "but not for another file of that name")
+    store = os.path.join(os.path.dirname(home.models), "digests.json")
+    for text in ("", "{", "[]", '{"x":1,"y":{"sha256":5}}'):
+        with open(store, "w", encoding="ascii") as f:
+            f.write(text)
+        with Server(home, "tiny") as s:
+            equal(digest(s)[0], wanted(), f"a damaged memory is no harm: {text!r}")
+            equal(s.stop(), 0, "it ends well")
+
+
 def lists(s):
     j = s.get("/api/tags").json["models"]
     ok([m["name"] for m in j] == ["tiny", "fim"] and j[0]["size"] > 1000
-       and j[0]["details"]["family"] == "llama" and len(j[0]["digest"]) == 64
+       and j[0]["details"]["family"] == "llama"
        and j[0]["modified_at"].endswith("Z"), "tags", j)
     j = s.get("/api/ps").json["models"]
     ok([m["name"] for m in j] == ["tiny"] and j[0]["context_length"] == 512, "ps", j)
@@ -169,6 +207,38 @@ def infill(s):
        and j["completion_probabilities"][0]["id"] == 98, "/completion", j)
 
 
+def vscode(home):
+    """What llama.vscode sends: no model, an order of samplers, limits of time."""
+    chunks = [{"text": "int x;\n", "time": 1764115200000, "filename": "x.c"}]
+    with Server(home, "fim", "tiny", "--temp", "0", "-c", "512") as s:
+        body = {"input_prefix": "int main() {\n", "input_suffix": "}\n", "input_extra": chunks,
+                "prompt": "    ab", "n_predict": 4, "top_k": 40, "top_p": 0.99, "stream": False,
+                "samplers": ["top_k", "top_p", "infill"], "cache_prompt": True, "n_indent": 4,
+                "t_max_prompt_ms": 500, "t_max_predict_ms": 2500, "lora": [{"id": 0, "scale": 0.5}]}
+        j = s.post("/infill", body).json
+        ok(j["content"] == "abcd" and j["truncated"] is False and j["tokens_cached"] == 0
+           and isinstance(j["generation_settings"], dict) and {
+               "prompt_n", "prompt_ms", "prompt_per_second", "predicted_n", "predicted_ms",
+               "predicted_per_second"} <= set(j["timings"]), "/infill as llama.vscode asks", j)
+        for extra in (chunks, []):
+            r = s.post("//infill", {
+                "input_prefix": "", "input_suffix": "", "input_extra": extra, "prompt": "",
+                "n_predict": 0, "samplers": [], "cache_prompt": True, "t_max_prompt_ms": 500,
+                "t_max_predict_ms": 1})
+            equal((r.code, r.json.get("content")), (200, ""), "and before it will ask")
+        r = s.post("/v1/chat/completions", {
+            "model": "tiny", "messages": [{"role": "system", "content": "You write code."},
+                                          {"role": "user", "content": "int x"}],
+            "stream": False, "cache_prompt": True, "samplers": "edkypmxt", "temperature": 0,
+            "dynatemp_range": 0, "dynatemp_exponent": 1, "top_k": 40, "top_p": 0.95, "min_p": 0.05,
+            "typical_p": 1, "xtc_probability": 0, "xtc_threshold": 0.1, "repeat_last_n": 64,
+            "repeat_penalty": 1, "presence_penalty": 0, "frequency_penalty": 0, "dry_multiplier": 0,
+            "dry_base": 1.75, "dry_allowed_length": 2, "dry_penalty_last_n": -1, "max_tokens": -1,
+            "timings_per_token": False})
+        equal(r.json.get("choices", [{"message": {}}])[0]["message"].get("content"), ALL,
+              "its request for an edit")
+
+
 def operations(s):
     j = s.post("/tokenize", {"content": "a<|im_end|>\n"}).json
     equal(j, {"tokens": [97, 257, 10]}, "tokenize")
@@ -215,6 +285,8 @@ def main():
             for part in (lists, generate, chat, embed, wrong, infill, operations):
                 part(s)
             equal(s.stop(), 0, "the server ends well")
+        vscode(home)
+        digests(home)
         store(home)
     kit.done()
 
