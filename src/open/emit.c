@@ -76,10 +76,15 @@ static bool is_date(const char *text) {
     for (size_t i = 0; i < n; i++)
         if (form[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
             return false;
+    static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = 100 * two_digits(text) + two_digits(text + 2);
     int month = two_digits(text + 5), day = two_digits(text + 8);
-    return month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
-           (n == 10 || (two_digits(text + 11) < 24 && two_digits(text + 14) < 60 &&
-                        two_digits(text + 17) < 60));
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (month < 1 || month > 12 || day < 1 || day > days[month - 1] ||
+        (month == 2 && day == 29 && !leap))
+        return false;
+    return n == 10 || (two_digits(text + 11) < 24 && two_digits(text + 14) < 60 &&
+                       two_digits(text + 17) < 60);
 }
 
 static glass_status take_date(struct emit *e) {

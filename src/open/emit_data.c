@@ -145,12 +145,12 @@ static json_t *facts(struct emit *e) {
 glass_status emit_croissant(struct emit *e, json_t **out) {
     const char *words = "";
     const char *root = emit_fact(e, "root");
-    json_t *o = json_object(), *sets = json_array();
     TRY(pool_printf(&e->pool, &words,
                     "A corpus of %s documents, %s bytes of text, each with a record of its "
                     "origin, hashes and licence; root %s.",
                     emit_fact(e, "documents"), emit_fact(e, "bytes"),
                     root ? root : "none"));
+    json_t *o = json_object(), *sets = json_array();
     emit_put(e, o, "@context", context(e));
     emit_put_text(e, o, "@type", "sc:Dataset");
     emit_put_text(e, o, "conformsTo", "http://mlcommons.org/croissant/1.1");

@@ -138,6 +138,23 @@ static glass_status read_json(struct emit *e, json_t **out, const char *path) {
 
 /* ---- licences ---- */
 
+/* Whether all of its names are known, or references. */
+static bool is_expression(const char *text) {
+    bool with = false;
+    for (const char *p = text + strspn(text, " ()"); *p; p += strspn(p, " ()")) {
+        size_t n = strcspn(p, " ()");
+        bool word =
+            (n == 3 && memcmp(p, "AND", 3) == 0) || (n == 2 && memcmp(p, "OR", 2) == 0);
+        bool now = n == 4 && memcmp(p, "WITH", 4) == 0;
+        if (!word && !now && !with && strncmp(p, "LicenseRef-", 11) != 0 &&
+            (licence_flags(p, n) & LICENCE_KNOWN) == 0)
+            return false;
+        with = now;
+        p += n;
+    }
+    return true;
+}
+
 glass_status emit_licence_id(struct emit *e, const char **id, bool *listed,
                              const char *name) {
     const struct clause_licence *l = clause_table_find(&e->a->table, name);
@@ -148,11 +165,8 @@ glass_status emit_licence_id(struct emit *e, const char **id, bool *listed,
         return pool_text(&e->pool, id, l->id, strlen(l->id));
     }
     glass_status status = licence_normal(&b, name, strlen(name));
-    bool one = b.len > 0 && strchr(b.data, ' ') == NULL;
-    bool known = one && (licence_flags(b.data, b.len) & LICENCE_KNOWN) != 0;
-    if (status == GLASS_OK && b.len > 0 &&
-        (!one || known || strncmp(b.data, "LicenseRef-", 11) == 0)) {
-        *listed = known;
+    if (status == GLASS_OK && b.len > 0 && is_expression(b.data)) {
+        *listed = strchr(b.data, ' ') == NULL && strncmp(b.data, "LicenseRef-", 11) != 0;
         status = pool_text(&e->pool, id, b.data, b.len);
         buf_free(&b);
         return status;

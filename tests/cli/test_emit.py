@@ -66,6 +66,9 @@ def prepare(home):
     ok(p.returncode == 0, "a run", p.err)
     write(home, "docs/a.txt", "SPDX-License-Identifier: MIT\nA text about nothing much, and a line.\n")
     write(home, "docs/b.txt", "SPDX-License-Identifier: CC0-1.0\nA second text of some other words.\n")
+    write(home, "docs/d.txt", "SPDX-License-Identifier: GPL-9.0-only\nA text under what nobody wrote yet.\n")
+    write(home, "docs/e.txt", "SPDX-License-Identifier: GPL-2.0-only OR MIT\nA text with a choice of two.\n")
+    write(home, "docs/f.txt", "SPDX-License-Identifier: LicenseRef-public-domain\nA text that nobody owns.\n")
     write(home, "docs/c.txt", "A third one, of which nobody says anything.\n")
     p = home.run("data", "add", os.path.join(home.path, "corpus"), os.path.join(home.path, "docs"), "--policy", "any")
     ok(p.returncode == 0, "a corpus", p.err)
@@ -219,11 +222,17 @@ def test_cyclonedx(home, out):
 def test_croissant(home, out):
     d = load(out["corpus", "croissant"], "Croissant is JSON")
     equal((d["@type"], d["conformsTo"]), ("sc:Dataset", "http://mlcommons.org/croissant/1.1"), "Croissant 1.1")
-    equal(sorted(d["license"]), ["https://spdx.org/licenses/CC0-1.0", "https://spdx.org/licenses/MIT"], "licences")
+    equal(sorted(d["license"]), ["GPL-2.0-only OR MIT", "LicenseRef-GPL-9.0-only", "LicenseRef-public-domain",
+                                 "https://spdx.org/licenses/CC0-1.0", "https://spdx.org/licenses/MIT"], "licences")
     equal({f["@id"]: f["sha256"] for f in d["distribution"]}, files(home, "corpus"), "files with their SHA-256")
     rows = {s["@id"]: s["data"] for s in d["recordSet"]}
     equal({r["licences/licence"]: r["licences/documents"] for r in rows["licences"]},
-          {"MIT": 1, "CC0-1.0": 1, "unknown": 1}, "documents by licence")
+          {"MIT": 1, "CC0-1.0": 1, "unknown": 1, "GPL-2.0-only OR MIT": 1, "LicenseRef-GPL-9.0-only": 1,
+           "LicenseRef-public-domain": 1}, "documents by licence")
+    named = {x["license"].get("id", "") + "|" + x["license"].get("name", "")
+             for x in load(out["corpus", "cyclonedx"], "")["metadata"]["component"]["licenses"]}
+    equal(named, {"MIT|", "CC0-1.0|", "|GPL-2.0-only OR MIT", "|LicenseRef-GPL-9.0-only", "|LicenseRef-public-domain"},
+          "CycloneDX has ids for those of its list, names for others")
     ok(all(set(r) == {f["@id"] for f in s["field"]} for s in d["recordSet"] for r in s["data"]), "rows fit fields")
     summary = home.json("data", "list", os.path.join(home.path, "corpus"), "--json")
     root = [f["value"] for f in d["additionalProperty"] if f["name"] == "root"]
@@ -306,6 +315,7 @@ def test_wrong(home):
                               (("corpus", "mof"), 2, "this is a corpus"), (("model", "rdf"), 2, "wanted spdx"),
                               (("model", "spdx", "--date", "2026-13-01"), 2, "YYYY-MM-DD"),
                               (("model", "spdx", "--date", "yesterday"), 2, "YYYY-MM-DD"),
+                              (("model", "spdx", "--date", "2026-02-29"), 2, "YYYY-MM-DD"),
                               (("model", "spdx", "--html", "x"), 2, "alone"),
                               (("nothing", "spdx"), 4, "nothing")):
         p = emit(home, *words)
@@ -345,7 +355,7 @@ for f in sorted(glob.glob(folder + "/*.*")):
     elif form == "croissant":
         d = mlcroissant.Dataset(f)
         bad = list(d.metadata.issues.errors)
-        if len(list(d.records("licences"))) != 3: bad.append("records")
+        if len(list(d.records("licences"))) != 6: bad.append("records")
     elif form == "slsa":
         d = json.loads(read(f))
         statement.Statement.copy_from_pb(json_format.ParseDict(d, statement_pb2.Statement())).validate()
