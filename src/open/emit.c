@@ -4,7 +4,6 @@
 #include "base/mem.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const forms[GLASS_EMIT_FORMS] = {"spdx", "cyclonedx", "croissant", "mof",
@@ -53,6 +52,25 @@ json_t *emit_sha256(struct emit *e, const char *hex) {
     json_t *o = json_object();
     emit_put_text(e, o, "sha256", hex);
     return o;
+}
+
+struct dumping {
+    struct buf *out;
+    glass_status status;
+};
+
+static int take_piece(const char *text, size_t n, void *context) {
+    struct dumping *d = context;
+    if (d->status == GLASS_OK) d->status = buf_append(d->out, text, n);
+    return d->status == GLASS_OK ? 0 : -1;
+}
+
+/* json_dumps goes on where memory for a key is missing, and leaves it out. */
+glass_status emit_dump(struct buf *out, const json_t *value, size_t flags) {
+    struct dumping d = {out, GLASS_OK};
+    int failed = json_dump_callback(value, take_piece, &d, flags);
+    TRY(d.status);
+    return failed != 0 ? fail_memory(1) : GLASS_OK;
 }
 
 glass_status emit_markdown(struct buf *out, const char *text) {
@@ -115,14 +133,6 @@ static glass_status fits(const struct emit *e, glass_emit_form form) {
     return GLASS_OK;
 }
 
-static glass_status write_json(struct buf *out, json_t *root) {
-    char *text = json_dumps(root, JSON_INDENT(2));
-    if (text == NULL) return fail_memory(1);
-    glass_status status = buf_text(out, text);
-    free(text);
-    return status == GLASS_OK ? buf_byte(out, '\n') : status;
-}
-
 static glass_status write_form(struct emit *e, struct buf *out, glass_emit_form form) {
     static glass_status (*const json_forms[])(struct emit *, json_t **) = {
         [GLASS_EMIT_SPDX] = emit_spdx,
@@ -138,7 +148,8 @@ static glass_status write_form(struct emit *e, struct buf *out, glass_emit_form 
     if (form == GLASS_EMIT_DATASHEET) return emit_datasheet(e, out);
     glass_status status = json_forms[form](e, &root);
     if (status == GLASS_OK && (e->failed || root == NULL)) status = fail_memory(1);
-    if (status == GLASS_OK) status = write_json(out, root);
+    if (status == GLASS_OK) status = emit_dump(out, root, JSON_INDENT(2));
+    if (status == GLASS_OK) status = buf_byte(out, '\n');
     json_decref(root);
     return status;
 }

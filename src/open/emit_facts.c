@@ -124,6 +124,19 @@ static glass_status read_file(struct emit *e, const struct emit_file *f, struct 
     return audit_tree_read(out, &e->a->tree, f->f, AUDIT_TEXT);
 }
 
+/* NULL where it is no JSON. */
+static glass_status parse(json_t **out, const char *text, size_t n) {
+    json_error_t error = {0};
+    *out = n > 0 ? json_loadb(text, n, 0, &error) : NULL;
+    if (n == 0 || *out != NULL) return GLASS_OK;
+    /* Where memory is missing jansson has no code, or finds that its text is wrong: ask again. */
+    enum json_error_code code = json_error_code(&error);
+    if (code == json_error_unknown || code == json_error_out_of_memory)
+        return fail_memory(n);
+    *out = json_loadb(text, n, 0, NULL);
+    return GLASS_OK;
+}
+
 /* NULL where there is none, or it is no JSON. */
 static glass_status read_json(struct emit *e, json_t **out, const char *path) {
     const struct emit_file *f = emit_file(e, path);
@@ -131,7 +144,7 @@ static glass_status read_json(struct emit *e, json_t **out, const char *path) {
     *out = NULL;
     if (f == NULL) return GLASS_OK;
     glass_status status = read_file(e, f, &text);
-    if (status == GLASS_OK && text.len > 0) *out = json_loadb(text.data, text.len, 0, NULL);
+    if (status == GLASS_OK) status = parse(out, text.data, text.len);
     buf_free(&text);
     return status;
 }
@@ -361,19 +374,19 @@ static glass_status read_lines(struct emit *e, const char *name, json_t **first,
     buf_free(&path);
     TRY(status);
     const char *text = (const char *)map.data, *end = text + map.size, *line = text;
-    while (line < end) {
+    while (line < end && status == GLASS_OK) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         if (stop == NULL) break; /* half a line */
-        if (first != NULL && *n == 0)
-            *first = json_loadb(line, (size_t)(stop - line), 0, NULL);
-        if (last != NULL &&
-            (stop + 1 == end || memchr(stop + 1, '\n', (size_t)(end - stop - 1)) == NULL))
-            *last = json_loadb(line, (size_t)(stop - line), 0, NULL);
+        bool ends =
+            stop + 1 == end || memchr(stop + 1, '\n', (size_t)(end - stop - 1)) == NULL;
+        if (first != NULL && *n == 0) status = parse(first, line, (size_t)(stop - line));
+        if (status == GLASS_OK && last != NULL && ends)
+            status = parse(last, line, (size_t)(stop - line));
         (*n)++;
         line = stop + 1;
     }
     filemap_close(&map);
-    return GLASS_OK;
+    return status;
 }
 
 /* The newest checkpoint, as names sort. */

@@ -81,6 +81,8 @@ void emit_push(struct emit *e, json_t *array, json_t *value);
 /* {"file":…,"sha256":…,"begin":…,"end":…} */
 json_t *emit_evidence(struct emit *e, const glass_audit_evidence *evidence);
 json_t *emit_sha256(struct emit *e, const char *hex); /* {"sha256":…} */
+/* Appends JSON. */
+glass_status emit_dump(struct buf *out, const json_t *value, size_t flags);
 /* Text in Markdown: one line, nothing of it markup or a table's end. */
 glass_status emit_markdown(struct buf *out, const char *text);
 

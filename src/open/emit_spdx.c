@@ -57,14 +57,15 @@ static void annotate(struct spdx *s, const char *subject, const char *key,
     emit_put_text(s->e, said, "value", value);
     emit_put_text(s->e, said, "grade", emit_grade(grade));
     if (*evidence->file) emit_put(s->e, said, "evidence", emit_evidence(s->e, evidence));
-    char *text = json_dumps(said, JSON_COMPACT);
+    struct buf text = {0};
+    if (emit_dump(&text, said, JSON_COMPACT) != GLASS_OK) s->e->failed = true;
     json_decref(said);
     json_t *o = element(s, "Annotation", id_of(s, "annotation", s->n_notes++));
     emit_put_text(s->e, o, "annotationType", "other");
     emit_put_text(s->e, o, "subject", subject);
     emit_put_text(s->e, o, "contentType", "application/json");
-    emit_put(s->e, o, "statement", text != NULL ? json_string(text) : NULL);
-    free(text);
+    emit_put(s->e, o, "statement", text.len > 0 ? json_string(text.data) : NULL);
+    buf_free(&text);
 }
 
 static json_t *hashes(struct spdx *s, const char *sha256) {
