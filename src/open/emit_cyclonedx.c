@@ -240,8 +240,9 @@ static json_t *main_component(struct emit *e) {
     if (e->weights != NULL) emit_put(e, o, "hashes", hashes(e, e->weights->sha256));
     put_licences(e, o, part);
     json_t *where = occurrences(e, part), *evidence = json_object();
+    bool some = json_array_size(where) > 0;
     emit_put(e, evidence, "occurrences", where);
-    if (json_array_size(where) > 0)
+    if (some)
         emit_put(e, o, "evidence", evidence);
     else
         json_decref(evidence);

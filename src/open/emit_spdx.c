@@ -30,9 +30,10 @@ static json_t *element(struct spdx *s, const char *type, const char *id) {
     emit_put_text(s->e, o, "type", type);
     emit_put_text(s->e, o, "spdxId", id);
     emit_put_text(s->e, o, "creationInfo", "_:creation");
-    emit_push(s->e, s->graph, o);
+    if (json_array_append(s->graph, o) != 0) s->e->failed = true;
     emit_push(s->e, s->all, json_string(id));
-    return o;
+    json_decref(o); /* the graph has it; where it does not, nothing is written */
+    return s->e->failed ? NULL : o;
 }
 
 static json_t *one(struct spdx *s, const char *text) {
@@ -285,7 +286,7 @@ glass_status emit_spdx(struct emit *e, json_t **out) {
     for (int i = 0; i < (corpus ? 4 : 5); i++)
         emit_push(e, profiles, json_string(names[i]));
     emit_put_text(e, root, "@context", "https://spdx.org/rdf/3.0.1/spdx-context.jsonld");
-    emit_put(e, root, "@graph", s.graph);
+    emit_put(e, root, "@graph", json_incref(s.graph));
     const char *model = id_of(&s, "model", -1), *data = id_of(&s, "data", -1);
     put_top(&s, profiles, corpus ? data : model);
     if (!corpus) put_model(&s, model);
@@ -295,6 +296,7 @@ glass_status emit_spdx(struct emit *e, json_t **out) {
         emit_put_text(e, relate(&s, model, "trainedOn", one(&s, data)), "completeness",
                       "complete");
     json_decref(s.all);
+    json_decref(s.graph);
     *out = root;
     return GLASS_OK;
 }
