@@ -76,6 +76,7 @@ export function openPanel(label, ...content) {
     panel.replaceChildren(h('div', {class: 'bar'}, h('h2', {tabindex: '-1'}, label),
         h('button', {type: 'button', class: 'icon', 'aria-label': 'Close', onclick: close}, '✕')), ...content.flat().filter(Boolean));
     panel.hidden = false;
+    panel.scrollTop = 0;
     panel.onkeydown = (event) => { if (event.key === 'Escape') { close(); event.stopPropagation(); } };
     document.body.classList.add('panelled');
     return panel;

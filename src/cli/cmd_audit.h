@@ -9,6 +9,8 @@
 /* Of bytes of a file for one line: white space is one blank, what is no text a question mark, and
  * more than `most` characters end in "…". */
 void audit_print_quote(const char *text, size_t n_bytes, size_t most);
+/* Text from elsewhere, the same way. */
+void audit_print_text(const char *text);
 glass_status audit_json_quote(struct buf *json, const char *text, size_t n_bytes);
 
 const char *audit_part_name(glass_audit_part part);

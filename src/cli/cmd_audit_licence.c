@@ -27,6 +27,11 @@ void audit_print_quote(const char *text, size_t n, size_t most) {
     }
 }
 
+void audit_print_text(const char *text) {
+    enum { MOST = 2000 };
+    audit_print_quote(text, strlen(text), MOST);
+}
+
 glass_status audit_json_quote(struct buf *json, const char *text, size_t n) {
     enum { MOST = 2000 };
     return buf_json_string(json, text, n < MOST ? n : MOST);

@@ -19,7 +19,8 @@ const char *audit_grade_name(glass_audit_grade grade) {
 
 void audit_print_evidence(const char *indent, const glass_audit_evidence *e) {
     if (*e->file == '\0') return;
-    printf("%s%s", indent, e->file);
+    printf("%s", indent);
+    audit_print_text(e->file);
     if (e->end > e->begin) {
         printf(", bytes %zu-%zu: \"", e->begin, e->end);
         audit_print_quote(e->quote, strlen(e->quote), 160);
@@ -46,10 +47,15 @@ glass_status audit_json_evidence(struct buf *json, const char *name,
 static void print_reason(const glass_may_reason *r) {
     const glass_audit_claim *c = r->claim;
     printf("  %-8s %s", verdicts[r->verdict], parts[c->part]);
-    if (*c->subject) printf(" %s", c->subject);
-    printf(", %s (%s, %s", c->name, grades[c->grade], c->how);
+    if (*c->subject) printf(" ");
+    audit_print_text(c->subject);
+    printf(", ");
+    audit_print_text(c->name);
+    printf(" (%s, %s", grades[c->grade], c->how);
     if (strcmp(r->section, "-") != 0) printf(", section %s", r->section);
-    printf("): %s\n", r->words);
+    printf("): ");
+    audit_print_text(r->words);
+    printf("\n");
     if (r->at_hand)
         audit_print_evidence("           ", &r->evidence);
     else if (strcmp(r->section, "-") != 0)

@@ -10,10 +10,11 @@ static void print_claims(const glass_audit_report *r) {
     printf("what says under which licence\n");
     for (int64_t i = 0; i < r->n_claims; i++) {
         const glass_audit_claim *c = &r->claims[i];
-        printf("  %-10s %-9s %s", audit_part_name(c->part), audit_grade_name(c->grade),
-               c->name);
+        printf("  %-10s %-9s ", audit_part_name(c->part), audit_grade_name(c->grade));
+        audit_print_text(c->name);
         if (*c->how) printf(" (%s%s)", c->how, c->changed ? ", words differ" : "");
-        if (*c->subject) printf(" for %s", c->subject);
+        if (*c->subject) printf(" for ");
+        audit_print_text(c->subject);
         printf("\n");
         audit_print_evidence("                       ", &c->evidence);
     }
@@ -56,11 +57,13 @@ static void print_checks(const glass_audit_report *r) {
         const glass_audit_check *c = &r->checks[i];
         bool hash = c->good && strcmp(c->name, "hash") == 0;
         n_hashes += hash;
-        if (!hash)
-            printf("  %-10s %-5s %s\n", c->name, c->good ? "holds" : "FAILS", c->words);
+        if (hash) continue;
+        printf("  %-10s %-5s ", c->name, c->good ? "holds" : "FAILS");
+        audit_print_text(c->words);
+        printf("\n");
     }
     if (n_hashes > 0)
-        printf("  %-10s %-5s %" PRId64 " file%s the SHA-256 that is published\n", "hash",
+        printf("  %-10s %-5s %" PRId64 " file%s the hash that is published\n", "hash",
                "holds", n_hashes, n_hashes == 1 ? " has" : "s have");
 }
 
@@ -69,7 +72,9 @@ static void print_findings(const glass_audit_report *r) {
     printf("\nwhat does not fit\n");
     for (int64_t i = 0; i < r->n_findings; i++) {
         const glass_audit_finding *f = &r->findings[i];
-        printf("  %s: %s\n", kinds[f->kind], f->words);
+        printf("  %s: ", kinds[f->kind]);
+        audit_print_text(f->words);
+        printf("\n");
         audit_print_evidence("      ", &f->one);
         audit_print_evidence("      ", &f->other);
     }

@@ -96,6 +96,16 @@ static bool is_page(const struct source *s) {
            !has(s->file->name, "model");
 }
 
+/* "The set is licensed under [NAME](ADDRESS)" is more than a mention. */
+static bool is_granted(const struct source *s, size_t at) {
+    enum { REACH = 60 };
+    size_t begin = at;
+    while (begin > 0 && at - begin < REACH && s->text.data[begin - 1] != '\n') begin--;
+    const char *p = s->text.data + begin;
+    return memmem(p, at - begin, "licensed under ", 15) != NULL ||
+           memmem(p, at - begin, "released under ", 15) != NULL;
+}
+
 /* Every known text in the file. least: the share of a known text that must be there, in percent. */
 static glass_status take_texts(struct source *s, int least, int64_t *n) {
     glass_licence_text *text;
@@ -107,8 +117,9 @@ static glass_status take_texts(struct source *s, int least, int64_t *n) {
         if (f->text_at_hand && 100 * f->n_matched < least * f->n_known) continue;
         struct audit_claim claim = {
             .licence = clause_table_find(&s->a->table, f->key), .text = text, .found = f};
-        claim.aside = !f->text_at_hand && is_page(s);
         claim.c.part = part_of(s, f->about, f->kind);
+        claim.aside = !f->text_at_hand && is_page(s) &&
+                      !(claim.c.part == GLASS_PART_DATA && is_granted(s, f->begin));
         claim.c.grade = f->text_at_hand ? GLASS_AUDIT_VERIFIED : GLASS_AUDIT_DECLARED;
         claim.c.how = f->text_at_hand ? "text" : "address";
         claim.c.changed =
@@ -274,6 +285,23 @@ static glass_status take_front(struct source *s, int64_t *n) {
                     (m = card_item(&c, "datasets", i)) != NULL;
          i++)
         status = add_other(s, GLASS_PART_DATA, m->value, m->begin, m->end);
+    card_clear(&c);
+    return status;
+}
+
+/* CITATION.cff: the licence is that of what is cited, which type tells. */
+static glass_status take_citation(struct source *s) {
+    struct card c;
+    const struct card_member *m;
+    TRY(card_read(&c, s->text.data, s->text.len, true));
+    const struct card_member *type = card_find(&c, "type");
+    bool data = type != NULL && strcmp(type->value, "dataset") == 0;
+    glass_status status = GLASS_OK;
+    for (int i = 0; status == GLASS_OK && i < 16; i++) {
+        if ((m = card_item(&c, "license", i)) == NULL) break;
+        status = add_named(s, data ? GLASS_PART_DATA : GLASS_PART_CODE, m->value,
+                           "citation", m->begin, m->end);
+    }
     card_clear(&c);
     return status;
 }
@@ -454,9 +482,15 @@ static glass_status take_file(struct source *s, enum audit_role role) {
     switch (role) {
     case ROLE_CARD: return take_card(s);
     case ROLE_ADAPTER: return take_adapter(s);
+    case ROLE_CITATION: return take_citation(s);
     case ROLE_OTHER: return take_sentence(s, &n);
     default: return take_licence(s);
     }
+}
+
+static bool is_cff(const char *name) {
+    size_t n = strlen(name);
+    return n > 4 && strcasecmp(name + n - 4, ".cff") == 0;
 }
 
 static bool is_prose(const char *name) {
@@ -474,6 +508,7 @@ glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
             role = ROLE_LICENCE; /* somebody asks about this */
         if (role != ROLE_LICENCE && role != ROLE_POLICY && role != ROLE_CARD &&
             role != ROLE_GGUF && role != ROLE_ADAPTER &&
+            !(role == ROLE_CITATION && is_cff(s.file->name)) &&
             !(role == ROLE_OTHER && is_prose(s.file->name)))
             continue;
         if (n_read++ == READ_MOST)

@@ -60,22 +60,36 @@ static const struct cue cues[] = {
     {MOF_DATA_CARD, "dataset card", NULL, 0, "a data set's card is named"},
     {MOF_ARCHITECTURE, "ForCausalLM", NULL, 0,
      "an architecture of a public library, by name"},
+    {MOF_ARCHITECTURE, "AutoModelForCausalLM", NULL, 0,
+     "a public library that knows its architecture"},
     {MOF_ARCHITECTURE, "github.com/", "architecture|implementation of", 100,
      "the address of code, beside words on the architecture"},
-    {MOF_TRAINING, "github.com/", "training|pretrain|pre-train|train the|fine-tuning", 100,
+    {MOF_TRAINING, "code for training", NULL, 0, "code that trains it is named"},
+    {MOF_TRAINING, "training scripts for released", NULL, 0,
+     "code that trains it is named"},
+    {MOF_TRAINING, "how to pretrain", NULL, 0, "how it is trained is told elsewhere"},
+    {MOF_TRAINING, "training and inference is", "supported", 40,
+     "code that trains it is named"},
+    {MOF_TRAINING, "github.com/", "training|pretrain|pre-train|train the", 100,
      "the address of code, beside words on training"},
+    {MOF_PREPROCESSING, "toolkit for curating", NULL, 0,
+     "code that prepares data is named"},
     {MOF_PREPROCESSING, "github.com/",
      "preprocess|pre-process|data processing|deduplication|data prep|toolkit for "
      "dolma|datatrove|"
      "data toolkit|data pipeline|process the data|replicate the dataset|dataset creation|"
      "curation",
      100, "the address of code, beside words on preparing data"},
+    {MOF_INFERENCE, "models and run inference", NULL, 0, "code that runs it is named"},
+    {MOF_INFERENCE, "training and inference is", "supported", 40,
+     "code that runs it is named"},
     {MOF_INFERENCE, "from_pretrained(", NULL, 0,
      "an example that runs it with a public library"},
     {MOF_INFERENCE, "pipeline(", "transformers|generation", 400,
      "an example that runs it with a public library"},
     {MOF_INFERENCE, "github.com/", "inference", 100,
      "the address of code, beside words on inference"},
+    {MOF_EVALUATION, "code for evaluating", NULL, 0, "code that evaluates it is named"},
     {MOF_EVALUATION, "lm-evaluation-harness", NULL, 0, "a public evaluation harness"},
     {MOF_EVALUATION, "lm-eval", NULL, 0, "a public evaluation harness"},
     {MOF_EVALUATION, "lighteval", NULL, 0, "a public evaluation harness"},
@@ -86,6 +100,8 @@ static const struct cue cues[] = {
     {MOF_EVALUATION_DATA, "mmlu", NULL, 0, "public evaluation sets are named"},
     {MOF_EVALUATION_DATA, "lambada", NULL, 0, "public evaluation sets are named"},
     {MOF_EVALUATION_DATA, "humaneval", NULL, 0, "public evaluation sets are named"},
+    {MOF_RESULTS, "evaluation results", "](|evals/|http", 100, "where its results are"},
+    {MOF_RESULTS, "evaluations were performed", "evals/", 240, "where its results are"},
     {MOF_LIBRARIES, "pip install", NULL, 0, "packages that it needs"},
     {SIGN_PACKAGE, "pip install", NULL, 0, "a package that can be installed"},
     {SIGN_PACKAGE, "from_pretrained(", NULL, 0, "a public library loads it"},
@@ -134,11 +150,16 @@ static bool any_in(const char *text, size_t n, const char *words) {
     return false;
 }
 
-static bool near(const char *text, size_t n, size_t at, const struct cue *c) {
+/* line: nearer than the ends of the line, too. */
+static bool near(const char *text, size_t n, size_t at, const struct cue *c, bool line) {
     if (c->near == NULL) return true;
     size_t reach = (size_t)c->reach;
     size_t begin = at > reach ? at - reach : 0;
     size_t end = n - at > reach ? at + reach : n;
+    for (size_t i = begin; line && i < at; i++)
+        if (text[i] == '\n') begin = i + 1;
+    const char *stop = line ? memchr(text + at, '\n', end - at) : NULL;
+    if (stop != NULL) end = (size_t)(stop - text);
     return any_in(text + begin, end - begin, c->near);
 }
 
@@ -165,15 +186,26 @@ static glass_status offer_at(struct glass_audit *a, int thing, glass_audit_grade
     return audit_offer(a, thing, grade, words, &e);
 }
 
+static size_t address_bytes(const char *text, size_t n) {
+    size_t i = 0;
+    while (i < n && (unsigned char)text[i] > ' ' && strchr(")]>\"'", text[i]) == NULL) i++;
+    return i;
+}
+
 /* An address that is another thing's, and a tokenizer that is no model. */
 static bool is_other(const char *text, size_t n, size_t at, const struct cue *c) {
     size_t begin, end;
     line_of(text, n, at, &begin, &end);
     bool address = strstr(c->what, ".org/") != NULL || strstr(c->what, ".co/") != NULL;
     size_t after = n - at < 90 ? n - at : 90;
+    if (c->thing == MOF_REPORT && any_in(text + begin, end - begin, "arxiv preprint"))
+        return true; /* a list of what others wrote */
+    if (strcmp(c->what, "ForCausalLM") == 0)
+        return at >= 5 && memcmp(text + at - 5, "Model", 5) == 0;
     if (strcmp(c->what, "github.com/") == 0)
         return any_in(text + at, after, libraries) ||
-               (c->thing == MOF_TRAINING && any_in(text + at, after, "eval|/issues/"));
+               any_in(text + at, address_bytes(text + at, after), ".md|/issues/") ||
+               (c->thing == MOF_TRAINING && any_in(text + at, after, "eval"));
     if (text[begin] == '[' && address &&
         memmem(text + begin, end - begin, "]: ", 3) != NULL)
         return true; /* a list of links */
@@ -187,42 +219,53 @@ static bool denied(const char *text, size_t at) {
     return at >= 4 && strncasecmp(text + at - 4, "not ", 4) == 0;
 }
 
-static glass_status take_cue(struct glass_audit *a, const struct cue *c, const char *shown,
-                             const char *sha256, const char *text, size_t n) {
+static const char *find_cue(const struct cue *c, const char *text, size_t n, bool line) {
     const char *p = text;
     for (int i = 0; i < TRIES && (p = strcasestr(p, c->what)) != NULL; i++, p++) {
         size_t at = (size_t)(p - text);
         if (at >= n) break;
-        if (denied(text, at) || !near(text, n, at, c) || is_other(text, n, at, c)) continue;
-        return offer_at(a, c->thing, GLASS_AUDIT_DECLARED, c->words, shown, sha256, text, n,
-                        at);
+        if (!denied(text, at) && near(text, n, at, c, line) && !is_other(text, n, at, c))
+            return p;
     }
-    return GLASS_OK;
+    return NULL;
+}
+
+/* A line that says both things is better than two neighbours. */
+static glass_status take_cue(struct glass_audit *a, const struct cue *c, const char *shown,
+                             const char *sha256, const char *text, size_t n) {
+    const char *p = c->near != NULL ? find_cue(c, text, n, true) : NULL;
+    if (p == NULL) p = find_cue(c, text, n, false);
+    if (p == NULL) return GLASS_OK;
+    return offer_at(a, c->thing, GLASS_AUDIT_DECLARED, c->words, shown, sha256, text, n,
+                    (size_t)(p - text));
 }
 
 /* ---- headings ---- */
 
-static bool heading(const char *line, size_t n, size_t *at) {
+/* Its level; 0: none. */
+static int heading(const char *line, size_t n) {
     size_t i = 0;
     while (i < n && line[i] == '#') i++;
-    if (i == 0 || i > 6) {
-        i = 0;
-        if (n < 4 || line[0] != '<' || (line[1] != 'h' && line[1] != 'H') ||
-            !isdigit((unsigned char)line[2]))
-            return false;
+    if (i > 0) {
+        size_t words = i;
+        while (words < n && isspace((unsigned char)line[words])) words++;
+        return i <= 6 && words < n ? (int)i : 0;
     }
-    *at = i;
-    return true;
+    if (n < 4 || line[0] != '<' || (line[1] != 'h' && line[1] != 'H') ||
+        !isdigit((unsigned char)line[2]))
+        return 0;
+    return line[2] - '0';
 }
 
-/* A table with numbers in it begins within the next part. */
-static bool has_table(const char *text, size_t n) {
+/* A table with numbers in it begins before the next heading of the level. */
+static bool has_table(const char *text, size_t n, int level) {
     int rows = 0;
     for (size_t i = 0; i < n;) {
         const char *end = memchr(text + i, '\n', n - i);
         size_t k = end != NULL ? (size_t)(end - text) - i : n - i;
+        int next = heading(text + i, k), bars = 0;
         bool digit = false;
-        int bars = 0;
+        if (next > 0 && next <= level) return false;
         for (size_t j = i; j < i + k; j++) {
             digit |= isdigit((unsigned char)text[j]) != 0;
             bars += text[j] == '|';
@@ -243,14 +286,16 @@ static glass_status take_headings(struct glass_audit *a, const char *shown,
     size_t first = 0;
     for (size_t i = 0; i < n;) {
         const char *end = memchr(text + i, '\n', n - i);
-        size_t k = end != NULL ? (size_t)(end - text) - i : n - i, skip;
-        if (heading(text + i, k, &skip)) {
+        size_t k = end != NULL ? (size_t)(end - text) - i : n - i;
+        int level = heading(text + i, k);
+        if (level > 0) {
             const char *h = text + i;
             size_t rest = n - i - k < 3000 ? n - i - k : 3000;
-            bool results = word_in(h, k, "eval", 4) || word_in(h, k, "result", 6) ||
-                           word_in(h, k, "benchmark", 9) ||
-                           word_in(h, k, "performance", 11);
-            if (results && has_table(text + i + k, rest))
+            bool results =
+                word_in(h, k, "eval", 4) || word_in(h, k, "result", 6) ||
+                word_in(h, k, "benchmark", 9) || word_in(h, k, "performance", 11) ||
+                word_in(h, k, "quantitative", 12) || word_in(h, k, "leaderboard", 11);
+            if (results && has_table(text + i + k, rest, level))
                 TRY(offer_at(a, MOF_RESULTS, GLASS_AUDIT_VERIFIED,
                              "a table of results, as published", shown, sha256, text, n,
                              i));

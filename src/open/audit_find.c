@@ -25,7 +25,7 @@ struct seen {
     char sha256[65];
 };
 
-static int depth_of(const char *path) {
+int audit_depth(const char *path) {
     int n = 0;
     for (; *path; path++) n += *path == '/';
     return n;
@@ -34,7 +34,7 @@ static int depth_of(const char *path) {
 glass_status audit_offer(struct glass_audit *a, int thing, glass_audit_grade grade,
                          const char *words, const glass_audit_evidence *evidence) {
     struct audit_thing *t = &a->things[thing];
-    int depth = depth_of(evidence->file);
+    int depth = audit_depth(evidence->file);
     if (t->words != NULL && (grade > t->grade || (grade == t->grade && depth >= t->depth)))
         return GLASS_OK;
     *t = (struct audit_thing){
@@ -171,6 +171,29 @@ static glass_status take_pointer(struct seen *s, int thing) {
                  "not the weights, but a pointer of Git LFS with their hash", at, end);
 }
 
+/* Its metadata name the architecture; the bytes are the file's. */
+static glass_status take_architecture(struct seen *s) {
+    struct gguf *g;
+    struct buf path = {0}, kept = s->text;
+    struct gguf_string value = {0};
+    TRY(audit_tree_path(&path, s->t, s->file));
+    glass_status status = gguf_open(&g, path.data);
+    buf_free(&path);
+    if (status != GLASS_OK) return status == GLASS_NO_MEMORY ? status : GLASS_OK;
+    if (gguf_get_string(g, "general.architecture", &value) == GLASS_OK &&
+        value.n_bytes > 0) {
+        const struct filemap *map = gguf_part(g, 0);
+        size_t at = (size_t)((const uint8_t *)value.text - map->data);
+        s->text = (struct buf){.data = (char *)map->data, .len = map->size};
+        status = offer(s, MOF_ARCHITECTURE, GLASS_AUDIT_DECLARED,
+                       "an architecture by name, whose code is elsewhere", at,
+                       at + value.n_bytes);
+        s->text = kept;
+    }
+    gguf_close(g);
+    return status;
+}
+
 static glass_status take_weights(struct seen *s) {
     int thing = is_checkpoint(s->file->path) ? MOF_CHECKPOINTS : MOF_PARAMETERS;
     glass_audit_evidence e;
@@ -183,7 +206,9 @@ static glass_status take_weights(struct seen *s) {
     bool gguf = form != NULL && strcmp(form, "a GGUF file") == 0;
     if (gguf || (form != NULL && strcmp(form, "tensors (safetensors)") == 0))
         TRY(whole(s, gguf, &good));
-    if (form != NULL && good) return offer(s, thing, GLASS_AUDIT_VERIFIED, form, 0, 8);
+    if (form != NULL && good) TRY(offer(s, thing, GLASS_AUDIT_VERIFIED, form, 0, 8));
+    if (gguf && good) return take_architecture(s);
+    if (form != NULL && good) return GLASS_OK;
     TRY(audit_evidence(s->a, &e, s->shown, s->sha256, s->text.data, s->text.len, 0,
                        s->text.len < 16 ? s->text.len : 16));
     if (form != NULL)
@@ -382,7 +407,8 @@ static glass_status take(struct seen *s, int *cards) {
     case ROLE_WEIGHTS:
     case ROLE_GGUF: return take_weights(s);
     case ROLE_CONFIG: return take_config(s);
-    case ROLE_CARD: return take_words(s, role);
+    case ROLE_CARD:
+    case ROLE_CITATION: return take_words(s, role);
     case ROLE_CODE:
         if (strcmp(s->file->name, "setup.py") == 0) return take_other(s);
         return take_code(s);

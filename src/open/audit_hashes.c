@@ -1,17 +1,18 @@
-/* audit_hashes.c - published hashes against the files that they are of: SHA256SUMS and its like, and
- * what a hub's client writes down of what it fetched. */
+/* audit_hashes.c - published hashes against the files that they are of: SHA256SUMS and its like, MD5 lists
+ * as Meta's folders have them, and what a hub's client writes down of what it fetched. */
 #include "open/audit_parts.h"
 
 #include "base/hash.h"
 
 #include <ctype.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { HASHES_MOST = 2000, HEX = 64 };
+enum { HASHES_MOST = 2000, HEX = 64, HEX_MD5 = 32 };
 
 struct published {
     struct glass_audit *a;
@@ -36,29 +37,54 @@ static const struct audit_file *find(const struct audit_tree *t, const char *fol
     return NULL;
 }
 
+/* MD5 tells of damage, not of forgery. */
+static glass_status md5_file(uint8_t digest[32], const char *path) {
+    char piece[1 << 14];
+    size_t n;
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) return fail_errno("%s: cannot open", path);
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    bool good = c != NULL && EVP_DigestInit_ex(c, EVP_md5(), NULL) == 1;
+    while (good && (n = fread(piece, 1, sizeof piece, file)) > 0)
+        good = EVP_DigestUpdate(c, piece, n) == 1;
+    bool readable = ferror(file) == 0;
+    good = good && EVP_DigestFinal_ex(c, digest, NULL) == 1;
+    EVP_MD_CTX_free(c);
+    fclose(file);
+    if (!readable) return fail(GLASS_SYSTEM, "%s: cannot read", path);
+    return good ? GLASS_OK : fail(GLASS_SYSTEM, "MD5 failed inside libcrypto");
+}
+
+/* n_hex: HEX of SHA-256, HEX_MD5 of MD5. */
+static glass_status hash_of(char text[65], const char *path, size_t n_hex) {
+    uint8_t digest[32];
+    glass_status status = n_hex == HEX ? sha256_file(digest, path) : md5_file(digest, path);
+    if (status != GLASS_OK) return status;
+    for (size_t i = 0; i < n_hex / 2; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    return GLASS_OK;
+}
+
 /* hex: of the file, as e says. */
 static glass_status compare(struct published *p, const struct audit_file *f,
-                            const char *hex, const glass_audit_evidence *e) {
-    uint8_t said[32], is[32];
+                            const char *hex, size_t n_hex, const glass_audit_evidence *e) {
     char text[65];
     struct buf path = {0};
+    const char *name = n_hex == HEX ? "SHA-256" : "MD5";
     glass_audit_evidence other = {"", "", 0, 0, ""};
-    if (p->n++ >= HASHES_MOST || !sha256_parse(said, hex, HEX)) return GLASS_OK;
+    if (p->n++ >= HASHES_MOST) return GLASS_OK;
     glass_status status = audit_tree_path(&path, p->t, f);
-    if (status == GLASS_OK) status = sha256_file(is, path.data);
+    if (status == GLASS_OK) status = hash_of(text, path.data, n_hex);
     buf_free(&path);
     if (status != GLASS_OK) return status;
-    sha256_hex(text, is);
-    bool good = memcmp(said, is, sizeof is) == 0;
+    bool good = strncasecmp(hex, text, n_hex) == 0;
     TRY(pool_printf(&p->a->pool, &other.file, "%s%s", p->prefix, f->path));
-    TRY(pool_text(&p->a->pool, &other.sha256, text, HEX));
-    TRY(audit_check_add(p->a, "hash", good, e, "%s%s has %s SHA-256 that is published",
-                        p->prefix, f->path, good ? "the" : "another"));
+    if (n_hex == HEX) TRY(pool_text(&p->a->pool, &other.sha256, text, HEX));
+    TRY(audit_check_add(p->a, "hash", good, e, "%s%s has %s %s that is published",
+                        p->prefix, f->path, good ? "the" : "another", name));
     if (good) return GLASS_OK;
     return audit_finding_add(p->a, GLASS_FINDING_CONTRADICTION, e, &other,
-                             "%s%s is not the file whose hash is published: its SHA-256 is "
-                             "%s",
-                             p->prefix, f->path, text);
+                             "%s%s is not the file whose hash is published: its %s is %s",
+                             p->prefix, f->path, name, text);
 }
 
 static bool is_hex(const char *text, size_t n) {
@@ -75,7 +101,7 @@ static glass_status evidence(struct published *p, const struct audit_file *f,
     return audit_evidence(p->a, e, shown, "", text->data, text->len, begin, end);
 }
 
-/* "HEX  NAME" lines. */
+/* "HEX  NAME" lines, of SHA-256 or MD5 (Meta's checklist.chk). */
 static glass_status take_sums(struct published *p, const struct audit_file *f) {
     struct buf text = {0};
     size_t n_folder = audit_folder(f->path);
@@ -84,16 +110,16 @@ static glass_status take_sums(struct published *p, const struct audit_file *f) {
         const char *line = text.data + i;
         const char *end = memchr(line, '\n', text.len - i);
         size_t n = end != NULL ? (size_t)(end - line) : text.len - i;
-        size_t at = HEX;
+        size_t n_hex = n > HEX && is_hex(line, HEX) ? HEX : HEX_MD5, at = n_hex;
         glass_audit_evidence e;
         while (n > 0 && (line[n - 1] == '\r' || line[n - 1] == ' ')) n--;
-        if (n > HEX + 1 && is_hex(line, HEX) && line[HEX] == ' ') {
+        if (n > n_hex + 1 && is_hex(line, n_hex) && line[n_hex] == ' ') {
             while (at < n && (line[at] == ' ' || line[at] == '*')) at++;
             if (n - at > 2 && memcmp(line + at, "./", 2) == 0) at += 2;
             const struct audit_file *of = find(p->t, f->path, n_folder, line + at, n - at);
             if (of != NULL) {
                 status = evidence(p, f, &text, i, i + n, &e);
-                if (status == GLASS_OK) status = compare(p, of, line, &e);
+                if (status == GLASS_OK) status = compare(p, of, line, n_hex, &e);
             }
         }
         i += end != NULL ? (size_t)(end - line) + 1 : n + 1;
@@ -118,7 +144,7 @@ static glass_status take_metadata(struct published *p, const struct audit_file *
         is_hex(text.data + begin, HEX)) {
         glass_audit_evidence e;
         status = evidence(p, f, &text, begin, begin + HEX, &e);
-        if (status == GLASS_OK) status = compare(p, of, text.data + begin, &e);
+        if (status == GLASS_OK) status = compare(p, of, text.data + begin, HEX, &e);
     }
     buf_free(&text);
     return status;
@@ -138,7 +164,7 @@ static glass_status take_blob(struct published *p, const struct audit_file *f) {
     struct buf none = {.data = (char *)name + 1, .len = HEX};
     TRY(evidence(p, f, &none, 0, HEX, &e));
     e.begin = e.end = 0;
-    return compare(p, f, name + 1, &e);
+    return compare(p, f, name + 1, HEX, &e);
 }
 
 glass_status audit_find_hashes(struct glass_audit *a, const struct audit_tree *t,
@@ -147,6 +173,8 @@ glass_status audit_find_hashes(struct glass_audit *a, const struct audit_tree *t
     for (int64_t i = 0; i < t->n; i++) {
         const struct audit_file *f = &t->files[i];
         if (strncasecmp(f->name, "sha256sum", 9) == 0 || ends(f->name, ".sha256") ||
+            strncasecmp(f->name, "md5sum", 6) == 0 || ends(f->name, ".md5") ||
+            strcmp(f->name, "checklist.chk") == 0 ||
             strncasecmp(f->name, "checksums", 9) == 0)
             TRY(take_sums(&p, f));
         else if (ends(f->name, ".metadata") &&

@@ -48,12 +48,26 @@ static glass_status put_evidence(struct buf *b, const glass_audit_evidence *e) {
     return buf_text(b, "</span>");
 }
 
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* The last part of its path, unless another one has that, too. */
+static const char *name_of(const glass_audit *const *audits, int64_t n, int64_t i) {
+    const char *name = last_part(audits[i]->report.path);
+    for (int64_t k = 0; k < n; k++)
+        if (k != i && strcmp(last_part(audits[k]->report.path), name) == 0)
+            return audits[i]->report.path;
+    return name;
+}
+
 static glass_status head(struct buf *b, const glass_audit *const *audits, int64_t n,
                          const char *first) {
     TRY(buf_printf(b, "<div class=\"wide\"><table><thead><tr><th>%s</th>", first));
     for (int64_t i = 0; i < n; i++) {
         TRY(buf_text(b, "<th>"));
-        TRY(page_string(b, audits[i]->report.path));
+        TRY(page_string(b, name_of(audits, n, i)));
         TRY(buf_text(b, "</th>"));
     }
     return buf_text(b, "</tr></thead><tbody>");
@@ -185,7 +199,7 @@ static glass_status put_page(struct buf *b, const glass_audit *const *audits, in
         style));
     for (int64_t i = 0; i < n; i++) {
         if (i > 0) TRY(buf_text(b, ", "));
-        TRY(page_string(b, audits[i]->report.path));
+        TRY(page_string(b, name_of(audits, n, i)));
     }
     TRY(buf_text(b,
                  "</h1><p class=\"soft\">Verified: recognised or computed from the bytes "

@@ -98,9 +98,11 @@ static glass_audit_part part_of(int i) {
 static const struct audit_claim *own_claim(const struct glass_audit *a, int i) {
     const struct audit_thing *t = &a->things[i];
     bool elsewhere = t->grade == GLASS_AUDIT_DECLARED;
-    if (elsewhere && i != MOF_PARAMETERS && i != MOF_CHECKPOINTS && i != MOF_METADATA)
+    if (elsewhere && i != MOF_PARAMETERS && i != MOF_CHECKPOINTS && i != MOF_METADATA &&
+        i != MOF_DATASETS)
         return NULL;
     const struct audit_claim *c = claim_for(a, part_of(i), t->evidence.file);
+    if (i == MOF_DATASETS && elsewhere) return c; /* a card that licenses its data */
     return c == NULL && elsewhere ? any_of_weights(a) : c;
 }
 
@@ -299,12 +301,13 @@ static glass_status criterion(struct glass_audit *a, const char *name, const cha
     return point(a, "European Open Source AI Index", name, value, grade, e, words);
 }
 
-/* open: there, under an open licence of its own or of the whole; partial: there, or told of. */
+/* open: there, under an open licence of its own or of the whole; partial: there, or told of. A
+ * program's licence says nothing of weights. */
 static glass_status by_component(struct glass_audit *a, const char *name, int i) {
     const glass_audit_component *c = &a->components[i];
     bool code_or_data = strcmp(c->content, "document") != 0;
     bool open = c->grade == GLASS_AUDIT_VERIFIED && (!code_or_data || c->open);
-    if (i == MOF_PARAMETERS) open = c->grade != GLASS_AUDIT_MISSING && c->open;
+    if (i == MOF_PARAMETERS) open = c->grade != GLASS_AUDIT_MISSING && own_open(c);
     return criterion(a, name,
                      open                              ? "open"
                      : c->grade != GLASS_AUDIT_MISSING ? "partial"
@@ -335,8 +338,12 @@ static glass_status base_criteria(struct glass_audit *a) {
         TRY(by_component(a, "base weights", MOF_PARAMETERS));
         return by_component(a, "end weights", MOF_PARAMETERS);
     }
-    TRY(criterion(a, "base model data", "closed", GLASS_AUDIT_MISSING, &base->c.evidence,
-                  "the base model's data is not at hand"));
+    /* A family's folder tells of data above the card of what was made from one of them. */
+    bool family = there(a, MOF_DATASETS) &&
+                  a->things[MOF_DATASETS].depth < audit_depth(base->c.evidence.file);
+    TRY(family ? by_component(a, "base model data", MOF_DATASETS)
+               : criterion(a, "base model data", "closed", GLASS_AUDIT_MISSING,
+                           &base->c.evidence, "the base model's data is not at hand"));
     TRY(by_component(a, "end model data", MOF_DATASETS));
     TRY(criterion(a, "base weights", is_open(base->licence) ? "open" : "partial",
                   base->c.grade, &base->c.evidence, base->c.name));
@@ -360,7 +367,7 @@ static glass_status judge_index(struct glass_audit *a) {
     TRY(by_thing(a, "package", SIGN_PACKAGE));
     TRY(by_thing(a, "API and meta prompts", SIGN_API));
     return criterion(a, "licences",
-                     p->open       ? "open"
+                     own_open(p)   ? "open"
                      : *p->licence ? "partial"
                                    : "closed",
                      p->licence_grade, &p->licence_evidence, p->licence);

@@ -102,6 +102,7 @@ glass_status audit_add_policies(struct glass_audit *a);
  * bytes are of text, which may be NULL. */
 glass_status audit_offer(struct glass_audit *a, int thing, glass_audit_grade grade,
                          const char *words, const glass_audit_evidence *evidence);
+int audit_depth(const char *path); /* in folders */
 glass_status audit_check_add(struct glass_audit *a, const char *name, bool good,
                              const glass_audit_evidence *evidence, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

@@ -67,6 +67,7 @@ static bool is_edge(const struct cursor *c, size_t i, bool before, const char *m
 /* Whether the word is the mark of a list's item: "1." "12)" "a." "(iv)" and alone. Renderings of a
  * list lose them, and texts that are wrapped anew move them, so they are left out anywhere. */
 static bool is_item(const struct cursor *c) {
+    if (c->length > WORD_MOST) return false;
     char before = c->begin > 0 ? c->text[c->begin - 1] : ' ';
     bool number = true;
     for (size_t i = 0; i < c->length; i++) number &= is_digit(c->word[i]);

@@ -77,16 +77,20 @@ static glass_status take_chat(struct view *v, const struct fields *f) {
 
 static glass_status take_text(struct view *v, const struct fields *f) {
     const char *text = NULL;
+    const json_t *messages = NULL, *tokens = NULL, *prefill = NULL;
     int32_t *ids;
     int64_t n;
     size_t n_bytes = 0;
-    int n_given = 0;
-    static const char *const names[] = {"messages", "prompt", "tokens"};
-    for (size_t i = 0; i < 3; i++) n_given += fields_get(f, names[i]) != NULL;
+    bool goes_on = false; /* its type; take_chat reads it */
+    TRY(fields_bytes(f, "prompt", &text, &n_bytes));
+    TRY(fields_list(f, "messages", &messages));
+    TRY(fields_list(f, "tokens", &tokens));
+    TRY(fields_list(f, "prefill_ids", &prefill));
+    TRY(fields_bool(f, "continue_final_message", &goes_on));
+    int n_given = (text != NULL) + (messages != NULL) + (tokens != NULL);
     if (n_given != 1)
         return fail(GLASS_BAD_INPUT, "one of messages, prompt and tokens is needed");
-    TRY(fields_bytes(f, "prompt", &text, &n_bytes));
-    if (fields_get(f, "messages") != NULL) return take_chat(v, f);
+    if (messages != NULL) return take_chat(v, f);
     if (text != NULL)
         return ask_add_text(&v->ask, text, n_bytes,
                             GLASS_ADD_SPECIAL | GLASS_PARSE_SPECIAL);

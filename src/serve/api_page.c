@@ -46,7 +46,6 @@ static glass_status serve_file(struct exchange *x, const char *name) {
                    {"Content-Security-Policy", policy},
                    {"X-Content-Type-Options", "nosniff"},
                    {"Referrer-Policy", "no-referrer"},
-                   {"Cross-Origin-Opener-Policy", "same-origin"},
                    {"Cross-Origin-Resource-Policy", "same-origin"}};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         TRY(reply_header(x, headers[i].name, headers[i].value));

@@ -455,6 +455,8 @@ static glass_status render(struct chat *c, struct ask *a, glass_rendered *out) {
     const glass_template *tmpl;
     char *json;
     *out = (glass_rendered){0};
+    if (json_array_size(c->messages) == 0)
+        return bad_param(a->x, "messages", "hold nothing: no text, no call, no result");
     glass_status status = glass_model_template(a->model, &tmpl);
     if (status == GLASS_NEGATIVE)
         return fail(GLASS_BAD_INPUT,

@@ -18,7 +18,7 @@
                         row(messages, "messages.js", SCRIPT)                               \
                             row(settings, "settings.js", SCRIPT)                           \
                                 row(style, "style.css", CSS)                               \
-                                    row(theme, "theme.js", SCRIPT)                         \
+                                    row(first, "first.js", SCRIPT)                         \
                                         row(tokens, "tokens.js", SCRIPT)
 
 #define EMBED(symbol, name, type)                                                          \

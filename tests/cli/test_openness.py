@@ -6,79 +6,17 @@ import hashlib
 import json
 import os
 import shutil
-import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import noise_model  # noqa: E402
 import tiny_model  # noqa: E402
+from audit_kit import folder, parts, points, quotes_hold, read, tensors, write  # noqa: E402
 from kit import ROOT, Home, done, equal, has, ok, skip  # noqa: E402
 
 SHARED = os.environ.get("GLASS_SHARED", os.path.join(ROOT, "../shared/data"))
 MOT = os.path.join(SHARED, "openness/mot")
 APACHE = os.path.join(ROOT, "LICENSE")
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def write(home, name, data):
-    path = os.path.join(home.path, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as f:
-        f.write(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
-def folder(home, name, files):
-    shutil.rmtree(os.path.join(home.path, name), ignore_errors=True)
-    for path, data in files.items():
-        write(home, os.path.join(name, path), data)
-    return os.path.join(home.path, name)
-
-
-def tensors(n=8):
-    """A safetensors file of one tensor."""
-    head = json.dumps({"w": {"dtype": "F32", "shape": [n], "data_offsets": [0, 4 * n]}}).encode()
-    head += b" " * (-len(head) % 8)
-    return struct.pack("<Q", len(head)) + head + b"\0" * (4 * n)
-
-
-def parts(out):
-    return {c["name"]: c for c in out.get("components", [])}
-
-
-def points(out):
-    return {(p["measure"], p["name"]): p for p in out.get("points", [])}
-
-
-def evidences(out):
-    for c in out["components"]:
-        yield c["evidence"]
-        yield c["licence_evidence"]
-    for c in out["claims"] + out["points"]:
-        yield c["evidence"]
-    for f in out["findings"]:
-        yield f["one"]
-        yield f["other"]
-
-
-def quotes_hold(root, out):
-    """What is quoted stands at the bytes that are named, in a file of that hash."""
-    n, wrong = 0, []
-    for e in evidences(out):
-        if not e or not e["file"]:
-            continue
-        raw = read(os.path.join(root, e["file"]))
-        n += 1
-        if e["sha256"] and hashlib.sha256(raw).hexdigest() != e["sha256"]:
-            wrong.append(("hash", e))
-        here = raw[e["begin"]:e["end"]][:400].decode("utf-8", "replace").rstrip("\ufffd")
-        if e["end"] > e["begin"] and e["quote"].rstrip("\ufffd") != here.split("\0")[0]:
-            wrong.append((here, e))
-    return n, wrong
 
 
 # ---- records of the Model Openness Tool ----
@@ -419,7 +357,12 @@ def test_compare(home):
     equal(home.run("audit", a, b, "--may", "use").returncode, 2, "--may is asked of one")
     bad = folder(home, "bad", {"README.md": CARD, "LICENSE<b>": "x", "LICENSE": b"<img src=x onerror=1>\xff\0"})
     home.run("audit", bad, "--html", page)
-    ok("<img" not in read(page).decode(), "markup in files is shown, not used")
+    text = read(page).decode()
+    ok("<img" not in text, "markup in files is shown, not used")
+    bad = folder(home, "bad", {"README.md": "---\nlicense: '<script>alert(1)</script>'\nbase_model: '<img src=x>'\n---\n"})
+    home.run("audit", bad, "--html", page)
+    text = read(page).decode()
+    ok("<script" not in text and "<img" not in text and "&lt;script&gt;" in text, "as what a card says")
 
 
 def main():

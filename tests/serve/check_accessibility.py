@@ -32,6 +32,11 @@ def states(p):
     p.wait(lambda: p.all(".tokens .token"), "tokens")
     p.all(".tokens .token")[2].click()
     yield "glass view with a token's panel"
+    p.one("#panel section button").click()
+    p.wait(lambda: p.all("#panel .layers"), "the layers")
+    p.one("#panel select").find_elements("tag name", "option")[1].click()
+    p.wait(lambda: len(p.all("#panel select")) == 2, "heads")
+    yield "layers and attention"
     p.keys(Keys.ESCAPE)
     p.one("#glass").click()
     p.do("bad")
@@ -50,6 +55,12 @@ def states(p):
     p.js("import('/web/markdown.js').then(m => m.show(document.querySelector('.assistant .body'), arguments[0]))",
          "# A\n\ntext `code` [link](https://a.example)\n\n```c\nint x;\n```\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n> quote\n\n1. one\n   - two")
     yield "Markdown"
+    p.fresh("abc")
+    p.say("\u0645\u0631\u062d\u0628\u0627")
+    p.do("sources")
+    p.wait(lambda: p.all("#panel .source"), "sources")
+    yield "sources"
+    p.keys(Keys.ESCAPE)
 
 
 def main():
@@ -58,7 +69,8 @@ def main():
     worst = n_states = n_passes = 0
     with kit.Home() as home:
         tiny_model.write(home.models + "/dice.gguf", kind="dice")
-        server = Server(home, "dice")
+        tiny_model.write(home.models + "/abc.gguf")
+        server = Server(home, "dice", "abc", "--trace", test_page.trained(home))
         d = browser(home.path)
         try:
             p = Page(d, server.url)

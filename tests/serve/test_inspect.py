@@ -84,13 +84,14 @@ def beside(s):
     chat = dict(say("go on", max_tokens=60, seed=5), temperature=1)
     answer = s.post(CHAT, chat).json["choices"]
     got, answers = [], []
-    work = [threading.Thread(target=lambda: got.append(s.post("/inspect", text).body)) for _ in range(4)]
+    work = [threading.Thread(target=lambda: got.append(s.ask("POST", "/inspect", text, timeout=300))) for _ in range(4)]
     work += [threading.Thread(target=lambda: answers.append(s.post(CHAT, chat).json["choices"])) for _ in range(4)]
     for t in work:
         t.start()
     for t in work:
         t.join()
-    equal([g == alone for g in got], [True] * 4, "four looks at once say the same")
+    ok([g.body == alone for g in got] == [True] * 4, "four looks at once say the same",
+       [(g.code, g.text[:200]) for g in got])
     equal([a == answer for a in answers], [True] * 4, "and so do answers meanwhile")
     for _ in range(6):
         c = s.connect()

@@ -329,7 +329,8 @@ def letters(s):
     n = s.post("/v1/messages/count_tokens", {"messages": body["messages"]}).json["input_tokens"]
     equal(n, len("Suser\nhiE\nSassistant\n"), "count_tokens")
     for broken, part in (({}, "max_tokens"), (dict(body, messages=5), "messages"),
-                         (dict(body, tool_choice={"type": "any"}), "tool_choice")):
+                         (dict(body, tool_choice={"type": "any"}), "tool_choice"),
+                         (dict(body, messages=[{"role": "user", "content": []}]), "messages")):
         r = s.post("/v1/messages", broken)
         ok(r.code == 400 and r.json["type"] == "error" and part in r.json["error"]["message"],
            f"an error in its own shape: {part}", r.text)

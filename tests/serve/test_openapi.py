@@ -28,7 +28,7 @@ VALID = {
     "/api/embed": {"input": "x"}, "/api/embeddings": {"prompt": "x"},
     "/infill": {"model": "fim", "input_prefix": "x", "input_suffix": "x"},
     "/completion": {"prompt": "x"}, "/tokenize": {"content": "x"}, "/detokenize": {"tokens": [1]},
-    "/apply-template": {"messages": HI}}
+    "/apply-template": {"messages": HI}, "/inspect": {"prompt": "x"}}
 VALUES = {"string": "glass", "boolean": True, "object": {"q": 1}, "array": [{"q": [1]}],
           "number": 0.123}
 

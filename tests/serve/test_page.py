@@ -325,6 +325,7 @@ def glass_view(p):
     time.sleep(0.3)
     equal(len(p.all("#panel .strip .token")), len(prompt) - 12 - 10 - 12 + 3 + 5, "one head alone")
     ok(not p.all("#panel .bad"), "without an error")
+    ok(p.js("return document.documentElement.scrollHeight <= innerHeight"), "the panel scrolls, the page does not")
     # By keys alone: arrows from token to token, Enter for the alternatives.
     p.js("document.querySelector('.tokens .token').focus()")
     p.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
@@ -692,8 +693,8 @@ seed: 3
 """
 
 
-def sources(p, home):
-    """A real run: trained, indexed, and an answer whose words it read."""
+def trained(home):
+    """The folder of a small run with its trace index and records; one of its documents has words that abc says."""
     folder = home.path
     os.symlink(f"{home.models}/abc.gguf", f"{folder}/abc.gguf")
     with open(f"{folder}/a.txt", "w", encoding="ascii") as f:
@@ -707,7 +708,12 @@ def sources(p, home):
         for i in range(41):
             f.write(json.dumps({"source": f"file:{i}", "title": f"title {i}", "licence": "CC-BY-4.0", "author": "<b>Ada</b>",
                                 "url": "https://a.example/x", "made_by": "person"}) + "\n")
-    server = Server(home, "abc", "--trace", f"{folder}/a.run")
+    return f"{folder}/a.run"
+
+
+def sources(p, home):
+    """A real run: trained, indexed, and an answer whose words it read."""
+    server = Server(home, "abc", "--trace", trained(home))
     if not server.url:
         with open(server.log, encoding="utf-8") as log:
             ok(False, "glass serve --trace RUN", log.read())
