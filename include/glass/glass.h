@@ -7,6 +7,7 @@
 #include "glass/convert.h"
 #include "glass/data.h"
 #include "glass/dtype.h"
+#include "glass/emit.h"
 #include "glass/eval.h"
 #include "glass/grammar.h"
 #include "glass/infill.h"

@@ -9,6 +9,7 @@ enum { WORDS = 4096, MODELS = 16 };
 
 struct audit {
     const char *licence, *html;
+    struct audit_emitting emit;
     bool licences, mof, json;
     int64_t replay;
     struct opt_list may, data, adapters, base, against;
@@ -26,6 +27,7 @@ static glass_status write_html(const struct audit *a, glass_audit *const *audits
 
 static glass_status show(const struct audit *a, glass_audit *const *audits, int n) {
     if (a->may.n > 0) return audit_may(audits[0], &a->may, a->json);
+    if (a->emit.form != NULL) return audit_emit(audits[0], &a->emit);
     if (a->html != NULL) TRY(write_html(a, audits, n));
     if (a->html != NULL && !a->json) return GLASS_OK;
     return n > 1 ? audit_compare(audits, n, a->json) : audit_show(audits[0], a->json);
@@ -47,6 +49,8 @@ static glass_status run_models(const struct audit *a, const char **paths, int n)
     if (n > 1 && a->may.n > 0) return fail(GLASS_USAGE, "--may is asked of one MODEL");
     if (n > 1 && more)
         return fail(GLASS_USAGE, "--data, --adapter and --base are of one MODEL");
+    if (n > 1 && a->emit.form != NULL)
+        return fail(GLASS_USAGE, "--emit tells of one MODEL");
     glass_status status = GLASS_OK;
     for (int i = 0; i < n && status == GLASS_OK; i++)
         status = glass_audit_open(&audits[i], paths[i], &o);
@@ -56,6 +60,10 @@ static glass_status run_models(const struct audit *a, const char **paths, int n)
 }
 
 static glass_status run(const struct audit *a, const char **words, int n_words) {
+    if (a->emit.form == NULL && (a->emit.out || a->emit.o.name || a->emit.o.date))
+        return fail(GLASS_USAGE, "-o, --name and --date go with --emit FORM");
+    if (a->emit.form && (a->may.n || a->licence || a->licences || a->mof || a->html))
+        return fail(GLASS_USAGE, "--emit FORM is about a MODEL, and alone");
     if (a->replay < 0) return fail(GLASS_USAGE, "--replay: no negative number");
     if (a->licence != NULL && a->licences)
         return fail(GLASS_USAGE, "--license FILE and --licenses are two questions");
@@ -100,6 +108,13 @@ int cmd_audit(int argc, char **argv) {
         {"replay", 0, OPT_INT, &a.replay, "N",
          "of a Glass run, compute N steps drawn at random again"},
         {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
+        {"Evidence in standard forms", 0, OPT_HEADING, NULL, NULL, NULL},
+        {"emit", 0, OPT_TEXT, &a.emit.form, "FORM",
+         "spdx, cyclonedx, croissant (of a corpus), mof, slsa (of a run), card, datasheet"},
+        {"output", 'o', OPT_TEXT, &a.emit.out, "FILE", "write it there (printed)"},
+        {"name", 0, OPT_TEXT, &a.emit.o.name, "NAME", "of the model (its folder's)"},
+        {"date", 0, OPT_TEXT, &a.emit.o.date, "DATE",
+         "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ (none is told)"},
         {0}};
     const struct opt_command command = {
         .usage = "glass audit MODEL… [--may ACTION] | --license FILE | --licenses [NAME] | "
@@ -115,6 +130,7 @@ int cmd_audit(int argc, char **argv) {
                     "  glass audit Pythia OLMo Amber --html openness.html\n"
                     "  glass audit MyModel --against Llama-3-8B.gguf\n"
                     "  glass audit shakespeare.run --replay 3\n"
+                    "  glass audit shakespeare.run --emit slsa -o provenance.json\n"
                     "  glass audit --mof OLMo-7B.yml\n"
                     "  glass audit --license LICENSE\n",
         .options = options,
@@ -125,6 +141,6 @@ int cmd_audit(int argc, char **argv) {
     int code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
     glass_status status = run(&a, words, n_words);
-    if (status == GLASS_NEGATIVE) return 1;
+    if (status == GLASS_NEGATIVE && a.emit.form == NULL) return 1;
     return status == GLASS_OK ? 0 : cli_fail(status);
 }

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "glass/audit.h"
+#include "glass/emit.h"
 
 /* Of bytes of a file for one line: white space is one blank, what is no text a question mark, and
  * more than `most` characters end in "…". */
@@ -28,6 +29,13 @@ glass_status audit_may(glass_audit *audit, const struct opt_list *may, bool json
 
 /* glass audit A B C */
 glass_status audit_compare(glass_audit *const *audits, int64_t n, bool json);
+/* glass audit MODEL --emit FORM */
+struct audit_emitting {
+    const char *form, *out;
+    glass_emit_options o;
+};
+glass_status audit_emit(glass_audit *audit, const struct audit_emitting *emit);
+
 /* glass audit --mof RECORD… */
 glass_status audit_mof(const char **paths, int n, bool json);
 
