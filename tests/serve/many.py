@@ -2,9 +2,9 @@
 """many.py MODEL [-n 64] [--orders 10] [--seed 1] - many requests at once, each as alone.
 
 Requests of mixed lengths, seeds, samplers, stop texts and shared beginnings are answered one by
-one by `glass complete`, then all at once by `glass serve`, in random orders of arrival, streamed
-or not. Half of the orders meet a server with room for all, the other half one whose cache is too
-small for them and whose passes are short. Each answer must have the bytes that it has alone.
+one by `glass complete` with one thread, then all at once by `glass serve`, in random orders of
+arrival, streamed or not. Half of the orders meet a server with room for all, the other half one
+whose cache is too small for them and whose passes are short. Each answer must have the bytes that it has alone.
 The program is build/glass, or that of $GLASS_BUILD. Standard library only."""
 import argparse
 import glob
@@ -15,8 +15,10 @@ import re
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from serve_kit import Server, kit
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from serve_kit import Server, kit  # noqa: E402
 
 FLAGS = {"temperature": "--temp", "top_k": "--top-k", "top_p": "--top-p", "min_p": "--min-p",
          "typical_p": "--typical", "repeat_penalty": "--repeat-penalty",
@@ -64,7 +66,7 @@ def requests(n, seed, longest, most):
 
 
 def alone(home, model, n_ctx, r):
-    words = ["complete", model, "-c", str(n_ctx), "-p", r["prompt"], "--json"]
+    words = ["complete", model, "-c", str(n_ctx), "-t", "1", "-p", r["prompt"], "--json"]
     for key, flag in FLAGS.items():
         if key in r:
             words += [flag, str(r[key])]
@@ -107,7 +109,8 @@ def compare(home, model, n, orders, seed, n_ctx, longest, most, small):
     """small: words for the server that is short of room."""
     start = time.monotonic()
     asked = requests(n, seed, longest, most)
-    wanted = [alone(home, model, n_ctx, r) for r in asked]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        wanted = list(pool.map(lambda r: alone(home, model, n_ctx, r), asked))
     kit.ok(None not in wanted and sum(len(t or "") > 0 for t in wanted) > n * 2 // 3,
            f"{n} requests alone, {sum(len(t or '') for t in wanted)} characters")
     print(f"# {time.monotonic() - start:.1f} s", flush=True)
@@ -121,10 +124,8 @@ def compare(home, model, n, orders, seed, n_ctx, longest, most, small):
                 kit.ok(not wrong, f"order {k + 1}{': ' + ' '.join(words) if words else ''}: "
                        f"each as alone", f"{len(wrong)} are not; one: {wrong[:1]}")
                 print(f"# {time.monotonic() - start:.1f} s", flush=True)
-            slots = s.get("/metrics").text
-            for name in ("cached", "paused"):
-                m = re.search(rf"^(\S*{name}\S*) (\S+)$", slots, re.M)
-                print(f"# {m.group(1)} {m.group(2)}" if m else f"# no {name}", flush=True)
+            for line in re.findall(r"^glass_(?:cached|paused).*$", s.get("/metrics").text, re.M):
+                print(f"# {line}", flush=True)
             kit.equal(s.stop(), 0, "the server ends well")
 
 
@@ -136,7 +137,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     o = parser.parse_args()
     with kit.Home() as home:
-        small = ["--parallel", "48", "--batch", "64", "--cache-mb", "256"]
+        small = ["-t", "1", "--parallel", "48", "--batch", "64", "--cache-mb", "256"]
         compare(home, os.path.abspath(o.model), o.n, o.orders, o.seed, 2048, 2400, 48, small)
     kit.done()
 
