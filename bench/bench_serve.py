@@ -3,10 +3,11 @@
 
 Both programs are started with the same model and threads. At each level so many clients hold a
 chat each at the same time: a prompt that nobody else has (--words long), an answer of --predict
-tokens, streamed; a client asks again until --asks answers are there (at least one each). All is done by one
-thread of this program. For each level, in turns, as many rounds as asked for: tokens of answers a
-second, all clients together, from the first request to the last answer's end; and the time from
-sending a request to the first text, median and worst.
+tokens, streamed; a client asks again until --asks answers are there (at least one each). All is
+done by one thread of this program. Both begin with two loads of the highest level that do not
+count. Then for each level, in turns, as many rounds as asked for: tokens of answers a second, all
+clients together, from the first request to the last answer's end; and the time from sending a
+request to the first text, median and worst.
 
   bench/bench_serve.py model.gguf
   bench/bench_serve.py --llama ~/llama.cpp/build/bin/llama-server --levels 1,16 model.gguf
@@ -152,8 +153,9 @@ def main():
     servers = {name: Server(command, port) for name, command, port in commands(o, levels)}
     try:
         rng = random.Random(1)
-        for server in servers.values():
-            load(server, 1, argparse.Namespace(**dict(vars(o), asks=1)), rng)
+        warm = argparse.Namespace(**dict(vars(o), predict=1, asks=2 * max(levels)))
+        for server in servers.values():  # so that all of its cache has been touched
+            load(server, max(levels), warm, rng)
         print(f"{os.path.basename(o.model)}, {o.threads} threads")
         for level in levels:
             speeds = {name: [] for name in servers}
