@@ -115,6 +115,7 @@ $(B)/web/%.gz: web/%
 	$(Q)gzip -9nc $< > $@.part && mv $@.part $@
 $(B)/src/serve/page_files.o: EXTRA = $(CLI_CFLAGS) -Wa,-I$(B)
 $(B)/src/serve/page_files.o: $(patsubst %,$(B)/%.gz,$(wildcard web/*))
+$(B)/src/serve/openapi.o: src/serve/openapi.json
 
 # Kernels see no bytes that were not checked, and take minutes to compile instrumented.
 $(B)/src/math/c/%.o $(B)/src/math/x86/%.o $(B)/src/math/arm/%.o: FUZZ_FLAGS := $(if $(filter fuzz,$(SAN)),-O1)

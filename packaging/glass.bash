@@ -12,12 +12,12 @@ _glass() {
     COMPREPLY=()
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
-            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback help --help --version" -- "$cur")
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign help --help --version" -- "$cur")
         return
     fi
     if [ "$command" = help ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
-            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback" -- "$cur")
+            awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign" -- "$cur")
         return
     fi
     local help=("$command")
@@ -127,7 +127,7 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
+    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return

@@ -1,12 +1,25 @@
 /* answer.js - one answer, as it comes. */
-import {events, Problem, request} from './api.js';
+import {BROKEN, events, Problem, request} from './api.js';
 
 /* A token as it is kept: t text, i id, p ln of its probability, a its alternatives (the same
- * three). Half a character of UTF-8 stands as its bytes, <E2>. */
+ * three). Half a character of UTF-8 stands as its bytes, <E2>, which b holds then. */
 function tokenOf(entry) {
-    const token = {t: textOf(entry), i: entry.id, p: round(entry.logprob)};
-    if (entry.top_logprobs) token.a = entry.top_logprobs.map((e) => ({t: textOf(e), i: e.id, p: round(e.logprob)}));
+    const token = choiceOf(entry);
+    if (entry.top_logprobs) token.a = entry.top_logprobs.map(choiceOf);
     return token;
+}
+
+function choiceOf(entry) {
+    const choice = {t: textOf(entry), i: entry.id, p: round(entry.logprob)};
+    if (entry.bytes && choice.t !== entry.token) choice.b = entry.bytes;
+    return choice;
+}
+
+/* What tokens say together: characters that were cut between them are whole. */
+export function joined(tokens) {
+    if (!tokens.some((t) => t.b)) return tokens.map((t) => t.t).join('');
+    const bytes = tokens.flatMap((t) => t.b || Array.from(new TextEncoder().encode(t.t)));
+    return new TextDecoder('utf-8', {ignoreBOM: true}).decode(new Uint8Array(bytes));
 }
 
 const round = (p) => (p === null || p === undefined || !isFinite(p) ? -100 : Math.round(p * 1e4) / 1e4);
@@ -60,6 +73,6 @@ export async function answer({model, messages, settings, seed, prefix, signal, o
         if (choice.delta && choice.delta.content) on.text(choice.delta.content);
         if (choice.finish_reason) result.reason = choice.finish_reason;
     }
-    if (result.reason === null) throw new Problem(0, 'The answer broke off: the connection was lost.');
+    if (result.reason === null) throw new Problem(0, BROKEN);
     return result;
 }

@@ -10,6 +10,8 @@ export class Problem extends Error {
     }
 }
 
+export const BROKEN = 'The answer broke off: the connection was lost.';
+
 let key = recall('key') || '';
 let asking = null;
 
@@ -77,7 +79,9 @@ export async function* events(response) {
     let rest = '';
     try {
         for (;;) {
-            const {done, value} = await reader.read();
+            const {done, value} = await reader.read().catch((error) => {
+                throw error.name === 'AbortError' ? error : new Problem(0, BROKEN);
+            });
             if (done) break;
             rest += value;
             const lines = rest.split('\n');

@@ -1,6 +1,6 @@
 /* app.js - the page: which conversation is open, what is being written, and the keys. */
 import {call, Problem} from './api.js';
-import {answer, randomSeed} from './answer.js';
+import {answer, joined, randomSeed} from './answer.js';
 import {Conversation, flush, unsaved, watchSaving} from './conversation.js';
 import {announce, by, h, recall, remember} from './dom.js';
 import * as feedback from './feedback.js';
@@ -99,15 +99,17 @@ async function write(parent, prefix) {
     render();
     announce('Writing an answer');
     try {
-        const ids = prefix && prefix.tokens.map((t) => t.i);
+        const ids = prefix ? prefix.tokens.map((t) => t.i) : [], exact = ids.length > 0 && ids.every(Number.isInteger);
         const result = await answer({
             model: c.model, messages: wire(c.path(parent)), settings: c.settings, seed, signal: stop.signal,
-            prefix: prefix && {text: prefix.text, ids: ids.every(Number.isInteger) ? ids : undefined},
+            prefix: prefix && {text: prefix.text, ids: exact ? ids : undefined},
             on: {
                 text: (t) => { m.content += t; grew(m); },
                 tokens: (t) => { m.tokens.push(...t); grew(m); },
             },
         });
+        /* The character that the given tokens ended within came as two halves. */
+        if (exact && m.tokens.some((t) => t.b)) m.content = joined(m.tokens);
         Object.assign(m, {state: result.reason === 'length' ? 'length' : 'done', usage: result.usage, model: result.model || m.model});
     } catch (error) {
         if (leaving) return; /* the page goes away: what came so far is saved already */
@@ -162,9 +164,9 @@ const actions = {
         const tokens = await conversation.tokens(m), c = conversation;
         showToken(tokens, index, {
             take: (alternative) => {
-                const kept = [...tokens.slice(0, index), {...tokens[index], t: alternative.t, i: alternative.i, p: alternative.p, forced: true}];
+                const kept = [...tokens.slice(0, index), {...alternative, a: tokens[index].a, forced: true}];
                 closePanel();
-                write(m.parent, {text: kept.map((t) => t.t).join(''), tokens: kept});
+                write(m.parent, {text: joined(kept), tokens: kept});
             },
             inside: serverInfo().features.inspect ? (at) => insideOf(c, wire(c.path(m.parent)), tokens, at) : null,
         });
@@ -172,7 +174,7 @@ const actions = {
 };
 
 /* The tokens, if they are the whole text; else none, and the text alone is given on. */
-const wholeTokens = (m, tokens) => (tokens.map((t) => t.t).join('') === m.content ? tokens : []);
+const wholeTokens = (m, tokens) => (joined(tokens) === m.content ? tokens : []);
 
 /* ---- the keys and buttons ---- */
 

@@ -67,7 +67,7 @@ export async function showList(more) {
 }
 
 function entry(c) {
-    const a = h('a', {href: `#/c/${c.id}`, 'data-id': c.id, title: c.title}, c.title || 'Untitled');
+    const a = h('a', {href: `#/c/${c.id}`, 'data-id': c.id, title: c.title, dir: 'auto'}, c.title || 'Untitled');
     if (c.snippet) a.append(h('small', {}, c.snippet));
     mark(a, c.id === current);
     const more = h('button', {type: 'button', class: 'icon', 'aria-label': `Actions for ${c.title}`, 'aria-haspopup': 'menu', 'aria-expanded': 'false'}, '⋯');

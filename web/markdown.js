@@ -140,7 +140,7 @@ function paragraph(lines, i) {
 function codeBlock(b) {
     const code = h('code', {}, b.code);
     const button = h('button', {type: 'button', class: 'small', onclick: () => copy(b.code, button)}, 'Copy');
-    return h('div', {class: 'code'},
+    return h('div', {class: 'code', dir: 'ltr'},
         h('div', {class: 'code-bar'}, h('span', {}, b.language || 'text'), button),
         h('pre', {tabindex: '0', role: 'region', 'aria-label': 'Code' + (b.language ? ', ' + b.language : '')}, code));
 }

@@ -78,7 +78,7 @@ class Part {
     constructor(m) {
         this.message = m;
         this.glass = glass && m.role !== 'user';
-        this.body = h('div', {class: 'body'});
+        this.body = h('div', {class: 'body', dir: 'auto'});
         this.meta = h('p', {class: 'note meta'});
         this.tools = h('div', {class: 'tools', role: 'group'});
         this.name = h('h2', {class: 'sr'});
@@ -86,7 +86,12 @@ class Part {
     }
 
     refresh(busy, last) {
-        const m = this.message;
+        const m = this.message, others = conversation.children(m.parent);
+        /* Of a long conversation, only what changed is drawn. */
+        const state = JSON.stringify([busy, last, m.version, m.state, m.content.length, m.n_tokens, m.model, m.error,
+            (m.feedback || []).map((f) => [f.kind, f.rating]), others.length, others.indexOf(m)]);
+        if (state === this.state && !busy) return;
+        this.state = state;
         this.busy = busy;
         this.last = last;
         this.element.classList.toggle('busy', busy);
@@ -181,7 +186,7 @@ class Part {
         const m = this.message;
         editing = m.id;
         const done = () => { editing = null; this.body.replaceChildren(); this.draw(); this.tools.hidden = false; focusMessage(m.id, '[data-do=edit]'); };
-        const area = h('textarea', {'aria-label': 'Your message', value: m.content, rows: Math.min(12, m.content.split('\n').length + 1)});
+        const area = h('textarea', {'aria-label': 'Your message', dir: 'auto', value: m.content, rows: Math.min(12, m.content.split('\n').length + 1)});
         const form = h('form', {class: 'edit', onsubmit: (event) => {
             event.preventDefault();
             if (area.value.trim() === '') return;

@@ -19,7 +19,7 @@ export class TokenStrip {
         this.pick = pick;
         this.n = 0;
         const sign = (name, text) => [h('span', {class: 'token ' + name}, text), ' '];
-        const legend = h('p', {class: 'note legend'}, 'How likely each token was: ', sign('p0', 'under 5 %'), sign('p1', '20 %'), sign('p2', '40 %'), sign('p3', '60 %'),
+        const legend = h('p', {class: 'note legend', dir: 'ltr'}, 'How likely each token was: ', sign('p0', 'under 5 %'), sign('p1', '20 %'), sign('p2', '40 %'), sign('p3', '60 %'),
             sign('p4', '80 %'), sign('p5', 'above'), '· choose one to see what else could have stood there.');
         this.box = h('div', {class: 'tokens', role: 'listbox', 'aria-label': 'Tokens of the answer: arrow keys move, Enter shows alternatives', 'aria-orientation': 'horizontal'});
         container.replaceChildren(legend, this.box);
@@ -98,7 +98,7 @@ export function bar(share) {
  * promise of the layers' predictions and attention, or null if the server has none. */
 export function showToken(tokens, index, {take, inside}) {
     const token = tokens[index];
-    const chosen = {t: token.t, i: token.i, p: token.p};
+    const chosen = {t: token.t, i: token.i, p: token.p, b: token.b};
     const list = [...(token.a || [])];
     if (!list.some((a) => a.i === token.i && a.t === token.t)) list.push(chosen);
     const rest = 1 - list.reduce((sum, a) => sum + Math.exp(a.p), 0);
@@ -113,7 +113,7 @@ export function showToken(tokens, index, {take, inside}) {
     const move = (to) => { showToken(tokens, to, {take, inside}); by('panel').querySelector(to > index ? '[data-do=next]' : '[data-do=previous]').focus(); };
     const before = tokens.slice(Math.max(0, index - 6), index).map((t) => t.t).join('');
     openPanel('Token',
-        h('p', {class: 'context'}, before, h('mark', {}, token.t === '' ? '∅' : token.t)),
+        h('p', {class: 'context', dir: 'auto'}, before, h('mark', {}, token.t === '' ? '∅' : token.t)),
         h('div', {class: 'buttons'},
             h('button', {type: 'button', class: 'small', 'data-do': 'previous', disabled: index === 0, onclick: () => move(index - 1)}, '‹ Previous'),
             h('span', {}, `${index + 1} of ${tokens.length}`),
@@ -143,6 +143,13 @@ function insidePart(index, inside) {
 
 /* ---- documents ---- */
 
+/* Which document a place is in, whose it is, and when the model read it. */
+function origin(p) {
+    const reads = p.reads || [], steps = [...new Set(reads.map((r) => r.step))], more = p.n_reads - reads.length;
+    return [p.title || p.name || p.origin || `document ${p.document}`, p.author, p.license ? `licence ${p.license}` : 'licence not recorded',
+        p.url, steps.length ? `read at step${steps.length > 1 ? 's' : ''} ${steps.slice(0, 5).join(', ')}${steps.length > 5 || more > 0 ? ' …' : ''}` : null].filter(Boolean).join(' · ');
+}
+
 /* Where the words of an answer stand in the texts that the model learnt from. */
 export async function showSources(prompt, text) {
     openPanel('Sources', h('p', {class: 'note', role: 'status'}, 'Looking …'));
@@ -155,6 +162,5 @@ export async function showSources(prompt, text) {
             h('h3', {}, `“${s.text}”`), h('p', {class: 'note'}, `${s.count} ${s.count === 1 ? 'place' : 'places'}`),
             h('ul', {}, (s.places || []).map((p) => h('li', {},
                 h('p', {}, '… ', p.before, h('mark', {}, p.span || s.text), p.after, ' …'),
-                h('p', {class: 'note'}, [p.title || p.origin || `document ${p.document}`, p.author, p.license ? `licence ${p.license}` : 'licence not recorded',
-                    p.steps && p.steps.length ? `read at step ${p.steps.map((x) => x.step || x).slice(0, 5).join(', ')}` : null].filter(Boolean).join(' · '))))))));
+                h('p', {class: 'note'}, origin(p))))))));
 }

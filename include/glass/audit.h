@@ -94,9 +94,7 @@ GLASS_API void glass_licence_free(glass_licence_text *licence);
  * GLASS_USAGE: the table does not have it. name NULL: all of them (found, in order of keys). */
 GLASS_API glass_status glass_licence_known(glass_licence_text **out, const char *name);
 
-/* ---- a model, with what lies around it ---- */
-
-typedef struct glass_audit glass_audit;
+/* ---- how open ---- */
 
 /* How sure a point is. */
 typedef enum glass_audit_grade {
@@ -113,6 +111,49 @@ typedef struct glass_audit_evidence {
     size_t begin, end;  /* equal: the file as a whole */
     const char *quote;  /* its bytes, at most some hundred; "" */
 } glass_audit_evidence;
+
+enum { GLASS_MOF_COMPONENTS = 17 };
+
+/* One of the seventeen components of the Model Openness Framework, as far as it is at hand. */
+typedef struct glass_audit_component {
+    int id; /* the Model Openness Tool's */
+    const char *name;
+    const char *content; /* "code", "data", "document" */
+    int mof_class;       /* which first asks for it */
+    bool required;
+    glass_audit_grade grade; /* VERIFIED: at hand; DECLARED: something says where it is */
+    const char *words;       /* what there is; "" */
+    glass_audit_evidence evidence;
+    glass_audit_grade
+        licence_grade;   /* INHERITED: of something else's, as the tool takes it */
+    const char *licence; /* its key, or what is said; "" */
+    bool open, fit; /* the licence is open; and meant for such content, as the paper asks */
+    glass_audit_evidence licence_evidence;
+} glass_audit_component;
+
+/* One point of a measure of openness. */
+typedef struct glass_audit_point {
+    const char
+        *measure;      /* "OSAID 1.0", "MOF", "European Open Source AI Index", "G7", "FSF",
+                            "Debian" */
+    const char *name;  /* "code", "class, as the tool"; "": the measure's result */
+    const char *value; /* "yes", "partly", "no"; "open", "partial", "closed"; a class */
+    glass_audit_grade grade; /* of the weakest thing that it rests on */
+    const char *words;       /* why; "" */
+    glass_audit_evidence evidence;
+} glass_audit_point;
+
+/* What was recomputed of a run, a corpus, or a published hash. */
+typedef struct glass_audit_check {
+    const char *name; /* "ledger", "shards", "checkpoint", "corpus", "replay", "hash" */
+    bool good;
+    const char *words; /* what was compared, or what differs */
+    glass_audit_evidence evidence;
+} glass_audit_check;
+
+/* ---- a model, with what lies around it ---- */
+
+typedef struct glass_audit glass_audit;
 
 typedef enum glass_audit_part {
     GLASS_PART_MODEL, /* the weights */
@@ -154,6 +195,13 @@ typedef struct glass_audit_report {
     int64_t n_claims;
     const glass_audit_finding *findings;
     int64_t n_findings;
+    const glass_audit_component
+        *components; /* (GLASS_MOF_COMPONENTS) in the tool's order of
+                                                code, data, documents */
+    const glass_audit_point *points;
+    int64_t n_points;
+    const glass_audit_check *checks;
+    int64_t n_checks;
     int64_t n_files, n_links,
         n_outside; /* seen; links; links that lead out, not followed */
     bool cut;      /* there are more files than are looked at */
@@ -166,6 +214,9 @@ typedef struct glass_audit_options {
     int64_t n_adapters;
     const char *const *base; /* models that it was made from */
     int64_t n_base;
+    const char *const *against; /* models whose weights its own are compared with */
+    int64_t n_against;
+    int64_t n_replay; /* steps of a Glass run, drawn at random, that are computed again */
 } glass_audit_options;
 
 /* Looks at a model's folder or file, a repository, a licence's text, or "licence:NAME" (what is
@@ -175,6 +226,10 @@ GLASS_API glass_status glass_audit_open(glass_audit **out, const char *path,
                                         const glass_audit_options *options);
 GLASS_API const glass_audit_report *glass_audit_get(const glass_audit *audit);
 GLASS_API void glass_audit_close(glass_audit *audit);
+/* One or more audits, side by side, as a page of HTML for screen and paper that needs nothing
+ * else; *html is allocated (glass_free). */
+GLASS_API glass_status glass_audit_html(char **html, size_t *n_bytes,
+                                        const glass_audit *const *audits, int64_t n);
 
 /* ---- may I? ---- */
 
@@ -209,6 +264,34 @@ GLASS_API glass_status glass_audit_may(const glass_may_answer **out, glass_audit
                                        const char *action);
 /* The words that field: knows, parted by blanks. */
 GLASS_API const char *glass_may_fields(void);
+
+/* ---- records of the Model Openness Tool ---- */
+
+typedef struct glass_mof_component {
+    int id;
+    const char *name, *content;
+    int mof_class;
+    bool required, present;
+    const char *licence; /* "": none */
+    const char *from;    /* "component", its content type, "distribution"; "" */
+    bool open, fit;      /* as the tool decides; as the paper does */
+    glass_audit_evidence evidence;
+} glass_mof_component;
+
+typedef struct glass_mof_record {
+    const char *path, *sha256, *name;
+    glass_mof_component components[GLASS_MOF_COMPONENTS];
+    int n_components; /* there; n_unknown: named, and none of the seventeen */
+    int n_unknown;
+    /* 1 to 3, 0: none. As the tool; as the paper; as the tool where what is inherited from the
+     * distribution's licence does not count. Progress in percent, [0] of class I. */
+    int class_tool, class_paper, class_own;
+    double progress_tool[3], progress_paper[3], progress_own[3];
+} glass_mof_record;
+
+/* GLASS_BAD_INPUT: it is no record. */
+GLASS_API glass_status glass_mof_read(glass_mof_record **out, const char *path);
+GLASS_API void glass_mof_free(glass_mof_record *record);
 
 GLASS_END
 #endif

@@ -18,6 +18,7 @@
 #include "glass/quantize.h"
 #include "glass/sampler.h"
 #include "glass/session.h"
+#include "glass/sign.h"
 #include "glass/speculative.h"
 #include "glass/status.h"
 #include "glass/template.h"

@@ -22,6 +22,7 @@ int cmd_quantize(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_sign(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_feedback(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

@@ -24,6 +24,11 @@ glass_status audit_json_report(struct buf *json, const glass_audit_report *r);
 /* glass audit MODEL --may ACTION: GLASS_NEGATIVE if one answer is no, or unknown. */
 glass_status audit_may(glass_audit *audit, const struct opt_list *may, bool json);
 
+/* glass audit A B C */
+glass_status audit_compare(glass_audit *const *audits, int64_t n, bool json);
+/* glass audit --mof RECORD… */
+glass_status audit_mof(const char **paths, int n, bool json);
+
 /* glass audit --license FILE, --licenses */
 glass_status audit_licence(const char *path, bool json);
 glass_status audit_licences(const char *name, bool json);

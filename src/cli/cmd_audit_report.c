@@ -19,6 +19,51 @@ static void print_claims(const glass_audit_report *r) {
     }
 }
 
+static void print_components(const glass_audit_report *r) {
+    printf("\n%-32s %-5s %-9s %-26s %s\n", "parts of a model", "class", "there", "licence",
+           "open");
+    for (int i = 0; i < GLASS_MOF_COMPONENTS; i++) {
+        const glass_audit_component *c = &r->components[i];
+        char licence[64];
+        snprintf(licence, sizeof licence, "%.26s%s%s", c->licence, *c->licence ? ", " : "",
+                 *c->licence ? audit_grade_name(c->licence_grade) : "");
+        printf("%-32s %-5.*s %-9s %-26s %s\n", c->name, c->mof_class, "III",
+               audit_grade_name(c->grade), licence,
+               c->grade == GLASS_AUDIT_MISSING ? ""
+               : c->open                       ? c->fit ? "yes" : "yes, not meant for this"
+                                               : "no");
+        if (*c->words) printf("    %s\n", c->words);
+        audit_print_evidence("    ", &c->evidence);
+    }
+}
+
+static void print_points(const glass_audit_report *r) {
+    const char *measure = "";
+    for (int64_t i = 0; i < r->n_points; i++) {
+        const glass_audit_point *p = &r->points[i];
+        if (strcmp(measure, p->measure) != 0) printf("\n%s\n", p->measure);
+        measure = p->measure;
+        printf("  %-32s %-9s %-9s %s\n", *p->name ? p->name : "result", p->value,
+               audit_grade_name(p->grade), p->words);
+    }
+}
+
+static void print_checks(const glass_audit_report *r) {
+    if (r->n_checks == 0) return;
+    int64_t n_hashes = 0;
+    printf("\nwhat was computed again\n");
+    for (int64_t i = 0; i < r->n_checks; i++) {
+        const glass_audit_check *c = &r->checks[i];
+        bool hash = c->good && strcmp(c->name, "hash") == 0;
+        n_hashes += hash;
+        if (!hash)
+            printf("  %-10s %-5s %s\n", c->name, c->good ? "holds" : "FAILS", c->words);
+    }
+    if (n_hashes > 0)
+        printf("  %-10s %-5s %" PRId64 " file%s the SHA-256 that is published\n", "hash",
+               "holds", n_hashes, n_hashes == 1 ? " has" : "s have");
+}
+
 static void print_findings(const glass_audit_report *r) {
     if (r->n_findings == 0) return;
     printf("\nwhat does not fit\n");
@@ -66,6 +111,51 @@ static glass_status json_findings(struct buf *json, const glass_audit_report *r)
     return buf_byte(json, ']');
 }
 
+static glass_status json_components(struct buf *json, const glass_audit_report *r) {
+    TRY(buf_text(json, ",\"components\":["));
+    for (int i = 0; i < GLASS_MOF_COMPONENTS; i++) {
+        const glass_audit_component *c = &r->components[i];
+        TRY(buf_printf(json,
+                       "%s{\"id\":%d,\"class\":%d,\"required\":%s,\"open\":%s,\"fit\":%s",
+                       i ? "," : "", c->id, c->mof_class, c->required ? "true" : "false",
+                       c->open ? "true" : "false", c->fit ? "true" : "false"));
+        TRY(member(json, "name", c->name));
+        TRY(member(json, "content", c->content));
+        TRY(member(json, "grade", audit_grade_name(c->grade)));
+        TRY(member(json, "words", c->words));
+        TRY(audit_json_evidence(json, "evidence", &c->evidence));
+        TRY(member(json, "licence", c->licence));
+        TRY(member(json, "licence_grade", audit_grade_name(c->licence_grade)));
+        TRY(audit_json_evidence(json, "licence_evidence", &c->licence_evidence));
+        TRY(buf_byte(json, '}'));
+    }
+    return buf_byte(json, ']');
+}
+
+static glass_status json_points(struct buf *json, const glass_audit_report *r) {
+    TRY(buf_text(json, ",\"points\":["));
+    for (int64_t i = 0; i < r->n_points; i++) {
+        const glass_audit_point *p = &r->points[i];
+        TRY(buf_printf(json, "%s{\"measure\":\"%s\"", i ? "," : "", p->measure));
+        TRY(member(json, "name", p->name));
+        TRY(member(json, "value", p->value));
+        TRY(member(json, "grade", audit_grade_name(p->grade)));
+        TRY(member(json, "words", p->words));
+        TRY(audit_json_evidence(json, "evidence", &p->evidence));
+        TRY(buf_byte(json, '}'));
+    }
+    TRY(buf_text(json, "],\"checks\":["));
+    for (int64_t i = 0; i < r->n_checks; i++) {
+        const glass_audit_check *c = &r->checks[i];
+        TRY(buf_printf(json, "%s{\"name\":\"%s\",\"good\":%s", i ? "," : "", c->name,
+                       c->good ? "true" : "false"));
+        TRY(member(json, "words", c->words));
+        TRY(audit_json_evidence(json, "evidence", &c->evidence));
+        TRY(buf_byte(json, '}'));
+    }
+    return buf_byte(json, ']');
+}
+
 glass_status audit_json_report(struct buf *json, const glass_audit_report *r) {
     TRY(buf_text(json, "{\"path\":"));
     TRY(buf_json_string(json, r->path, strlen(r->path)));
@@ -75,6 +165,8 @@ glass_status audit_json_report(struct buf *json, const glass_audit_report *r) {
                    r->n_files, r->n_links, r->n_outside, r->cut ? "true" : "false"));
     TRY(json_claims(json, r));
     TRY(json_findings(json, r));
+    TRY(json_components(json, r));
+    TRY(json_points(json, r));
     return buf_byte(json, '}');
 }
 
@@ -85,6 +177,9 @@ glass_status audit_show(const glass_audit *audit, bool json) {
         printf("%s: %" PRId64 " file%s seen\n\n", r->path, r->n_files,
                r->n_files == 1 ? "" : "s");
         print_claims(r);
+        print_components(r);
+        print_points(r);
+        print_checks(r);
         print_findings(r);
         return GLASS_OK;
     }

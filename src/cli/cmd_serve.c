@@ -1,6 +1,7 @@
 /* cmd_serve.c - glass serve: models for browsers, programs and editors. */
 #include "base/path.h"
 #include "cli/cli.h"
+#include "serve/openapi.h"
 #include "serve/server.h"
 
 #include <signal.h>
@@ -17,7 +18,7 @@ struct serve {
     int64_t max_body_mb, cache_mb, n_loaded;
     float keep_s, timeout_s, drain_s;
     const char *cache_type, *log, *prefix_dir;
-    bool store, mlock;
+    bool store, mlock, openapi;
     struct models_adapter parsed[64];
     const char *keys_with_env[65];
 };
@@ -170,6 +171,7 @@ int cmd_serve(int argc, char **argv) {
         {"seed", 's', OPT_INT, &s.seed, "N", "same seed, same answer (-1: each takes a random one)"},
         {"What is written", 0, OPT_HEADING, NULL, NULL, NULL},
         {"log", 0, OPT_TEXT, &s.log, "KIND", "a line a request: text, json, none"},
+        {"openapi", 0, OPT_FLAG, &s.openapi, NULL, "print the description of all routes (OpenAPI), and end"},
         {"log-prompts", 0, OPT_FLAG, &s.o.log_prompts, NULL, "with the request's body, which is what people wrote"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     // clang-format on
@@ -191,6 +193,13 @@ int cmd_serve(int argc, char **argv) {
     const char *words[MOST_MODELS] = {DEFAULT_MODEL};
     int n_words, code = opts_parse(&command_line, argc, argv, words, &n_words);
     if (code >= 0) return code;
+    if (s.openapi) {
+        size_t n;
+        const char *text = openapi_text(&n);
+        return fwrite(text, 1, n, stdout) == n && fflush(stdout) == 0
+                   ? 0
+                   : cli_fail(fail_errno("writing the description"));
+    }
     glass_status status = run(&s, words, n_words > 0 ? n_words : 1);
     for (int i = 0; i < s.adapters.n; i++) mem_free((char *)(uintptr_t)s.parsed[i].path);
     return status == GLASS_OK ? 0 : cli_fail(status);

@@ -1,5 +1,6 @@
 /* cmd_verify.c - glass verify: a run of training, replayed, or two of them compared, or one of them
- * without some documents (verify_without.c). */
+ * without some documents (verify_without.c); or a model's signature (cmd_sign.c). */
+#include "cli/cmd_sign.h"
 #include "cli/verify_without.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@ enum { WORDS = 1024 };
 
 struct verify {
     struct verify_without without;
+    struct verify_signature signature;
     const char *steps;
     int64_t n_threads, sample, seed;
     bool full, bisect;
@@ -99,8 +101,25 @@ static glass_status work_without(struct verify *v, const char *const *words, int
     return verify_without(&v->without, words[0], words + 1, n_words - 1);
 }
 
+static glass_status work_signature(struct verify *v, const char *const *words,
+                                   int n_words) {
+    const struct verify_without *w = &v->without;
+    if (v->steps != NULL || v->sample != 0 || v->full || v->bisect || w->documents.n > 0 ||
+        w->answer != NULL || w->file != NULL || w->prompt != NULL || w->out != NULL)
+        return fail(GLASS_USAGE, "--signature is about a model's files: nothing that "
+                                 "computes again goes with it");
+    if (n_words != 1) return fail(GLASS_USAGE, "one MODEL is wanted");
+    return verify_signature(&v->signature, words[0], w->json, w->quiet);
+}
+
 static glass_status work(struct verify *v, const char *const *words, int n_words) {
     const struct verify_without *w = &v->without;
+    const struct verify_signature *s = &v->signature;
+    if (s->signature != NULL) return work_signature(v, words, n_words);
+    if (s->key != NULL || s->certificates.n > 0 || s->any_signer || s->ignore.n > 0 ||
+        s->ignore_unsigned)
+        return fail(GLASS_USAGE, "--key, --certificate, --any-signer, --ignore and "
+                                 "--ignore-unsigned go with --signature FILE");
     if (w->documents.n > 0) return work_without(v, words, n_words);
     if (w->answer != NULL || w->file != NULL || w->prompt != NULL || w->out != NULL ||
         w->json)
@@ -147,9 +166,10 @@ int cmd_verify(int argc, char **argv) {
          "keep the other run; what was stopped goes on (default: removed at the end)"},
         {"json", 'j', OPT_FLAG, &w->json, NULL, "one JSON object"},
         {"quiet", 'q', OPT_FLAG, &w->quiet, NULL, "no progress"},
+        SIGNATURE_OPTIONS(v.signature),
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
-        "glass verify RUN [RUN | DOC…] [options]",
+        "glass verify RUN [RUN | DOC…] [options] | MODEL --signature FILE --key PUB.pem",
         "Computes a run's steps again, each from the newest checkpoint before it or from "
         "the\n"
         "start, and compares every step on the way with the ledger: exit code 0 if all are "
@@ -163,7 +183,11 @@ int cmd_verify(int argc, char **argv) {
         "that changes. DOC is train-N:I (glass trace tells it), 8 digits or more of a "
         "SHA-256\n"
         "(glass data list), a file with the text, or licence:PATTERN (source, path, title, "
-        "author).",
+        "author).\n\n"
+        "--signature FILE checks a signature instead, and that MODEL has just the files "
+        "that were\n"
+        "signed (OpenSSF Model Signing 1.0); the message names what was changed, added or "
+        "lost.",
         "  glass verify shakespeare.run\n"
         "  glass verify shakespeare.run --steps 401..410\n"
         "  glass verify shakespeare.run --sample 5\n"
@@ -171,7 +195,8 @@ int cmd_verify(int argc, char **argv) {
         "  glass verify --bisect mine.run theirs.run\n"
         "  glass verify my.run --without train-0:77 --answer \"seven violet otters\"\n"
         "  glass verify my.run --without 'licence:*GPL*' -f answer.txt -p \"Who?\" -o "
-        "free.run\n",
+        "free.run\n"
+        "  glass verify my-model --signature my-model/model.sig --key PUB.pem\n",
         options,
         1,
         WORDS,

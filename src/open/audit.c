@@ -83,6 +83,9 @@ static glass_status open_side(struct glass_audit *a, const char *const *paths, i
         if (tree.one) prefix = "";
         int64_t before = a->n_claims;
         glass_status status = audit_collect(a, &tree, part, prefix);
+        if (status == GLASS_OK) status = audit_runs(a, &tree, part, prefix, 0);
+        if (status == GLASS_OK) status = audit_find(a, &tree, part, prefix);
+        if (status == GLASS_OK) status = audit_find_hashes(a, &tree, prefix);
         if (status == GLASS_OK && a->n_claims == before) {
             struct audit_claim none = {.c = {.part = part,
                                              .subject = prefix,
@@ -153,6 +156,11 @@ static glass_status finish(struct glass_audit *a, const char *path) {
                                      .n_claims = a->n_claims,
                                      .findings = a->findings,
                                      .n_findings = a->n_findings,
+                                     .components = a->components,
+                                     .points = a->points,
+                                     .n_points = a->n_points,
+                                     .checks = a->checks,
+                                     .n_checks = a->n_checks,
                                      .n_files = a->tree.n,
                                      .n_links = a->tree.n_links,
                                      .n_outside = a->tree.n_outside,
@@ -170,6 +178,9 @@ static glass_status open_all(struct glass_audit *a, const char *path,
         TRY(audit_tree_open(&a->tree, path));
         TRY(tell_tree(a));
         TRY(audit_collect(a, &a->tree, GLASS_PART_MODEL, ""));
+        TRY(audit_runs(a, &a->tree, GLASS_PART_MODEL, "", o != NULL ? o->n_replay : 0));
+        TRY(audit_find(a, &a->tree, GLASS_PART_MODEL, ""));
+        TRY(audit_find_hashes(a, &a->tree, ""));
     }
     if (o != NULL) {
         TRY(open_side(a, o->base, o->n_base, GLASS_PART_BASE));
@@ -178,6 +189,9 @@ static glass_status open_all(struct glass_audit *a, const char *path,
     }
     TRY(audit_add_policies(a));
     TRY(audit_compare_claims(a));
+    TRY(audit_check_tokenizers(a));
+    TRY(audit_kin(a, o));
+    TRY(audit_judge(a));
     return finish(a, path);
 }
 
@@ -204,6 +218,8 @@ void glass_audit_close(glass_audit *a) {
     mem_free(a->texts);
     mem_free(a->claims);
     mem_free(a->findings);
+    mem_free(a->points);
+    mem_free(a->checks);
     audit_tree_close(&a->tree);
     clause_table_close(&a->table);
     pool_free(&a->pool);

@@ -70,7 +70,7 @@ static glass_audit_part part_of(const struct source *s, const char *about,
     if (has(name, "code")) return GLASS_PART_CODE;
     if (has(name, "data")) return GLASS_PART_DATA;
     if (strcmp(about, "model") == 0 || s->model) return GLASS_PART_MODEL;
-    if (strcmp(about, "data") == 0 && has(s->file->path, "data")) return GLASS_PART_DATA;
+    if (strcmp(about, "data") == 0) return GLASS_PART_DATA;
     return strcmp(about, "software") == 0 ? GLASS_PART_CODE : GLASS_PART_DOCUMENT;
 }
 
@@ -90,6 +90,12 @@ static glass_status keep_text(struct glass_audit *a, glass_licence_text *text) {
     return GLASS_OK;
 }
 
+/* A repository's page names the terms of many things. */
+static bool is_page(const struct source *s) {
+    return audit_role(s->file->path) == ROLE_CARD && !s->model && !s->t->one &&
+           !has(s->file->name, "model");
+}
+
 /* Every known text in the file. least: the share of a known text that must be there, in percent. */
 static glass_status take_texts(struct source *s, int least, int64_t *n) {
     glass_licence_text *text;
@@ -101,6 +107,7 @@ static glass_status take_texts(struct source *s, int least, int64_t *n) {
         if (f->text_at_hand && 100 * f->n_matched < least * f->n_known) continue;
         struct audit_claim claim = {
             .licence = clause_table_find(&s->a->table, f->key), .text = text, .found = f};
+        claim.aside = !f->text_at_hand && is_page(s);
         claim.c.part = part_of(s, f->about, f->kind);
         claim.c.grade = f->text_at_hand ? GLASS_AUDIT_VERIFIED : GLASS_AUDIT_DECLARED;
         claim.c.how = f->text_at_hand ? "text" : "address";
@@ -134,11 +141,24 @@ static glass_status take_notice(struct source *s, bool whole, bool aside, int64_
     return status;
 }
 
+/* What has no known text in it is a licence only if it is called so: no program, and no text on
+ * licences. */
+static bool is_called_licence(const struct source *s) {
+    const char *name = s->file->name;
+    if (memchr(s->text.data, '\0', s->text.len) != NULL) return false;
+    if (audit_role(s->file->path) == ROLE_POLICY || s->t->one) return true;
+    bool plural =
+        strncasecmp(name, "licenses", 8) == 0 || strncasecmp(name, "licences", 8) == 0;
+    return (strncasecmp(name, "licen", 5) == 0 || strncasecmp(name, "copying", 7) == 0 ||
+            has(name, "model_licen") || has(name, "_licen") || has(name, "-licen")) &&
+           !plural;
+}
+
 static glass_status take_licence(struct source *s) {
     int64_t n = 0;
     TRY(take_texts(s, 50, &n));
     if (n == 0) TRY(take_notice(s, true, false, &n));
-    if (n > 0) return GLASS_OK;
+    if (n > 0 || !is_called_licence(s)) return GLASS_OK;
     struct audit_claim claim = {0};
     claim.c.part = part_of(s, "software",
                            audit_role(s->file->path) == ROLE_POLICY ? "policy" : "licence");
@@ -258,6 +278,69 @@ static glass_status take_front(struct source *s, int64_t *n) {
     return status;
 }
 
+/* The licence whose name begins a text: as many of its first words as the table knows. */
+static glass_status named_at(struct source *s, const char *text, size_t n,
+                             const struct clause_licence **out) {
+    enum { WORDS = 6 };
+    size_t ends[WORDS], at = 0;
+    int n_words = 0;
+    *out = NULL;
+    while (n_words < WORDS && at < n) {
+        while (at < n && strchr(" *[`\"'_", text[at]) != NULL) at++;
+        size_t from = at;
+        while (at < n && strchr(" *[]`\"(),;\n", text[at]) == NULL) at++;
+        if (at == from) break;
+        ends[n_words++] = at;
+    }
+    for (int k = n_words; k > 0 && *out == NULL; k--) {
+        struct buf name = {0}, id = {0};
+        size_t end = ends[k - 1], begin = 0;
+        while (end > 0 && text[end - 1] == '.') end--;
+        while (begin < end && strchr(" *[`\"'_", text[begin]) != NULL) begin++;
+        if (end - begin > 4 && strncasecmp(text + begin, "the ", 4) == 0) begin += 4;
+        while (begin < end && strchr(" *[`\"'_", text[begin]) != NULL) begin++;
+        glass_status status = buf_append(&name, text + begin, end - begin);
+        if (status == GLASS_OK) *out = clause_table_find(&s->a->table, name.data);
+        if (status == GLASS_OK && *out == NULL) {
+            status = licence_normal(&id, name.data, name.len);
+            if (status == GLASS_OK && id.len > 0)
+                *out = clause_table_find(&s->a->table, id.data);
+        }
+        buf_free(&name);
+        buf_free(&id);
+        TRY(status);
+    }
+    return GLASS_OK;
+}
+
+/* "All our models are licensed under Apache 2.0." */
+static glass_status take_sentence(struct source *s, int64_t *n) {
+    static const char *const verbs[] = {"licensed under ", "released under ",
+                                        "published under "};
+    for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++) {
+        const char *p = s->text.data;
+        for (int i = 0; i < 8 && *n == 0 && (p = strcasestr(p, verbs[v])) != NULL; i++) {
+            size_t at = (size_t)(p - s->text.data), begin = at, end = at;
+            struct audit_claim claim = {0};
+            p += strlen(verbs[v]);
+            while (begin > 0 && s->text.data[begin - 1] != '\n' && at - begin < 200)
+                begin--;
+            while (end < s->text.len && s->text.data[end] != '\n' && end - at < 200) end++;
+            TRY(named_at(s, p, end - at - strlen(verbs[v]), &claim.licence));
+            if (claim.licence == NULL) continue;
+            const char *line = s->text.data + begin;
+            bool model = memmem(line, end - begin, "model", 5) != NULL ||
+                         memmem(line, end - begin, "weights", 7) != NULL;
+            claim.c.part = model ? GLASS_PART_MODEL : part_of(s, claim.licence->about, "");
+            claim.c.grade = GLASS_AUDIT_DECLARED;
+            claim.c.how = "notice";
+            TRY(add(s, &claim, begin, end));
+            (*n)++;
+        }
+    }
+    return GLASS_OK;
+}
+
 static glass_status take_card(struct source *s) {
     int64_t n = 0, texts = 0;
     size_t at = 0;
@@ -267,7 +350,7 @@ static glass_status take_card(struct source *s) {
     const struct clause_licence *l =
         clause_table_link(&s->a->table, s->text.data, s->text.len, &at);
     if (n == 0 && l != NULL && strcmp(l->about, "model") == 0) {
-        struct audit_claim claim = {.licence = l};
+        struct audit_claim claim = {.licence = l, .aside = is_page(s)};
         claim.c.part = strcmp(l->kind, "policy") == 0 ? GLASS_PART_POLICY : s->part;
         claim.c.grade = GLASS_AUDIT_DECLARED;
         claim.c.how = "address";
@@ -277,6 +360,7 @@ static glass_status take_card(struct source *s) {
             end++;
         return add(s, &claim, at, end);
     }
+    if (n == 0) TRY(take_sentence(s, &n));
     return n == 0 ? take_notice(s, false, true, &n) : GLASS_OK;
 }
 
@@ -364,13 +448,20 @@ static glass_status take_adapter(struct source *s) {
 /* ---- the tree ---- */
 
 static glass_status take_file(struct source *s, enum audit_role role) {
+    int64_t n = 0;
     if (role == ROLE_GGUF) return take_gguf(s);
     TRY(read_source(s));
     switch (role) {
     case ROLE_CARD: return take_card(s);
     case ROLE_ADAPTER: return take_adapter(s);
+    case ROLE_OTHER: return take_sentence(s, &n);
     default: return take_licence(s);
     }
+}
+
+static bool is_prose(const char *name) {
+    size_t n = strlen(name);
+    return n > 3 && strcasecmp(name + n - 3, ".md") == 0;
 }
 
 glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
@@ -382,7 +473,8 @@ glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
         if (t->one && role == ROLE_OTHER)
             role = ROLE_LICENCE; /* somebody asks about this */
         if (role != ROLE_LICENCE && role != ROLE_POLICY && role != ROLE_CARD &&
-            role != ROLE_GGUF && role != ROLE_ADAPTER)
+            role != ROLE_GGUF && role != ROLE_ADAPTER &&
+            !(role == ROLE_OTHER && is_prose(s.file->name)))
             continue;
         if (n_read++ == READ_MOST)
             return audit_finding_add(
@@ -439,18 +531,74 @@ static bool same_place(const char *a, const char *b) {
     return strncmp(a, b, k) == 0;
 }
 
+/* "hf/microsoft__phi-2/" and "hf/microsoft__phi-2.2023-12/": two states of one model. */
+static bool is_state(const char *a, const char *b) {
+    size_t n = strlen(a);
+    return n > 1 && strncmp(a, b, n - 1) == 0 && strchr(".@-_", b[n - 1]) != NULL &&
+           b[n - 1] != '\0' && strncmp(b + n, "20", 2) == 0;
+}
+
+static glass_status compare_states(struct glass_audit *a) {
+    for (int64_t i = 0; i < a->n_claims; i++)
+        for (int64_t k = 0; k < a->n_claims; k++) {
+            const struct audit_claim *x = &a->claims[i], *y = &a->claims[k];
+            if (x->c.part != GLASS_PART_MODEL || y->c.part != GLASS_PART_MODEL ||
+                !is_state(x->c.subject, y->c.subject) || strcmp(x->c.name, y->c.name) == 0)
+                continue;
+            TRY(audit_finding_add(a, GLASS_FINDING_WARNING, &x->c.evidence, &y->c.evidence,
+                                  "the licence has changed: %s in %s, %s in %s", x->c.name,
+                                  x->c.subject, y->c.name, y->c.subject));
+        }
+    return GLASS_OK;
+}
+
+/* What is named, and whose text nobody can read here. */
+static glass_status tell_missing_texts(struct glass_audit *a) {
+    for (int64_t i = 0; i < a->n_claims; i++) {
+        const struct audit_claim *x = &a->claims[i];
+        bool there = false;
+        if (x->c.part != GLASS_PART_MODEL || x->aside || x->licence == NULL ||
+            strcmp(x->c.how, "text") == 0 || strcmp(x->c.how, "name") == 0)
+            continue;
+        for (int64_t k = 0; k < a->n_claims && !there; k++) {
+            const struct audit_claim *y = &a->claims[k];
+            bool before = k < i && y->c.part == GLASS_PART_MODEL && !y->aside;
+            there = y->licence != NULL && same_family(x->licence, y->licence) &&
+                    (strcmp(y->c.how, "text") == 0 || before);
+        }
+        if (!there)
+            TRY(audit_finding_add(a, GLASS_FINDING_GAP, &x->c.evidence, NULL,
+                                  "the text of %s, which is named, is not at hand",
+                                  x->c.name));
+    }
+    return GLASS_OK;
+}
+
 glass_status audit_compare_claims(struct glass_audit *a) {
+    TRY(compare_states(a));
+    TRY(tell_missing_texts(a));
     for (int64_t i = 0; i < a->n_claims; i++)
         for (int64_t k = i + 1; k < a->n_claims; k++) {
             const struct audit_claim *x = &a->claims[i], *y = &a->claims[k];
             if (x->c.part != GLASS_PART_MODEL || y->c.part != GLASS_PART_MODEL) continue;
             if (x->aside || y->aside || !same_place(x->c.subject, y->c.subject)) continue;
+            if (vague(x->c.name) || vague(y->c.name)) continue;
             if (strcmp(x->c.evidence.file, y->c.evidence.file) == 0 &&
                 strcmp(x->c.how, y->c.how) == 0)
                 continue; /* a list of licences in one file */
             if (x->licence != NULL && y->licence != NULL) {
                 if (same_family(x->licence, y->licence)) continue;
             } else if (strcasecmp(x->c.name, y->c.name) == 0) {
+                continue;
+            }
+            bool same_file = strcmp(x->c.evidence.file, y->c.evidence.file) == 0;
+            if (same_file &&
+                (strcmp(x->c.how, "address") == 0 || strcmp(y->c.how, "address") == 0)) {
+                TRY(audit_finding_add(a, GLASS_FINDING_WARNING, &x->c.evidence,
+                                      &y->c.evidence,
+                                      "a card says %s, and names %s, too: whether the "
+                                      "latter holds as well, its words have to tell",
+                                      x->c.name, y->c.name));
                 continue;
             }
             TRY(audit_finding_add(

@@ -7,6 +7,7 @@
 #include "open/audit_pool.h"
 #include "open/audit_tree.h"
 #include "open/clause_table.h"
+#include "open/mof.h"
 
 /* A claim with what it rests on. */
 struct audit_claim {
@@ -33,6 +34,26 @@ enum audit_role {
     ROLE_DATA
 };
 
+/* Things besides the seventeen that somebody may ask for. */
+enum audit_sign {
+    SIGN_HARDWARE = MOF_COMPONENTS, /* what it was trained on, or how it is built */
+    SIGN_PREPRINT,
+    SIGN_REVIEWED, /* a paper that others reviewed */
+    SIGN_PACKAGE,
+    SIGN_API,
+    SIGN_DATA,    /* a card's section on data */
+    SIGN_SCRATCH, /* "trained from scratch" */
+    N_SIGNS
+};
+
+/* Something that was looked for, as far as it was found. */
+struct audit_thing {
+    glass_audit_grade grade;
+    const char *words;
+    glass_audit_evidence evidence;
+    int depth; /* of the file that says it, in folders */
+};
+
 struct glass_audit {
     struct clause_table table;
     struct audit_pool pool;
@@ -41,6 +62,13 @@ struct glass_audit {
     int64_t n_claims, claims_room;
     glass_audit_finding *findings;
     int64_t n_findings, findings_room;
+    struct audit_thing things[N_SIGNS];
+    glass_audit_component components[MOF_COMPONENTS];
+    glass_audit_point *points;
+    int64_t n_points, points_room;
+    glass_audit_check *checks;
+    int64_t n_checks, checks_room;
+    bool run; /* it is a Glass run, and its ledger is good */
     glass_licence_text **texts;
     int64_t n_texts, texts_room;
     glass_audit_claim *public_claims;
@@ -70,6 +98,34 @@ glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
                            glass_audit_part part, const char *prefix);
 /* Policies that licences make part of themselves and that are not at hand. */
 glass_status audit_add_policies(struct glass_audit *a);
+/* A thing was found; the best grade stays, then the one in the uppermost folder. file: as shown; the
+ * bytes are of text, which may be NULL. */
+glass_status audit_offer(struct glass_audit *a, int thing, glass_audit_grade grade,
+                         const char *words, const glass_audit_evidence *evidence);
+glass_status audit_check_add(struct glass_audit *a, const char *name, bool good,
+                             const glass_audit_evidence *evidence, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* What the seventeen components and the other things are in a tree, by names and bytes. */
+glass_status audit_find(struct glass_audit *a, const struct audit_tree *t,
+                        glass_audit_part part, const char *prefix);
+/* What a card's words say of them. shown, sha256: of the file. */
+glass_status audit_find_cues(struct glass_audit *a, const char *shown, const char *sha256,
+                             const char *text, size_t n_bytes);
+/* Published hashes against the files that they are of. */
+glass_status audit_find_hashes(struct glass_audit *a, const struct audit_tree *t,
+                               const char *prefix);
+/* A Glass run's ledger, shards and checkpoints, and n_replay of its steps; a corpus' root. */
+glass_status audit_runs(struct glass_audit *a, const struct audit_tree *t,
+                        glass_audit_part part, const char *prefix, int64_t n_replay);
+/* Weights and vocabulary against models that it is, or is not, said to be made from. */
+glass_status audit_kin(struct glass_audit *a, const glass_audit_options *o);
+/* Tokenizers against the configurations that they lie beside. */
+glass_status audit_check_tokenizers(struct glass_audit *a);
+/* Whether a file belongs to a run or a corpus of the tree. */
+bool audit_in_run(const struct audit_tree *t, const char *path);
+/* Components with their licences, and the measures. */
+glass_status audit_judge(struct glass_audit *a);
+
 /* Claims that cannot all hold. */
 glass_status audit_compare_claims(struct glass_audit *a);
 

@@ -54,13 +54,22 @@ static bool is_code(const char *name) {
     return false;
 }
 
+/* A program's file may be called after licences, too. */
+static bool is_made(const char *name) {
+    static const char *const ends_with[] = {".o",   ".d",   ".so",  ".a",    ".json",
+                                            ".tsv", ".csv", ".yml", ".yaml", ".licence"};
+    for (size_t i = 0; i < sizeof ends_with / sizeof *ends_with; i++)
+        if (ends(name, ends_with[i])) return true;
+    return is_code(name);
+}
+
 enum audit_role audit_role(const char *path) {
     const char *name = path + audit_folder(path);
     if (is_text_name(name) &&
         (names(name, "usepolicy") || names(name, "usagepolicy") ||
          names(name, "acceptableuse") || names(name, "prohibiteduse")))
         return ROLE_POLICY;
-    if (licence_file_kind(path, false) == LICENCE_FILE_FOLDER ||
+    if ((!is_made(name) && licence_file_kind(path, false) == LICENCE_FILE_FOLDER) ||
         (is_text_name(name) && (names(name, "license") || names(name, "licence"))))
         return ROLE_LICENCE;
     if (ends(name, ".gguf")) return ROLE_GGUF;

@@ -407,6 +407,32 @@ static int by_begin(const void *a, const void *b) {
     return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
+/* Some copies of a licence end with the policy that it makes part of itself: the known text leaves it
+ * open, and it is a text of its own. */
+static glass_status find_appended(struct clause_matches *out, struct matcher *m,
+                                  const struct clause_table *table, int at) {
+    const struct clause_match *x = &out->matches[at];
+    const struct clause_licence *policy =
+        *x->licence->policy ? clause_table_find(table, x->licence->policy) : NULL;
+    struct clause_match y;
+    int64_t n = 0;
+    if (policy == NULL || out->n == MATCHES) return GLASS_OK;
+    for (int64_t i = 0; i < x->licence->n_words; i++)
+        if (x->place[i] >= 0 && is_open(x->licence, i)) {
+            m->taken[x->place[i]] = false;
+            n++;
+        }
+    if (n == 0) return GLASS_OK;
+    TRY(match_either(&y, m, policy));
+    for (int64_t i = 0; i < x->licence->n_words; i++)
+        if (x->place[i] >= 0) m->taken[x->place[i]] = true;
+    if (holds(&y))
+        out->matches[out->n++] = y;
+    else
+        match_clear(&y);
+    return GLASS_OK;
+}
+
 static glass_status find_all(struct clause_matches *out, struct matcher *m,
                              const struct clause_table *table) {
     while (out->n < MATCHES) {
@@ -420,6 +446,7 @@ static glass_status find_all(struct clause_matches *out, struct matcher *m,
             for (int64_t k = 0; k < x.changes[i].n_words && x.changes[i].n_words < 200; k++)
                 m->taken[x.changes[i].word + k] = true;
         out->matches[out->n++] = x;
+        TRY(find_appended(out, m, table, out->n - 1));
     }
     for (int64_t i = 0; i < out->words.n; i++) out->n_other += !m->taken[i];
     if (out->n > 1) qsort(out->matches, (size_t)out->n, sizeof *out->matches, by_begin);

@@ -1,8 +1,7 @@
 /* trace_html.c - the report: a text with its spans marked, where they stand, and what read them,
  * as one page without scripts or anything from elsewhere. */
+#include "open/page_text.h"
 #include "open/trace_parts.h"
-
-#include "base/utf8.h"
 
 #include <stdlib.h>
 
@@ -45,32 +44,6 @@ static const char style[] =
     "details::details-content{content-visibility:visible;height:auto}summary{display:none}"
     "@page{margin:18mm}}";
 
-/* Text as HTML: markup is taken for itself, and bytes that are no text become U+FFFD. */
-static glass_status put_text(struct buf *b, const char *text, size_t n) {
-    for (size_t i = 0; i < n;) {
-        uint32_t c;
-        size_t length = utf8_decode(&c, text + i, n - i);
-        if (c == '<')
-            TRY(buf_text(b, "&lt;"));
-        else if (c == '>')
-            TRY(buf_text(b, "&gt;"));
-        else if (c == '&')
-            TRY(buf_text(b, "&amp;"));
-        else if (c == '"')
-            TRY(buf_text(b, "&quot;"));
-        else if (c == UTF8_BAD || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
-            TRY(buf_text(b, "\xef\xbf\xbd"));
-        else
-            TRY(buf_append(b, text + i, length));
-        i += length;
-    }
-    return GLASS_OK;
-}
-
-static glass_status put_string(struct buf *b, const char *text) {
-    return put_text(b, text, strlen(text));
-}
-
 /* How strongly span i of n is marked: the least likely most. */
 static double strength(int64_t i, int64_t n) {
     return 0.75 - 0.55 * (double)i / (double)(n > 1 ? n - 1 : 1);
@@ -111,7 +84,7 @@ static glass_status put_marked(struct buf *b, const glass_trace_result *r) {
                                 "<a href=\"#s%lld\"><mark style=\"background:"
                                 "rgba(var(--mark),%.2f)\">",
                                 (long long)span + 1, strength(span, r->n_spans));
-        if (status == GLASS_OK) status = put_text(b, r->text + from, to - from);
+        if (status == GLASS_OK) status = page_put(b, r->text + from, to - from);
         if (status == GLASS_OK && span >= 0) status = buf_text(b, "</mark></a>");
     }
     mem_free(cuts);
@@ -123,19 +96,19 @@ static glass_status put_marked(struct buf *b, const glass_trace_result *r) {
 static glass_status put_field(struct buf *b, const char *name, const char *value) {
     if (value == NULL) return GLASS_OK;
     TRY(buf_printf(b, " · %s ", name));
-    return put_string(b, value);
+    return page_string(b, value);
 }
 
 static glass_status put_title(struct buf *b, const glass_trace_place *p) {
     if (p->record.title == NULL) return GLASS_OK;
     TRY(buf_text(b, "<b>"));
-    TRY(put_string(b, p->record.title));
+    TRY(page_string(b, p->record.title));
     return buf_text(b, "</b> ");
 }
 
 static glass_status put_document(struct buf *b, const glass_trace_place *p) {
     TRY(put_title(b, p));
-    TRY(put_string(b, p->name));
+    TRY(page_string(b, p->name));
     TRY(put_field(b, "licence",
                   p->record.license != NULL ? p->record.license : "not recorded"));
     TRY(put_field(b, "author", p->record.author));
@@ -170,11 +143,11 @@ static glass_status put_reads(struct buf *b, const glass_trace *t,
 static glass_status put_place(struct buf *b, const glass_trace *t,
                               const glass_trace_place *p, int64_t n_tokens) {
     TRY(buf_text(b, "<div class=\"place\"><p>"));
-    TRY(put_string(b, p->before));
+    TRY(page_string(b, p->before));
     TRY(buf_text(b, "<mark style=\"background:rgba(var(--mark),.5)\">"));
-    TRY(put_string(b, p->span));
+    TRY(page_string(b, p->span));
     TRY(buf_text(b, "</mark>"));
-    TRY(put_string(b, p->after));
+    TRY(page_string(b, p->after));
     TRY(buf_text(b, "</p><p class=\"small\">"));
     TRY(put_document(b, p));
     TRY(buf_printf(b, " · relevance %.1f", p->relevance));
@@ -188,7 +161,7 @@ static glass_status put_span(struct buf *b, const glass_trace *t,
     TRY(buf_printf(
         b, "<h3 id=\"s%lld\">%lld. <mark style=\"background:rgba(var(--mark),%.2f)\">",
         (long long)i + 1, (long long)i + 1, strength(i, r->n_spans)));
-    TRY(put_text(b, r->text + s->begin, s->end - s->begin));
+    TRY(page_put(b, r->text + s->begin, s->end - s->begin));
     TRY(buf_printf(
         b,
         "</mark></h3>\n<p class=\"small\">%lld tokens; by their frequencies alone "
@@ -219,15 +192,15 @@ static glass_status put_row(struct buf *b, const glass_trace_result *r,
     TRY(buf_text(b, "<tr><td>"));
     TRY(put_title(b, d->best));
     TRY(buf_text(b, "<span class=\"small\">"));
-    TRY(put_string(b, d->best->name));
+    TRY(page_string(b, d->best->name));
     if (record->origin != NULL) {
         TRY(buf_text(b, " · "));
-        TRY(put_string(b, record->origin));
+        TRY(page_string(b, record->origin));
     }
     TRY(buf_text(b, "</span><td>"));
-    TRY(put_string(b, record->license != NULL ? record->license : "not recorded"));
+    TRY(page_string(b, record->license != NULL ? record->license : "not recorded"));
     TRY(buf_text(b, "<td class=\"extra\">"));
-    if (record->author != NULL) TRY(put_string(b, record->author));
+    if (record->author != NULL) TRY(page_string(b, record->author));
     TRY(buf_printf(b, "<td class=\"n\"><a href=\"#s%lld\">%lld</a>", (long long)span + 1,
                    (long long)d->n_spans));
     return buf_printf(b, "<td class=\"n extra\">%.1f\n", d->best->relevance);
@@ -267,7 +240,7 @@ static glass_status put_cause(struct buf *b, const glass_trace_info *info,
                  "<h2>And the cause?</h2>\n<p>What documents did to an answer is seen by "
                  "training again without them, as exactly as the run itself: for those "
                  "of the least likely stretch by</p>\n<pre>glass verify "));
-    TRY(put_string(b, info->run));
+    TRY(page_string(b, info->run));
     TRY(buf_text(b, " --without"));
     for (int64_t k = 0; k < s->n_places; k++) {
         bool again = false;
@@ -275,7 +248,7 @@ static glass_status put_cause(struct buf *b, const glass_trace_info *info,
             again |= s->places[l].at.document == s->places[k].at.document;
         if (again) continue;
         TRY(buf_byte(b, ' '));
-        TRY(put_string(b, s->places[k].name));
+        TRY(page_string(b, s->places[k].name));
     }
     return buf_text(b, " -f ANSWER.txt</pre>\n");
 }
@@ -295,7 +268,7 @@ static glass_status put_page(struct buf *b, const glass_trace *t,
                    style));
     if (options != NULL && options->prompt != NULL) {
         TRY(buf_text(b, "<p class=\"small\">asked:</p><div class=\"text\">"));
-        TRY(put_text(b, options->prompt, options->n_prompt));
+        TRY(page_put(b, options->prompt, options->n_prompt));
         TRY(buf_text(b, "</div><p class=\"small\">answered:</p>\n"));
     }
     TRY(put_marked(b, r));

@@ -266,34 +266,51 @@ static glass_status put_use(struct buf *b, const char *name, const char *argumen
     return buf_printf(b, ",\"input\":%s}", arguments);
 }
 
-static glass_status on_call(void *context, int n, const char *name, const char *arguments) {
+static glass_status on_open(void *context, int n, const char *name) {
     struct letter *l = context;
     (void)n;
     TRY(end_block(l));
-    int i = l->n_blocks++;
-    if (!l->stream) {
-        if (l->content.len > 0) TRY(buf_byte(&l->content, ','));
-        return put_use(&l->content, name, arguments);
-    }
     buf_clear(&l->event);
     TRY(buf_printf(&l->event,
                    "{\"type\":\"content_block_start\",\"index\":%d,"
                    "\"content_block\":",
-                   i));
+                   l->n_blocks));
     TRY(put_use(&l->event, name, "{}"));
     TRY(buf_byte(&l->event, '}'));
-    TRY(send_event(l, "content_block_start"));
+    return send_event(l, "content_block_start");
+}
+
+static glass_status on_piece(void *context, const char *text, size_t n) {
+    struct letter *l = context;
     buf_clear(&l->event);
     TRY(buf_printf(&l->event,
                    "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":"
                    "\"input_json_delta\",\"partial_json\":",
-                   i));
-    TRY(wire_string(&l->event, arguments));
+                   l->n_blocks));
+    TRY(buf_json_string(&l->event, text, n));
     TRY(buf_text(&l->event, "}}"));
-    TRY(send_event(l, "content_block_delta"));
+    return send_event(l, "content_block_delta");
+}
+
+static glass_status on_close(void *context) {
+    struct letter *l = context;
     buf_clear(&l->event);
-    TRY(buf_printf(&l->event, "{\"type\":\"content_block_stop\",\"index\":%d}", i));
+    TRY(buf_printf(&l->event, "{\"type\":\"content_block_stop\",\"index\":%d}",
+                   l->n_blocks++));
     return send_event(l, "content_block_stop");
+}
+
+static glass_status on_call(void *context, int n, const char *name, const char *arguments) {
+    struct letter *l = context;
+    if (l->stream) {
+        TRY(on_open(l, n, name));
+        TRY(on_piece(l, arguments, strlen(arguments)));
+        return on_close(l);
+    }
+    TRY(end_block(l));
+    l->n_blocks++;
+    if (l->content.len > 0) TRY(buf_byte(&l->content, ','));
+    return put_use(&l->content, name, arguments);
 }
 
 /* ---- the answer ---- */
@@ -359,8 +376,13 @@ static glass_status run(struct letter *l) {
 }
 
 static glass_status answer(struct letter *l, const struct fields *f) {
-    const struct calls_sink sink = {on_text, on_call, l};
+    struct calls_sink sink = {.text = on_text, .call = on_call, .context = l};
     TRY(prepare(l, f, false));
+    if (l->stream) {
+        sink.open = on_open;
+        sink.piece = on_piece;
+        sink.close = on_close;
+    }
     TRY(wire_id(&l->id, "msg_"));
     TRY(calls_create(&l->calls, &l->chat, l->ask.tokenizer, &sink));
     TRY(ask_submit(&l->ask));

@@ -261,7 +261,7 @@ static glass_status run(struct reply *r) {
 }
 
 static glass_status answer(struct reply *r) {
-    const struct calls_sink sink = {on_text, on_call, r};
+    const struct calls_sink sink = {.text = on_text, .call = on_call, .context = r};
     const struct ask_prompt *p = &r->ask.prompts[0];
     TRY(calls_create(&r->calls, &r->chat, r->ask.tokenizer, &sink));
     for (int64_t i = 0; i < p->n; i++) TRY(remember_token(r, p->ids[i]));

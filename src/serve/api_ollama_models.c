@@ -59,16 +59,6 @@ static glass_status details(struct buf *b, const glass_model *model) {
                       mix);
 }
 
-/* Asking must not keep a model that is about to be closed. */
-static struct served *loaded(struct exchange *x, const struct model_entry *m) {
-    struct served *served = NULL;
-    if (m->loaded_s > 0 && m->expires_s < 0 &&
-        models_acquire(server_models(exchange_server(x)), &served, m->name, NAN) !=
-            GLASS_OK)
-        served = NULL;
-    return served;
-}
-
 static glass_status entry_json(struct buf *b, struct exchange *x,
                                const struct model_entry *m, bool running) {
     char digest[65], when[40];
@@ -79,11 +69,12 @@ static glass_status entry_json(struct buf *b, struct exchange *x,
     TRY(wire_string(b, m->name));
     TRY(buf_printf(b, ",\"size\":%lld,\"digest\":\"%s\",",
                    running ? (long long)m->memory_bytes : (long long)m->n_bytes, digest));
-    struct served *served = loaded(x, m);
+    struct served *served;
+    models_peek(server_models(exchange_server(x)), &served, m->name);
     glass_status status = details(b, served != NULL ? served_model(served) : NULL);
     struct sched_stats stats = {0};
     if (served != NULL) sched_get_stats(served_sched(served), &stats);
-    if (served != NULL) models_release(served);
+    models_peek_end(served);
     TRY(status);
     if (!running) {
         ollama_time(when, (double)m->modified_s);

@@ -166,6 +166,7 @@ static glass_status prepare(struct talk *t, const struct fields *f) {
     TRY(chat_take_openai(&t->chat, f));
     TRY(fields_bool(f, "continue_final_message", &goes_on));
     if (goes_on) TRY(chat_take_prefill(&t->chat));
+    TRY(chat_take_prefill_ids(&t->chat, &t->ask, f));
     TRY(chat_encode(&t->chat, &t->ask));
     return take_format(t, f);
 }
@@ -235,26 +236,43 @@ static glass_status call_head(struct buf *b, int i, bool stream, const char *nam
     return wire_string(b, name);
 }
 
-static glass_status on_call(void *context, int i, const char *name, const char *arguments) {
+static glass_status on_piece(void *context, const char *text, size_t n) {
     struct chat_choice *c = context;
-    struct buf *b = c->talk->stream ? &c->talk->chunk : &c->call_json;
-    if (!c->talk->stream) {
-        if (i > 0) TRY(buf_byte(b, ','));
-        TRY(call_head(b, i, false, name));
-        TRY(buf_text(b, ",\"arguments\":"));
-        TRY(wire_string(b, arguments));
-        return buf_text(b, "}}");
-    }
+    struct buf *b = &c->talk->chunk;
     TRY(begin_chunk(c->talk, c->i));
-    TRY(buf_text(b, "\"tool_calls\":["));
-    TRY(call_head(b, i, true, name));
-    TRY(buf_text(b, ",\"arguments\":\"\"}}]"));
-    TRY(end_chunk(c->talk, NULL, NULL));
-    TRY(begin_chunk(c->talk, c->i));
-    TRY(buf_printf(b, "\"tool_calls\":[{\"index\":%d,\"function\":{\"arguments\":", i));
-    TRY(wire_string(b, arguments));
+    TRY(buf_printf(b, "\"tool_calls\":[{\"index\":%d,\"function\":{\"arguments\":",
+                   calls_n(c->calls) - 1));
+    TRY(buf_json_string(b, text, n));
     TRY(buf_text(b, "}}]"));
     return end_chunk(c->talk, NULL, NULL);
+}
+
+static glass_status on_open(void *context, int i, const char *name) {
+    struct chat_choice *c = context;
+    TRY(begin_chunk(c->talk, c->i));
+    TRY(buf_text(&c->talk->chunk, "\"tool_calls\":["));
+    TRY(call_head(&c->talk->chunk, i, true, name));
+    TRY(buf_text(&c->talk->chunk, ",\"arguments\":\"\"}}]"));
+    return end_chunk(c->talk, NULL, NULL);
+}
+
+static glass_status on_close(void *context) {
+    (void)context;
+    return GLASS_OK;
+}
+
+static glass_status on_call(void *context, int i, const char *name, const char *arguments) {
+    struct chat_choice *c = context;
+    struct buf *b = &c->call_json;
+    if (c->talk->stream) {
+        TRY(on_open(c, i, name));
+        return on_piece(c, arguments, strlen(arguments));
+    }
+    if (i > 0) TRY(buf_byte(b, ','));
+    TRY(call_head(b, i, false, name));
+    TRY(buf_text(b, ",\"arguments\":"));
+    TRY(wire_string(b, arguments));
+    return buf_text(b, "}}");
 }
 
 /* ---- events ---- */
@@ -379,7 +397,12 @@ static glass_status open_choices(struct talk *t) {
     TRY(mem_alloc_zero(&t->choices, (size_t)t->ask.n_choices, sizeof *t->choices));
     for (int64_t i = 0; i < t->ask.n_choices; i++) {
         struct chat_choice *c = &t->choices[i];
-        struct calls_sink sink = {on_text, on_call, c};
+        struct calls_sink sink = {.text = on_text, .call = on_call, .context = c};
+        if (t->stream) {
+            sink.open = on_open;
+            sink.piece = on_piece;
+            sink.close = on_close;
+        }
         c->talk = t;
         c->i = (int)i;
         TRY(calls_create(&c->calls, &t->chat, t->ask.tokenizer, &sink));

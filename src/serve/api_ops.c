@@ -1,12 +1,14 @@
 /* api_ops.c - operations: health, metrics, tokens, templates, properties, places, trace. Names
  * and shapes are llama.cpp's where it has them. */
 #include "serve/chat.h"
+#include "serve/openapi.h"
 #include "serve/server.h"
 #include "serve/trace_json.h"
 #include "serve/wire.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <strings.h>
 
 static glass_status health(struct exchange *x) {
     struct server *s = exchange_server(x);
@@ -15,6 +17,12 @@ static glass_status health(struct exchange *x) {
     if (!server_ready(s))
         return reply_error(x, 503, NULL, NULL, "the model is being loaded");
     return reply_bytes(x, 200, "application/json", good, strlen(good));
+}
+
+static glass_status openapi(struct exchange *x) {
+    size_t n;
+    const char *text = openapi_text(&n);
+    return reply_bytes(x, 200, "application/json", text, n);
 }
 
 /* ---- metrics ---- */
@@ -43,11 +51,6 @@ static glass_status model_metrics(struct buf *b, struct served *served) {
     return gauge(b, "cache_pages_kept", "gauge", name, (double)s.n_pages_kept);
 }
 
-/* Asking must not keep a model that is about to be closed. */
-static bool stays(const struct model_entry *m) {
-    return m->loaded_s > 0 && m->expires_s < 0;
-}
-
 static glass_status metrics(struct exchange *x) {
     struct server *s = exchange_server(x);
     struct buf b = {0};
@@ -57,11 +60,9 @@ static glass_status metrics(struct exchange *x) {
     if (status == GLASS_OK) status = models_list(server_models(s), &list, &n);
     for (int64_t i = 0; status == GLASS_OK && i < n; i++) {
         struct served *served;
-        if (!stays(&list[i])) continue;
-        if (models_acquire(server_models(s), &served, list[i].name, NAN) != GLASS_OK)
-            continue;
+        if (models_peek(server_models(s), &served, list[i].name) != GLASS_OK) continue;
         status = model_metrics(&b, served);
-        models_release(served);
+        models_peek_end(served);
     }
     models_entries_free(list, n);
     if (status == GLASS_OK)
@@ -273,10 +274,10 @@ static glass_status props(struct exchange *x) {
     return with_query(x, props_json);
 }
 
-static glass_status slots_json(struct buf *b, const struct ask *a) {
+static glass_status slots_json(struct buf *b, struct sched *sched) {
     char *lines, *at;
-    TRY(sched_describe(served_sched(a->served), &lines));
-    glass_status status = buf_byte(b, '[');
+    TRY(sched_describe(sched, &lines));
+    glass_status status = GLASS_OK;
     for (at = lines; status == GLASS_OK && *at != '\0';) {
         size_t n = strcspn(at, "\n");
         if (b->len > 1) status = buf_byte(b, ',');
@@ -284,11 +285,31 @@ static glass_status slots_json(struct buf *b, const struct ask *a) {
         at += n + (at[n] == '\n');
     }
     mem_free(lines);
-    return status == GLASS_OK ? buf_byte(b, ']') : status;
+    return status;
 }
 
+/* Of the model that ?model= names; one that is not loaded has none, and stays so. */
 static glass_status slots(struct exchange *x) {
-    return with_query(x, slots_json);
+    const char *name = exchange_query(x, "model");
+    struct models *models = server_models(exchange_server(x));
+    struct served *served;
+    struct buf b = {0};
+    bool known = name == NULL || name[0] == '\0';
+    struct model_entry *list;
+    int64_t n;
+    TRY(models_list(models, &list, &n));
+    for (int64_t i = 0; i < n; i++) known = known || strcasecmp(list[i].name, name) == 0;
+    models_entries_free(list, n);
+    glass_status status = models_peek(models, &served, name);
+    if (status == GLASS_NEGATIVE && !known)
+        return reply_error(x, 404, "model_not_found", "model", glass_error());
+    status = buf_byte(&b, '[');
+    if (status == GLASS_OK && served != NULL) status = slots_json(&b, served_sched(served));
+    models_peek_end(served);
+    if (status == GLASS_OK) status = buf_byte(&b, ']');
+    if (status == GLASS_OK) status = reply_bytes(x, 200, "application/json", b.data, b.len);
+    buf_free(&b);
+    return status;
 }
 
 /* ---- trace ---- */
@@ -325,6 +346,7 @@ static glass_status trace(struct exchange *x) {
 const struct route routes_ops[] = {
     {"GET", "/health", true, SHAPE_PLAIN, health, false},
     {"GET", "/v1/health", true, SHAPE_PLAIN, health, false},
+    {"GET", "/openapi.json", true, SHAPE_PLAIN, openapi, false},
     {"GET", "/metrics", false, SHAPE_PLAIN, metrics, false},
     {"POST", "/tokenize", false, SHAPE_PLAIN, tokenize, false},
     {"POST", "/detokenize", false, SHAPE_PLAIN, detokenize, false},

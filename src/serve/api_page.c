@@ -126,7 +126,7 @@ static glass_status get_info(struct exchange *x) {
                                 glass_version(), "arithmetic", glass_arithmetic(),
                                 "defaults", sampler_json(&server_options(server)->sampler),
                                 "features", "trace", server_trace(server) != NULL,
-                                "inspect", false, "keeps",
+                                "inspect", true, "keeps",
                                 server_conversations(server) != NULL, "consent", "text",
                                 feedback_consent, "licences", licences));
 }

@@ -18,6 +18,7 @@ struct response {
     struct buf text;   /* of the message */
     struct buf output; /* items that are whole, as JSON */
     struct buf event;
+    struct buf item, call, name, arguments; /* of the call that is open */
     int64_t sequence;
     int n_items; /* begun */
     bool in_message;
@@ -262,60 +263,76 @@ static glass_status on_text(void *context, const char *text, size_t n) {
     return send_event(r, "response.output_text.delta");
 }
 
-static glass_status put_call(struct buf *b, const char *item, const char *call,
-                             const char *name, const char *arguments, const char *state) {
+static glass_status put_call(struct response *r, struct buf *b, const char *arguments,
+                             const char *state) {
     TRY(buf_printf(
         b,
         "{\"id\":\"%s\",\"type\":\"function_call\",\"status\":\"%s\",\"call_id\":"
         "\"%s\",\"name\":",
-        item, state, call));
-    TRY(wire_string(b, name));
+        r->item.data, state, r->call.data));
+    TRY(wire_string(b, r->name.data));
     TRY(buf_text(b, ",\"arguments\":"));
     TRY(wire_string(b, arguments));
     return buf_byte(b, '}');
 }
 
-static glass_status call_events(struct response *r, int i, const char *item,
-                                const char *call, const char *name, const char *arguments) {
-    static const char *const types[] = {"response.function_call_arguments.delta",
-                                        "response.function_call_arguments.done"};
+static glass_status begin_call_event(struct response *r, const char *type) {
+    TRY(begin_event(r, type));
+    return buf_printf(&r->event, ",\"item_id\":\"%s\",\"output_index\":%d,", r->item.data,
+                      r->n_items - 1);
+}
+
+static glass_status on_open(void *context, int n, const char *name) {
+    struct response *r = context;
+    (void)n;
+    TRY(end_message(r));
+    buf_clear(&r->item);
+    buf_clear(&r->call);
+    buf_clear(&r->name);
+    buf_clear(&r->arguments);
+    TRY(wire_id(&r->item, "fc_"));
+    TRY(wire_id(&r->call, "call_"));
+    TRY(buf_text(&r->name, name));
+    r->n_items++;
+    if (!r->stream) return GLASS_OK;
     TRY(begin_event(r, "response.output_item.added"));
-    TRY(buf_printf(&r->event, ",\"output_index\":%d,\"item\":", i));
-    TRY(put_call(&r->event, item, call, name, "", "in_progress"));
-    TRY(send_event(r, "response.output_item.added"));
-    for (int k = 0; k < 2; k++) {
-        TRY(begin_event(r, types[k]));
-        TRY(buf_printf(&r->event, ",\"item_id\":\"%s\",\"output_index\":%d,", item, i));
-        if (k == 1) {
-            TRY(buf_text(&r->event, "\"name\":"));
-            TRY(wire_string(&r->event, name));
-            TRY(buf_byte(&r->event, ','));
-        }
-        TRY(buf_text(&r->event, k == 0 ? "\"delta\":" : "\"arguments\":"));
+    TRY(buf_printf(&r->event, ",\"output_index\":%d,\"item\":", r->n_items - 1));
+    TRY(put_call(r, &r->event, "", "in_progress"));
+    return send_event(r, "response.output_item.added");
+}
+
+static glass_status on_piece(void *context, const char *text, size_t n) {
+    struct response *r = context;
+    TRY(buf_append(&r->arguments, text, n));
+    if (!r->stream) return GLASS_OK;
+    TRY(begin_call_event(r, "response.function_call_arguments.delta"));
+    TRY(buf_text(&r->event, "\"delta\":"));
+    TRY(buf_json_string(&r->event, text, n));
+    return send_event(r, "response.function_call_arguments.delta");
+}
+
+static glass_status on_close(void *context) {
+    struct response *r = context;
+    const char *arguments = r->arguments.data != NULL ? r->arguments.data : "";
+    if (r->stream) {
+        TRY(begin_call_event(r, "response.function_call_arguments.done"));
+        TRY(buf_text(&r->event, "\"name\":"));
+        TRY(wire_string(&r->event, r->name.data));
+        TRY(buf_text(&r->event, ",\"arguments\":"));
         TRY(wire_string(&r->event, arguments));
-        TRY(send_event(r, types[k]));
+        TRY(send_event(r, "response.function_call_arguments.done"));
     }
-    return GLASS_OK;
+    if (r->output.len > 0) TRY(buf_byte(&r->output, ','));
+    size_t from = r->output.len;
+    TRY(put_call(r, &r->output, arguments, r->reason != NULL ? "incomplete" : "completed"));
+    return item_done(r, r->n_items - 1, from);
 }
 
 static glass_status on_call(void *context, int n, const char *name, const char *arguments) {
     struct response *r = context;
-    struct buf item = {0}, call = {0};
-    (void)n;
-    TRY(end_message(r));
-    int i = r->n_items++;
-    glass_status status = wire_id(&item, "fc_");
-    if (status == GLASS_OK) status = wire_id(&call, "call_");
-    if (status == GLASS_OK && r->stream)
-        status = call_events(r, i, item.data, call.data, name, arguments);
-    if (status == GLASS_OK && r->output.len > 0) status = buf_byte(&r->output, ',');
-    size_t from = r->output.len;
-    if (status == GLASS_OK)
-        status = put_call(&r->output, item.data, call.data, name, arguments, "completed");
-    if (status == GLASS_OK) status = item_done(r, i, from);
-    buf_free(&item);
-    buf_free(&call);
-    return status;
+    TRY(on_open(r, n, name));
+    TRY(on_piece(r, arguments, strlen(arguments)));
+    return on_close(r);
 }
 
 /* ---- the answer ---- */
@@ -356,7 +373,7 @@ static glass_status run(struct response *r) {
 }
 
 static glass_status answer(struct response *r, const struct fields *f) {
-    const struct calls_sink sink = {on_text, on_call, r};
+    const struct calls_sink sink = {on_text, on_call, r, on_open, on_piece, on_close};
     TRY(prepare(r, f));
     r->created = (int64_t)time(NULL);
     TRY(wire_id(&r->id, "resp_"));
@@ -393,6 +410,10 @@ static glass_status responses(struct exchange *x) {
     buf_free(&r.text);
     buf_free(&r.output);
     buf_free(&r.event);
+    buf_free(&r.item);
+    buf_free(&r.call);
+    buf_free(&r.name);
+    buf_free(&r.arguments);
     return status;
 }
 

@@ -20,6 +20,11 @@ glass_status ask_open(struct ask *a, struct exchange *x, const struct fields *f,
         TRY(reply_error(x, 404, "model_not_found", "model", glass_error()));
         return GLASS_CANCELLED;
     }
+    if (status == GLASS_USAGE || status == GLASS_BAD_INPUT) {
+        /* Not the request is wrong, but the file or how the server was started. */
+        TRY(reply_error(x, 500, "model_not_loaded", "model", glass_error()));
+        return GLASS_CANCELLED;
+    }
     TRY(status);
     a->model = served_model(a->served);
     a->name = served_name(a->served);
@@ -244,6 +249,32 @@ glass_status ask_json_object(struct ask *a) {
 }
 
 /* ---- prompts ---- */
+
+glass_status ask_take_ids(const struct ask *a, const struct fields *f, const char *name,
+                          int32_t **ids, int64_t *n) {
+    const json_t *list = NULL, *item;
+    size_t i;
+    char path[320];
+    *ids = NULL;
+    *n = 0;
+    TRY(fields_list(f, name, &list));
+    if (json_array_size(list) == 0) return GLASS_OK;
+    TRY(mem_alloc(ids, json_array_size(list), sizeof **ids));
+    json_array_foreach(list, i, item) {
+        json_int_t id = json_integer_value(item);
+        if (json_is_integer(item) && id >= 0 && id < a->n_vocab) {
+            (*ids)[i] = (int32_t)id;
+            continue;
+        }
+        mem_free(*ids);
+        *ids = NULL;
+        snprintf(path, sizeof path, "%s%s[%zu]", f->prefix, name, i);
+        return bad_param(f->x, path, "must be a token: a whole number from 0 to %lld",
+                         (long long)a->n_vocab - 1);
+    }
+    *n = (int64_t)json_array_size(list);
+    return GLASS_OK;
+}
 
 glass_status ask_add_prompt(struct ask *a, int32_t *ids, int64_t n) {
     glass_status status =

@@ -81,6 +81,9 @@ glass_status ask_json_object(struct ask *a);
 /* A stop text more. */
 glass_status ask_stop(struct ask *a, const char *path, const char *text);
 
+/* A list of tokens, checked; *ids is allocated (mem_free), or NULL without any. */
+glass_status ask_take_ids(const struct ask *a, const struct fields *f, const char *name,
+                          int32_t **ids, int64_t *n);
 /* ids is the ask's from now on, also on failure. */
 glass_status ask_add_prompt(struct ask *a, int32_t *ids, int64_t n);
 /* Encodes text and adds it. */

@@ -11,8 +11,13 @@ struct calls {
     bool inside;  /* a call has begun; held is what of it is there */
     bool answers; /* TOOLS_FORCED: inside the string of {"response": "…"} */
     bool plain;   /* nothing but text from here on */
+    bool behind;  /* TOOLS_HERMES: a call has just ended */
     int32_t mark; /* the token that begins calls, -1 */
     int n;
+    /* Of a call that a grammar makes and that goes on piece by piece. */
+    enum { CALL_HEAD, CALL_ARGUMENTS, CALL_OVER } part;
+    int depth; /* of the braces and brackets that are open */
+    bool in_string, escaped;
 };
 
 static const char open_tag[] = "<tool_call>", close_tag[] = "</tool_call>";
@@ -171,6 +176,9 @@ static size_t before_tag(const struct buf *text, const char *tag, bool *found) {
 static glass_status take_tagged(struct calls *c) {
     bool found = true;
     while (found) {
+        /* Between calls stands a line's end that nobody wants. */
+        if (c->behind) TRY(drop(c, strspn(c->held.data, "\n")));
+        c->behind = c->behind && c->held.len == 0;
         size_t at = before_tag(&c->held, c->inside ? close_tag : open_tag, &found), used;
         if (!c->inside) {
             TRY(send(c, at));
@@ -188,10 +196,9 @@ static glass_status take_tagged(struct calls *c) {
         } else {
             TRY(status);
             TRY(drop(c, at + strlen(close_tag)));
+            c->behind = true;
         }
         c->inside = false;
-        /* Between calls stands a line's end that nobody wants. */
-        if (c->n > 0) TRY(drop(c, strspn(c->held.data, "\n")));
     }
     return GLASS_OK;
 }
@@ -271,6 +278,63 @@ static glass_status take_response(struct calls *c, bool over) {
     return GLASS_OK;
 }
 
+/* ---- a call that a grammar makes, as it comes ---- */
+
+/* {"name": "f", "arguments": {: as tool_grammar of chat.c has it written. Other arguments than
+ * an object are left to those that look at the whole. */
+static glass_status open_call(struct calls *c) {
+    static const char head[] = "{\"name\": \"";
+    const char *middle =
+        c->chat->style == TOOLS_LLAMA ? "\", \"parameters\": {" : "\", \"arguments\": {";
+    size_t n_head = strlen(head);
+    if (c->held.len < n_head || memcmp(c->held.data, head, n_head) != 0) return GLASS_OK;
+    char *end = strstr(c->held.data + n_head, middle), name[130];
+    if (end == NULL) return GLASS_OK;
+    size_t n = (size_t)(end - c->held.data) - n_head;
+    if (n >= sizeof name) return GLASS_OK;
+    memcpy(name, c->held.data + n_head, n);
+    name[n] = '\0';
+    c->part = CALL_ARGUMENTS;
+    TRY(c->sink.open(c->sink.context, c->n++, name));
+    return drop(c, n_head + n + strlen(middle) - 1);
+}
+
+/* How much of what is held belongs to the arguments. */
+static size_t arguments_end(struct calls *c) {
+    for (size_t i = 0; i < c->held.len; i++) {
+        char letter = c->held.data[i];
+        if (c->in_string) {
+            if (letter == '"' && !c->escaped) c->in_string = false;
+            c->escaped = letter == '\\' && !c->escaped;
+            continue;
+        }
+        c->in_string = letter == '"';
+        c->depth += (letter == '{' || letter == '[') - (letter == '}' || letter == ']');
+        if (c->depth == 0) {
+            c->part = CALL_OVER;
+            return i + 1;
+        }
+    }
+    return c->held.len;
+}
+
+static glass_status stream_call(struct calls *c) {
+    if (c->part == CALL_HEAD) TRY(open_call(c));
+    if (c->part == CALL_ARGUMENTS && c->held.len > 0) {
+        size_t n = arguments_end(c);
+        TRY(c->sink.piece(c->sink.context, c->held.data, n));
+        TRY(drop(c, n));
+        if (c->part == CALL_OVER) TRY(c->sink.close(c->sink.context));
+    }
+    if (c->part == CALL_OVER) buf_clear(&c->held);
+    return GLASS_OK;
+}
+
+static bool streams_calls(const struct calls *c) {
+    return c->sink.open != NULL && !c->answers &&
+           (c->chat->forced || c->chat->style == TOOLS_FORCED);
+}
+
 /* ---- all ---- */
 
 glass_status calls_take(struct calls *c, int32_t id, const char *text, size_t n) {
@@ -284,6 +348,10 @@ glass_status calls_take(struct calls *c, int32_t id, const char *text, size_t n)
     }
     TRY(buf_append(&c->held, text, n));
     if (c->held.len == 0) return GLASS_OK;
+    if (streams_calls(c)) {
+        TRY(stream_call(c));
+        if (c->part != CALL_HEAD) return GLASS_OK;
+    }
     switch (c->chat->style) {
     case TOOLS_HERMES: return c->chat->forced ? GLASS_OK : take_tagged(c);
     case TOOLS_FORCED: return c->inside ? GLASS_OK : take_response(c, false);
@@ -300,6 +368,10 @@ glass_status calls_take(struct calls *c, int32_t id, const char *text, size_t n)
 
 glass_status calls_end(struct calls *c, const char *text, size_t n) {
     TRY(calls_take(c, -1, text, n));
+    if (c->part == CALL_ARGUMENTS) {
+        c->part = CALL_OVER;
+        return c->sink.close(c->sink.context);
+    }
     if (c->held.len == 0) return GLASS_OK;
     if (c->chat->style == TOOLS_HERMES && !c->inside) return send(c, c->held.len);
     if (c->chat->style == TOOLS_FORCED && !c->inside) {

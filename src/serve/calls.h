@@ -13,6 +13,11 @@ struct calls_sink {
     /* arguments: JSON, whole. */
     glass_status (*call)(void *context, int i, const char *name, const char *arguments);
     void *context;
+    /* NULL, or a call of which a grammar assures that it will be one, as it comes: open, any
+     * number of pieces of its arguments' JSON, and close; what was cut is closed, too. */
+    glass_status (*open)(void *context, int i, const char *name);
+    glass_status (*piece)(void *context, const char *text, size_t n);
+    glass_status (*close)(void *context);
 };
 
 glass_status calls_create(struct calls **out, const struct chat *chat,

@@ -11,6 +11,7 @@ void chat_clear(struct chat *c) {
     json_decref(c->tools);
     json_decref(c->more);
     mem_free(c->prefill);
+    mem_free(c->prefill_ids);
     *c = (struct chat){0};
 }
 
@@ -123,6 +124,12 @@ glass_status chat_take_prefill(struct chat *c) {
                       json_string_length(content)));
     json_array_remove(c->messages, n - 1);
     return GLASS_OK;
+}
+
+glass_status chat_take_prefill_ids(struct chat *c, const struct ask *a,
+                                   const struct fields *f) {
+    TRY(ask_take_ids(a, f, "prefill_ids", &c->prefill_ids, &c->n_prefill_ids));
+    return c->n_prefill_ids > 0 ? chat_take_prefill(c) : GLASS_OK;
 }
 
 /* ---- reading OpenAI's form ---- */
@@ -485,6 +492,19 @@ glass_status chat_render(struct chat *c, struct ask *a, struct buf *out) {
     return status;
 }
 
+static glass_status add_ids(int32_t **ids, int64_t *n, const int32_t *more,
+                            int64_t n_more) {
+    glass_status status = mem_resize(ids, (size_t)(*n + n_more), sizeof **ids);
+    if (status != GLASS_OK) {
+        glass_free(*ids);
+        *ids = NULL;
+        return status;
+    }
+    memcpy(*ids + *n, more, (size_t)n_more * sizeof **ids);
+    *n += n_more;
+    return GLASS_OK;
+}
+
 /* The template's text, then the opening of a call (its own), then what was said already (a
  * person's). */
 static glass_status encode(struct chat *c, struct ask *a, glass_rendered *text) {
@@ -498,7 +518,7 @@ static glass_status encode(struct chat *c, struct ask *a, glass_rendered *text) 
         status = mem_alloc(&plain, (size_t)text->n_plain + 1, sizeof *plain);
     if (status == GLASS_OK && n_plain > 0)
         memcpy(plain, text->plain, (size_t)n_plain * sizeof *plain);
-    if (status == GLASS_OK && c->prefill != NULL) {
+    if (status == GLASS_OK && c->prefill != NULL && c->n_prefill_ids == 0) {
         size_t n = strlen(c->prefill);
         bool touches = n_plain > 0 && plain[n_plain - 1].end == whole.len;
         if (touches)
@@ -511,6 +531,8 @@ static glass_status encode(struct chat *c, struct ask *a, glass_rendered *text) 
         status =
             glass_tokenizer_encode_spans(a->tokenizer, &ids, &n_ids, whole.data, whole.len,
                                          plain, n_plain, GLASS_PARSE_SPECIAL);
+    if (status == GLASS_OK && c->n_prefill_ids > 0)
+        status = add_ids(&ids, &n_ids, c->prefill_ids, c->n_prefill_ids);
     if (status == GLASS_OK) status = ask_add_prompt(a, ids, n_ids);
     mem_free(plain);
     buf_free(&whole);
@@ -523,7 +545,7 @@ glass_status chat_encode(struct chat *c, struct ask *a) {
     glass_status status = encode(c, a, &text);
     glass_rendered_clear(&text);
     TRY(status);
-    a->r.goes_on = c->prefill != NULL;
+    a->r.goes_on = c->prefill != NULL || c->n_prefill_ids > 0;
     if (c->style == TOOLS_FORCED || c->forced) return tool_grammar(c, a);
     return GLASS_OK;
 }

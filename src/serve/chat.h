@@ -22,8 +22,10 @@ struct chat {
     json_t *tools;    /* owned: [{"type":"function","function":{…}},…] or NULL */
     json_t *more;     /* owned: further variables of the template, or NULL */
     enum tool_choice choice;
-    const char *tool;      /* CHOOSE_NAMED */
-    char *prefill;         /* owned: the answer begins with this, or NULL */
+    const char *tool;     /* CHOOSE_NAMED */
+    char *prefill;        /* owned: the answer begins with this, or NULL */
+    int32_t *prefill_ids; /* owned: or with exactly these tokens */
+    int64_t n_prefill_ids;
     enum tool_style style; /* by chat_encode */
     bool forced;           /* the answer is one call, by a grammar */
 };
@@ -43,6 +45,10 @@ glass_status chat_add_tool(struct chat *c, struct exchange *x, const char *path,
                            const json_t *parameters);
 /* A last message of the assistant's becomes the beginning of the answer. */
 glass_status chat_take_prefill(struct chat *c);
+/* "prefill_ids": tokens with which the answer begins. They stand for the text of the last message
+ * of the assistant's, which becomes the beginning of the answer with them. */
+glass_status chat_take_prefill_ids(struct chat *c, const struct ask *a,
+                                   const struct fields *f);
 /* Text of a string or of a list of {"type":"text","text":…} parts (input_text and output_text
  * as well), appended to out. Other parts are refused. */
 glass_status chat_text(struct exchange *x, const char *path, const json_t *content,

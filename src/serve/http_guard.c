@@ -9,8 +9,8 @@
 #include <strings.h>
 
 static const struct route *const groups[] = {
-    routes_openai, routes_openai_text, routes_responses, routes_messages,
-    routes_ollama, routes_infill,      routes_ops,       routes_page,
+    routes_openai, routes_openai_text, routes_responses, routes_messages, routes_ollama,
+    routes_infill, routes_ops,         routes_page,      routes_inspect,
 };
 enum { N_GROUPS = sizeof groups / sizeof *groups, KEY_BYTES = 64 << 10, BODY_RATE = 16384 };
 
@@ -242,6 +242,14 @@ static void set_client(struct exchange *x) {
     x->client = h;
 }
 
+/* ---- the path ---- */
+
+static bool path_is_good(const char *path) {
+    for (; *path != '\0'; path++)
+        if ((uint8_t)*path < ' ' || *path == 0x7f) return false;
+    return true;
+}
+
 /* ---- the body ---- */
 
 static void check_body(struct exchange *x) {
@@ -270,6 +278,8 @@ void guard_check(struct exchange *x) {
         reply_error(x, 403, NULL, NULL,
                     "this server listens on loopback and answers to local names only; "
                     "--allowed-host NAME adds one");
+    } else if (!path_is_good(x->path)) {
+        reply_error(x, 400, NULL, NULL, "the path holds %00 or another control character");
     } else if (!check_origin(x)) {
         reply_error(x, 403, NULL, NULL,
                     "pages of that origin may not ask; --cors-origin allows one");

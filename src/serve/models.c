@@ -295,6 +295,30 @@ void models_release(struct served *s) {
     pthread_mutex_unlock(&m->lock);
 }
 
+glass_status models_peek(struct models *m, struct served **out, const char *name) {
+    glass_status status = GLASS_OK;
+    *out = NULL;
+    pthread_mutex_lock(&m->lock);
+    struct served *s = find(m, name);
+    if (s == NULL)
+        status = unknown(m, name ? name : "");
+    else if (s->stage != OPEN || s->leaving)
+        status = fail(GLASS_NEGATIVE, "%s is not loaded", s->name);
+    else
+        s->n_users++; /* so that it stays until the peek ends; "used" is as it was */
+    if (status == GLASS_OK) *out = s;
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+void models_peek_end(struct served *s) {
+    if (s == NULL) return;
+    pthread_mutex_lock(&s->models->lock);
+    s->n_users--;
+    pthread_cond_broadcast(&s->models->change);
+    pthread_mutex_unlock(&s->models->lock);
+}
+
 glass_status models_unload(struct models *m, const char *name) {
     glass_status status = GLASS_OK;
     pthread_mutex_lock(&m->lock);
@@ -448,6 +472,11 @@ const glass_model *served_model(const struct served *s) {
 
 struct sched *served_sched(const struct served *s) {
     return s->sched;
+}
+
+const glass_adapter_use *served_adapters(const struct served *s, int *n) {
+    *n = s->uses != NULL ? s->models->o.n_adapters : 0;
+    return s->uses;
 }
 
 const char *served_name(const struct served *s) {

@@ -44,11 +44,17 @@ bool models_ready(struct models *models);
 glass_status models_acquire(struct models *models, struct served **out, const char *name,
                             double keep_s);
 void models_release(struct served *served);
+/* The same for a model that is open now: it is neither opened nor kept open longer for that.
+ * GLASS_NEGATIVE: it is not open, or about to be closed. Ends with models_peek_end. */
+glass_status models_peek(struct models *models, struct served **out, const char *name);
+void models_peek_end(struct served *served);
 /* Closes it as soon as nobody uses it. GLASS_NEGATIVE: it is not loaded. */
 glass_status models_unload(struct models *models, const char *name);
 
 const glass_model *served_model(const struct served *served);
 struct sched *served_sched(const struct served *served);
+/* Those of all its answers. */
+const glass_adapter_use *served_adapters(const struct served *served, int *n);
 const char *served_name(const struct served *served);
 const char *served_path(const struct served *served);
 

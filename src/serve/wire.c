@@ -67,7 +67,7 @@ glass_status wire_token(struct buf *b, const struct ask *a, const struct job_log
     for (size_t i = 0; status == GLASS_OK && i < n; i++)
         status = buf_printf(b, "%s%d", i > 0 ? "," : "", (uint8_t)text[i]);
     glass_free(text);
-    return status == GLASS_OK ? buf_byte(b, ']') : status;
+    return status == GLASS_OK ? buf_printf(b, "],\"id\":%d", p->id) : status;
 }
 
 glass_status wire_logprobs_of(struct buf *b, const struct ask *a,

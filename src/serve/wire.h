@@ -16,7 +16,7 @@ glass_status wire_usage(struct buf *b, int64_t n_prompt, int64_t n_cached,
 glass_status wire_string(struct buf *b, const char *text);
 /* A log-probability; -9999 for what JSON cannot say, as OpenAI does. */
 glass_status wire_logprob(struct buf *b, double value);
-/* "token":…,"logprob":…,"bytes":[…] */
+/* "token":…,"logprob":…,"bytes":[…],"id":… */
 glass_status wire_token(struct buf *b, const struct ask *a, const struct job_logprob *p);
 /* An element of "content" of OpenAI's logprobs. */
 glass_status wire_logprobs_of(struct buf *b, const struct ask *a,

@@ -40,6 +40,7 @@ glass_status glass_grammar_from_gbnf(glass_grammar **out, const glass_tokenizer 
     struct gram_tree t = {0};
     *out = NULL;
     if (options == NULL) options = &no_options;
+    t.most_memory = options->most_memory;
     t.name = options->name ? options->name : "grammar";
     return make(out, &t, gram_read_gbnf(&t, text, n_bytes, options), tokenizer, options);
 }
@@ -51,6 +52,7 @@ glass_status glass_grammar_from_schema(glass_grammar **out,
     struct gram_tree t = {0};
     *out = NULL;
     if (options == NULL) options = &no_options;
+    t.most_memory = options->most_memory;
     t.name = options->name ? options->name : "schema";
     return make(out, &t,
                 gram_read_schema(&t, &t.root, json, n_bytes, options->compact, t.name),
@@ -63,6 +65,7 @@ glass_status glass_grammar_from_json_object(glass_grammar **out,
     struct gram_tree t = {0};
     *out = NULL;
     if (options == NULL) options = &no_options;
+    t.most_memory = options->most_memory;
     t.name = options->name ? options->name : "schema";
     return make(out, &t, gram_read_object(&t, &t.root, options->compact), tokenizer,
                 options);
@@ -90,6 +93,7 @@ glass_status glass_grammar_from_choices(glass_grammar **out,
     struct gram_tree t = {0};
     *out = NULL;
     if (options == NULL) options = &no_options;
+    t.most_memory = options->most_memory;
     t.name = options->name ? options->name : "choices";
     return make(out, &t, read_choices(&t, texts, n_texts), tokenizer, options);
 }

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { SET_ITEMS = 1 << 24 }; /* in all sets of one rule */
+enum { SET_ITEMS = 1 << 21 }; /* in all sets of one rule */
 
 void gram_dfa_free(struct gram_dfa *d) {
     if (d == NULL) return;
@@ -40,6 +40,7 @@ fail:
 struct maker {
     const struct gram_nfa *nfa;
     const char *what;
+    size_t most_memory;
     uint32_t *items; /* of all sets */
     uint32_t *first; /* (n + 1) */
     uint32_t n, cap, n_items, cap_items;
@@ -121,7 +122,9 @@ static glass_status grow_slots(struct maker *m) {
 }
 
 static glass_status room_for_set(struct maker *m, uint32_t n) {
-    if (m->n >= GRAM_DFA || m->n_items + n > SET_ITEMS) return gram_too_large(m->what);
+    if (m->n >= GRAM_DFA || m->n_items + n > SET_ITEMS ||
+        (size_t)m->n * m->n_classes * sizeof *m->next > m->most_memory)
+        return gram_too_large(m->what);
     if (m->n == m->cap) {
         uint32_t cap = m->cap ? 2 * m->cap : 128;
         TRY(mem_resize(&m->first, (size_t)cap + 1, sizeof *m->first));
@@ -196,9 +199,14 @@ static glass_status follow_calls(struct maker *m, uint32_t set) {
             }
             m->calls[m->n_calls++] = (struct gram_call_edge){edge->rule, GRAM_NONE};
         }
-    for (uint32_t i = begin; i < m->n_calls; i++)
-        TRY(follow(m, set, -1, m->calls[i].rule, &m->calls[i].to));
-    m->first_call[set + 1] = m->n_calls;
+    uint32_t kept = begin;
+    for (uint32_t i = begin; i < m->n_calls; i++) {
+        struct gram_call_edge call = m->calls[i];
+        TRY(follow(m, set, -1, call.rule, &call.to));
+        if (call.to != GRAM_NONE) m->calls[kept++] = call; /* else nothing can follow it */
+    }
+    m->n_calls = kept;
+    m->first_call[set + 1] = kept;
     return GLASS_OK;
 }
 
@@ -238,7 +246,9 @@ static glass_status take_sets(struct maker *m, struct gram_dfa **out) {
 glass_status gram_compile(struct gram_dfa **out, const struct gram_tree *t, uint32_t node,
                           const char *what) {
     struct gram_nfa nfa = {0};
-    struct maker m = {.nfa = &nfa, .what = what};
+    struct maker m = {.nfa = &nfa,
+                      .what = what,
+                      .most_memory = t->most_memory > 0 ? t->most_memory : GRAM_MEMORY};
     *out = NULL;
     glass_status status = gram_nfa_build(&nfa, t, node, what);
     if (status == GLASS_OK) status = make_sets(&m);

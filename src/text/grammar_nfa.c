@@ -14,9 +14,9 @@ struct builder {
 
 glass_status gram_too_large(const char *what) {
     return fail(GLASS_BAD_INPUT,
-                "%s: too large: it needs more than %d states; fewer repetitions or simpler "
+                "%s: too large: it needs too many states; fewer repetitions or simpler "
                 "parts would do",
-                what, GRAM_DFA);
+                what);
 }
 
 void gram_nfa_clear(struct gram_nfa *nfa) {

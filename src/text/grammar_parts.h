@@ -88,6 +88,7 @@ struct gram_tree {
     uint32_t n_nodes, cap_nodes, n_ranges, cap_ranges, n_rules, cap_rules, n_machines;
     uint32_t n_arrows, cap_arrows;
     uint32_t root;
+    size_t most_memory; /* bytes of one automaton's table; 0: GRAM_MEMORY */
 };
 
 void gram_tree_clear(struct gram_tree *t);

@@ -399,7 +399,8 @@ glass_status gram_regex_read(struct gram_regex *r, uint32_t *out, const char *pa
 #define DATE "(?:" YEAR "-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|" \
              "02-(?:0[1-9]|1\\d|2[0-8]))|" LEAP "-02-29)"
 #define TIME "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
-#define LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?"
+/* Without --, which begins names in other alphabets (RFC 5891). */
+#define LABEL "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
 #define OCTET "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 #define N "\\d{1,6}"
 #define CLOCK "(?:" N "H(?:" N "M(?:" N "S)?)?|" N "M(?:" N "S)?|" N "S)"

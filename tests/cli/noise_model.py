@@ -32,7 +32,7 @@ def values(rng, name, n):
     return [(v + w) * 2.0 ** -19 for v, w in zip(a, b)]
 
 
-def write(path, seed=1, spoil=None, licence="mit"):
+def write(path, seed=1, spoil=None, licence="mit", template=None):
     """spoil: {tensor: {index: value}}"""
     letters = byte_letters()
     tokens = [letters[b] for b in range(256)] + tiny_model.SPECIAL
@@ -54,6 +54,8 @@ def write(path, seed=1, spoil=None, licence="mit"):
             ("tokenizer.ggml.bos_token_id", U32, struct.pack("<I", tiny_model.START)),
             ("tokenizer.ggml.eos_token_id", U32, struct.pack("<I", tiny_model.END)),
             ("tokenizer.ggml.add_bos_token", BOOL, b"\1")]
+    if template:
+        meta.append(("tokenizer.chat_template", STRING, text(template)))
     rng, listed, data = random.Random(seed), tensors(), []
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(listed), len(meta))
     for key, kind, value in meta:

@@ -232,6 +232,8 @@ def test_may(home):
 
 
 CARD = "---\nlicense: %s\n%s---\n# A model\n"
+HEAD = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+WEIGHTS = len(HEAD).to_bytes(8, "little") + HEAD + b"\0\0\0\0"
 
 
 def test_folder(home):
@@ -244,24 +246,24 @@ def test_folder(home):
         p = home.run("audit", path, "--may", action, "--json", *words)
         return json.loads(p.out)["answers"][0] if p.out else {"verdict": p.err}
 
-    plain = folder("plain", **{"README.md": CARD % ("apache-2.0", ""), "model.safetensors": "x", "LICENSE": read(APACHE)})
+    plain = folder("plain", **{"README.md": CARD % ("apache-2.0", ""), "model.safetensors": WEIGHTS, "LICENSE": read(APACHE)})
     equal(may(plain, "commercial")["verdict"], "yes", "Apache-2.0 by card and text")
     equal(home.json("audit", plain, "--json")["findings"], [], "no contradiction in it")
 
-    lying = folder("lying", **{"README.md": CARD % ("apache-2.0", ""), "model.safetensors": "x",
+    lying = folder("lying", **{"README.md": CARD % ("apache-2.0", ""), "model.safetensors": WEIGHTS,
                                "LICENSE": read(COMMON + "GPL-3")})
     kinds = [f["kind"] for f in home.json("audit", lying, "--json")["findings"]]
-    equal(kinds, ["contradiction"], "a card against a licence's text")
+    equal(kinds, ["gap", "contradiction"], "a card against a licence's text; and its own is missing")
     equal(may(lying, "relicense")["verdict"], "no", "the stricter one decides")
 
     made = folder("made", **{"README.md": CARD % ("mit", "base_model: meta-llama/Llama-2-7b-hf\n"),
-                             "model.safetensors": "x"})
+                             "model.safetensors": WEIGHTS})
     a = may(made, "train-other-models")
     equal(a["verdict"], "no", "a base model's licence holds for what is made of it")
     equal([(r["part"], r["grade"], r["evidence"]["quote"]) for r in a["reasons"] if r["verdict"] == "no"],
           [("base model", "inherited", "meta-llama/Llama-2-7b-hf")], "by the bytes that name it")
 
-    strange = folder("strange", **{"README.md": CARD % ("other", "base_model: nobody/nothing\n"), "model.safetensors": "x"})
+    strange = folder("strange", **{"README.md": CARD % ("other", "base_model: nobody/nothing\n"), "model.safetensors": WEIGHTS})
     equal(may(strange, "commercial")["verdict"], "unknown", "nothing known is no permission")
     adapter = folder("adapter", **{"adapter_config.json": '{"base_model_name_or_path": "google/gemma-2b"}',
                                    "README.md": CARD % ("mit", "")})
@@ -270,14 +272,14 @@ def test_folder(home):
     a = may(plain, "commercial", "--data", data)
     equal(a["verdict"], "yes, if", "what data is under is a condition")
     equal([r["part"] for r in a["reasons"] if r["verdict"] == "yes, if"], ["data"], "and called data")
-    nothing = folder("nothing", **{"model.safetensors": "x"})
+    nothing = folder("nothing", **{"model.safetensors": WEIGHTS})
     equal(may(nothing, "use")["verdict"], "unknown", "no licence is no permission")
 
-    bad = folder("bad", **{"README.md": "---\nlicense: [mit\nx: {\n---\n", "model.safetensors": "x"})
+    bad = folder("bad", **{"README.md": "---\nlicense: [mit\nx: {\n---\n", "model.safetensors": WEIGHTS})
     out = home.json("audit", bad, "--json")
     has(str(out["findings"]), "cannot be read", "front matter that is no YAML is told")
     bomb = "---\na: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b]\nlicense: mit\n---\n"
-    out = home.json("audit", folder("bomb", **{"README.md": bomb, "model.safetensors": "x"}), "--json")
+    out = home.json("audit", folder("bomb", **{"README.md": bomb, "model.safetensors": WEIGHTS}), "--json")
     equal([c["licence"] for c in out["claims"] if c["part"] == "weights"], ["mit"], "aliases are not followed")
 
 
@@ -286,7 +288,7 @@ def test_hostile(home):
     root = os.path.join(home.path, "linked")
     os.makedirs(os.path.join(root, "deep"))
     write(home, "linked/README.md", CARD % ("mit", ""))
-    write(home, "linked/model.safetensors", "x")
+    write(home, "linked/model.safetensors", WEIGHTS)
     os.symlink(secret, os.path.join(root, "LICENSE"))
     os.symlink(os.path.join(home.path, "secret"), os.path.join(root, "folder"))
     os.symlink("..", os.path.join(root, "deep", "up"))

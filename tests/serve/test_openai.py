@@ -261,7 +261,7 @@ def tools(s):
                          max_tokens=200)).events[:-1]
     calls = [t for x in e for t in x["choices"][0]["delta"].get("tool_calls", [])]
     ok("id" in calls[0] and calls[0]["function"] == {"name": "add", "arguments": ""}
-       and all("id" not in t and "name" not in t["function"] for t in calls[1:])
+       and all("id" not in t and "name" not in t["function"] for t in calls[1:]) and len(calls) > 4
        and json.loads("".join(t["function"]["arguments"] for t in calls))["b"] == 7
        and e[-1]["choices"][0]["finish_reason"] == "tool_calls", "a streamed call", calls)
     r = s.post(CHAT, say(tools=TOOLS, tool_choice="none", max_tokens=3))

@@ -36,7 +36,7 @@ class Server:
     def __init__(self, home, *words):
         self.log = os.path.join(home.path, "serve.log")
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([kit.GLASS, "serve", *words, "--port", "0", "-t", "1"],
+            self.process = subprocess.Popen([kit.GLASS, "serve", "--port", "0", "-t", "1", *words],
                                             env=home.env, stdout=log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 60
         self.url = None
@@ -143,6 +143,9 @@ class Page:
         self.one("#input").send_keys(text, Keys.ENTER)
         self.wait(lambda: any(t.strip() == text.strip() for t in self.text(".user .body")), text)
         self.idle()
+
+    def say_only(self, text):
+        self.one("#input").send_keys(text, Keys.ENTER)
 
     def answers(self):
         return self.text(".assistant .body")
@@ -307,6 +310,21 @@ def glass_view(p):
     p.idle()
     new = "".join(t.text for t in p.all(".tokens .token"))
     ok(new.startswith(answer[:3] + letter), "the answer goes on from the alternative", (answer, letter, new))
+    # Inside: each layer's prediction, and what it looked at.
+    p.one(".tokens .token[data-i='5']").click()
+    p.one("#panel section button").click()
+    rows = p.wait(lambda: p.all("#panel .layers tbody tr"), "the layers")
+    equal([r.find_element(By.TAG_NAME, "th").text for r in rows], [str(i) for i in range(len(rows))], "a row for each layer")
+    has(rows[-1].text, "3.8 %", "the last one says what the answer's token had")
+    prompt = "<|im_start|>user\nSee<|im_end|>\n<|im_start|>assistant\n"
+    equal("".join(t.get_attribute("textContent") for t in p.all("#panel .strip .token")), prompt + new[:5],
+          "attention to the prompt and the answer before it")
+    layer = p.one("#panel select[aria-label=Layer]")
+    layer.find_elements(By.TAG_NAME, "option")[1].click()
+    p.one("#panel select[aria-label=Head]").find_elements(By.TAG_NAME, "option")[1].click()
+    time.sleep(0.3)
+    equal(len(p.all("#panel .strip .token")), len(prompt) - 12 - 10 - 12 + 3 + 5, "one head alone")
+    ok(not p.all("#panel .bad"), "without an error")
     # By keys alone: arrows from token to token, Enter for the alternatives.
     p.js("document.querySelector('.tokens .token').focus()")
     p.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
@@ -316,6 +334,82 @@ def glass_view(p):
     equal("".join(t.text for t in p.wait(lambda: p.all(".tokens .token"), "tokens")), new,
           "tokens and the view are kept")
     p.one("#glass").click()
+
+
+def halves(p):
+    """Characters that are cut between tokens."""
+    run = ("const done = arguments[arguments.length - 1]; import('/web/answer.js').then(m => done(m.joined(arguments[0])))")
+    bee = "\U0001F41D".encode()
+    tokens = [{"t": "a "}, {"t": "<F0><9F>", "b": list(bee[:2])}, {"t": "<90><9D>", "b": list(bee[2:])}, {"t": "é"}]
+    equal(p.d.execute_async_script(run, tokens), "a \U0001F41Dé", "tokens that are halves of a character")
+    equal(p.d.execute_async_script(run, [{"t": "<F0>"}]), "<F0>", "text that looks so")
+
+
+def scripts_of_the_world(p):
+    p.fresh("abc")
+    p.say("\u0645\u0631\u062d\u0628\u0627 hello")
+    equal(p.js("return getComputedStyle(document.querySelector('.user .body')).direction"), "rtl", "Arabic goes from the right")
+    equal(p.js("return getComputedStyle(document.querySelector('.assistant .body')).direction"), "ltr", "and English from the left")
+    got = p.d.execute_async_script(
+        "const done = arguments[arguments.length - 1]; import('/web/markdown.js').then(m => { const e = document.createElement('div');"
+        "e.className = 'body'; e.dir = 'auto'; document.body.append(e); m.show(e, arguments[0]); const at = s => getComputedStyle(e.querySelector(s));"
+        "const r = [at('ul').direction, at('pre').direction, at('p').unicodeBidi]; e.remove(); done(r) })",
+        "\u05e9\u05dc\u05d5\u05dd\n\n- \u05d0\n\n```\nx = 1\n```")
+    equal(got, ["rtl", "ltr", "plaintext"], "lists with their text, code from the left")
+
+
+def huge(p):
+    """A block of code of a megabyte, as it grows."""
+    t = p.d.execute_async_script(
+        "const done = arguments[arguments.length - 1]; import('/web/markdown.js').then(m => { const e = document.createElement('div');"
+        "let s = '```c\\n'; const t = performance.now(); for (let i = 0; i < 20; i++) { s += 'int x = 1; // a line of code\\n'.repeat(1700); m.show(e, s); }"
+        "done([performance.now() - t, e.querySelector('pre').textContent.length, s.length]) })")
+    ok(t[1] >= t[2] - 6 and t[0] < 5000, f"{t[2]} bytes of code, grown in 20 steps, in {t[0]:.0f} ms", t)
+
+
+def other_model(p):
+    p.fresh("abc")
+    p.say("First")
+    p.js("const m = document.getElementById('model'); m.value = 'dice'; m.dispatchEvent(new Event('change'))")
+    p.setting("max_tokens", "5")
+    p.say("Second")
+    ok(p.answers()[0] == ABC and re.fullmatch("[a-z]{5}", p.answers()[1]), "another model goes on", p.answers())
+    meta = p.text(".assistant .meta")
+    ok("abc" in meta[0] and "dice" in meta[1], "each answer names its model", meta)
+    p.d.refresh()
+    p.ready()
+    p.wait(lambda: len(p.answers()) == 2, "the conversation")
+    equal(p.js("return document.getElementById('model').value"), "dice", "the choice is kept")
+
+
+def call(p, method, path, body):
+    r = urllib.request.Request(p.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(r, timeout=20) as reply:
+        return json.load(reply)
+
+
+def long_one(p):
+    call(p, "POST", "/glass/conversations", {"id": "long", "title": "A long one", "model": "abc", "settings": {}})
+    words = "Some **text** with `code`, a [link](https://a.example) and more of it. " * 4 + "\n\n```python\nprint(1)\n```\n"
+    for i in range(500):
+        call(p, "PUT", f"/glass/conversations/long/messages/m{i}",
+             {"version": 1, "parent": f"m{i - 1}" if i else None, "role": "assistant" if i % 2 else "user",
+              "content": words if i % 2 else f"Question {i}", "state": "done", "leaf": True})
+    begun = time.monotonic()
+    p.js("location.hash = '#/c/long'")
+    p.wait(lambda: p.js("return document.querySelectorAll('article').length") == 500, "500 messages", 20)
+    seconds = time.monotonic() - begun
+    ok(seconds < 5, f"500 messages open in {seconds:.2f} s")
+    p.js("window.kept = document.querySelector('[data-id=m1] [data-do=retry]'); window.frames_ = []; let l = performance.now();"
+         "(function go() { const n = performance.now(); window.frames_.push(n - l); l = n; window.going = requestAnimationFrame(go); })()")
+    p.one("#input").send_keys("One more question of some length")
+    p.js("cancelAnimationFrame(window.going)")
+    frames = sorted(p.js("return window.frames_"))
+    ok(frames[len(frames) // 2] < 50, f"writing in it: a frame in {frames[len(frames) // 2]:.0f} ms, the slowest {frames[-1]:.0f}", frames)
+    p.keys(Keys.ENTER)
+    p.wait(lambda: any("positions" in t for t in p.text(".message:last-child .meta")), "an error that says both numbers")
+    ok(p.js("return window.kept.isConnected"), "what did not change is not drawn anew")
+    p.errors()  # the 400 that was meant
 
 
 def feedback(p, home):
@@ -499,7 +593,7 @@ def narrow(p):
     p.d.set_window_size(500, 800)
     p.d.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                         {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
-    p.fresh_narrow = True
+    p.open()
     ok(p.js("return document.documentElement.scrollWidth <= 360"), "nothing is wider than a phone")
     ok(not p.one("#side").is_displayed(), "the list is out of the way")
     p.one("#side-open").click()
@@ -549,6 +643,93 @@ def markdown(p):
     ok(links.count('rel="noopener noreferrer nofollow"') == 2, "links tell nothing of where one comes from", links)
 
 
+def restart(p, home):
+    """A server that is killed in the midst of an answer, and started again."""
+    server = Server(home, "slow")
+    p.url = server.url
+    p.open()
+    p.say_only("On and on")
+    p.wait(lambda: p.answers() and len(p.answers()[0]) > 5, "some letters")
+    time.sleep(3.2)  # the page keeps what it has every three seconds
+    server.process.kill()
+    server.process.wait()
+    p.wait(lambda: "broke off" in "".join(p.text(".assistant .meta")), "the answer's end")
+    shown = p.answers()[0]
+    ok(p.one("#banner").is_displayed(), "what could not be saved is told")
+    port = server.url.rsplit(":", 1)[1]
+    again = Server(home, "slow", "--port", port)
+    equal(again.url, server.url, "the server again")
+    stored = call_get(p, "/glass/conversations/" + p.d.current_url.rsplit("/", 1)[1])["messages"][-1]["content"]
+    ok(3 < len(stored) <= len(shown) and shown.startswith(stored), "it kept what it had acknowledged", (stored, shown))
+    p.wait(lambda: p.js("return !localStorage.getItem('glass.outbox')"), "what waited", 20)
+    p.d.refresh()
+    p.ready()
+    p.wait(lambda: p.answers() == [shown], "all that was shown")
+    ok(True, "and gets the rest from the page")
+    p.do("continue")
+    p.wait(lambda: len(p.answers()[0]) > len(shown) + 3, "more")
+    p.keys(Keys.ESCAPE)
+    p.wait(lambda: p.js("return document.getElementById('stop').hidden"), "rest")
+    equal(p.answers()[0], (ABC * 2000)[:len(p.answers()[0])], "and it goes on from there")
+    equal(again.stop(), 0, "the server ends well")
+    p.errors()
+
+
+def call_get(p, path):
+    with urllib.request.urlopen(p.url + path, timeout=20) as reply:
+        return json.load(reply)
+
+
+SAYS = "abcdefghijklmnopqrstuvwxyz"
+RECIPE = """model: {tokenizer: abc.gguf, n_embd: 16, n_layer: 1, n_head: 2}
+data:
+- {file: a.txt, documents: lines}
+context: 24
+batch: {sequences: 4}
+steps: 40
+threads: 1
+seed: 3
+"""
+
+
+def sources(p, home):
+    """A real run: trained, indexed, and an answer whose words it read."""
+    folder = home.path
+    os.symlink(f"{home.models}/abc.gguf", f"{folder}/abc.gguf")
+    with open(f"{folder}/a.txt", "w", encoding="ascii") as f:
+        f.write("".join(f"the cat saw {i} dogs\n" for i in range(40)) + f"a song: {SAYS[:18]}, they sang\n")
+    with open(f"{folder}/a.yaml", "w", encoding="ascii") as f:
+        f.write(RECIPE)
+    for words in (("train", "a.yaml", "-q"), ("trace", "--build", "a.run")):
+        r = home.run(*words, cwd=folder, timeout=120)
+        ok(r.returncode == 0, " ".join(words), r.err)
+    with open(f"{folder}/a.run/shards/train-0.documents.jsonl", "w", encoding="utf-8") as f:
+        for i in range(41):
+            f.write(json.dumps({"source": f"file:{i}", "title": f"title {i}", "licence": "CC-BY-4.0", "author": "<b>Ada</b>",
+                                "url": "https://a.example/x", "made_by": "person"}) + "\n")
+    server = Server(home, "abc", "--trace", f"{folder}/a.run")
+    if not server.url:
+        with open(server.log, encoding="utf-8") as log:
+            ok(False, "glass serve --trace RUN", log.read())
+        return
+    p.url = server.url
+    p.open()
+    p.fresh("abc")
+    p.say("Sing")
+    p.do("sources")
+    p.wait(lambda: p.all("#panel .source"), "sources")
+    first = p.all("#panel .source")[0]
+    has(first.find_element(By.TAG_NAME, "h3").text, SAYS[:18], "the rarest stretch first")
+    has(first.find_element(By.TAG_NAME, "mark").text, SAYS[:18], "within its text")
+    has(first.text, "a song: ", "and what stands before it")
+    has(first.text, "title 40 · <b>Ada</b> · licence CC-BY-4.0", "its document, author, licence")
+    steps = call(p, "POST", "/trace", {"text": SAYS})["spans"][0]["places"][0]["reads"]
+    ok(steps and f"read at step" in first.text and str(steps[0]["step"]) in first.text, "the steps that read it", (first.text, steps))
+    has(p.one("#panel").text, "A match is not a cause", "and what that means")
+    p.keys(Keys.ESCAPE)
+    equal(server.stop(), 0, "the server ends well")
+
+
 def with_key(p, url):
     p.d.get(url + "/")
     field = p.one("#key-dialog input[name=key]")
@@ -574,9 +755,11 @@ def run(home):
     try:
         p = Page(d, server.url)
         for part, more in ((loads, ()), (chats, ()), (branches, ()), (stops, ()), (settings, ()), (glass_view, ()),
-                           (feedback, (home,)), (listing, (home,)), (two_tabs, ()), (offline, ()), (keyboard, ()),
-                           (markdown, ()), (narrow, ())):
+                           (halves, ()), (feedback, (home,)), (listing, (home,)), (two_tabs, ()), (offline, ()), (keyboard, ()),
+                           (markdown, ()), (scripts_of_the_world, ()), (huge, ()), (other_model, ()), (long_one, ()),
+                           (restart, (home,)), (sources, (home,)), (narrow, ())):
             begun = time.monotonic()
+            p.url = server.url
             try:
                 part(p, *more)
             except (TimeoutError, WebDriverException, IndexError, AssertionError) as error:

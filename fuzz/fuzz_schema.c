@@ -1,0 +1,39 @@
+/* fuzz_schema.c - libFuzzer target: any text as a JSON schema is refused with a message that
+ * names it, or is a grammar whose masks say what its tokens do, and whose whole texts are
+ * JSON. */
+#include "fuzz_grammar.h"
+
+#include <jansson.h>
+
+static void must_be_json(const struct buf *text) {
+    json_error_t error;
+    json_t *value =
+        json_loadb(text->data, text->len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (value == NULL)
+        fprintf(stderr, "%s: %.*s\n", error.text, (int)text->len, text->data);
+    MUST(value != NULL);
+    json_decref(value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const char name[] = "fuzz.json";
+    glass_grammar *g;
+    if (size < 1 || size > 4096) return 0;
+    glass_grammar_options o = {
+        .name = name, .most_memory = FUZZ_GRAMMAR_MEMORY, .compact = data[0] & 2};
+    const glass_tokenizer *t = fuzz_grammar_tokenizer(data[0] & 1);
+    glass_status status =
+        glass_grammar_from_schema(&g, t, (const char *)data + 1, size - 1, &o);
+    if (status != GLASS_OK) {
+        MUST(g == NULL && status == GLASS_BAD_INPUT);
+        MUST(strncmp(glass_error(), name, sizeof name - 1) == 0);
+        return 0;
+    }
+    for (uint64_t k = 0; k < 2; k++) {
+        struct buf text = {0};
+        if (fuzz_walk(g, t, tok_mix(size + 1000 * k + data[0]), &text)) must_be_json(&text);
+        buf_free(&text);
+    }
+    glass_grammar_free(g);
+    return 0;
+}
