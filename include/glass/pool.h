@@ -40,7 +40,8 @@ typedef struct glass_pool_info {
     int64_t n_kept;            /* of these, held by no session */
     int64_t n_read, n_written; /* pages from and to the folder */
     int64_t n_refused;         /* files there that were damaged */
-    const char *note; /* why the last one was not believed, or could not be written; "" */
+    size_t free_bytes; /* memory that the machine can give now; glass_pool_plan only */
+    const char *note;  /* why the last one was not believed, or could not be written; "" */
 } glass_pool_info;
 
 /* All memory is taken here, but a session's list of tokens and pages. GLASS_USAGE as
@@ -48,6 +49,10 @@ typedef struct glass_pool_info {
  * is needed and what there is. options may be NULL. The model must outlive the pool. */
 GLASS_API glass_status glass_pool_create(glass_pool **out, const glass_model *model,
                                          const glass_pool_options *options);
+/* Writes one full page that the folder lacks, of those used last that it has room for, so that
+ * little is lost when the process is killed. *wrote is false when nothing was left to write, or
+ * the folder takes nothing (info's note says why; it is tried again when the pool is freed). */
+GLASS_API glass_status glass_pool_write(glass_pool *pool, bool *wrote);
 /* Its sessions must be freed before. Writes pages to the folder. */
 GLASS_API void glass_pool_free(glass_pool *pool);
 /* n_pages and page_bytes that a pool of these options would have, and all bytes that it takes. */

@@ -16,6 +16,7 @@ enum page_state {
 struct page {
     void *rows; /* per layer K, then V */
     enum page_state state;
+    bool filed;                         /* in the folder, too; digest is then right */
     int32_t n;                          /* tokens, in the tree */
     int32_t depth;                      /* pages before it */
     int64_t holders;                    /* sessions */
@@ -48,6 +49,7 @@ struct glass_pool {
     /* The folder. */
     char *folder; /* or NULL */
     size_t folder_bytes;
+    bool folder_fails;        /* a page could not be written */
     struct filed_page *filed; /* (n_filed), room for room_filed */
     int64_t n_filed, room_filed;
     int64_t n_read, n_written, n_refused;
@@ -71,6 +73,8 @@ void pages_know(struct glass_pool *p, struct page *page, struct page *parent,
 
 /* pool_folder.c */
 glass_status pages_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes);
+/* Writes a page that the folder lacks; false: there is none, or it could not be. */
+bool pages_folder_step(struct glass_pool *p);
 /* Writes pages, those used last first, and forgets the folder. */
 void pages_folder_close(struct glass_pool *p);
 /* Reads the page of these tokens, if there is one that may be believed; parent must be held. */

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/team.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,6 +55,7 @@ struct page *pages_take(struct glass_pool *p) {
     page->parent = page->child = page->next = NULL;
     page->n = 0;
     page->state = PAGE_OWN;
+    page->filed = false;
     page->holders = 1;
     return page;
 }
@@ -141,6 +144,7 @@ static bool own_last(struct glass_session *s) {
     if (page->holders == 1 && page->child == NULL) {
         unlink_page(page);
         page->state = PAGE_OWN;
+        page->filed = false;
         return true;
     }
     mine = pages_take(p);
@@ -221,6 +225,7 @@ static bool take_part(struct glass_session *s, struct page *from, int64_t n) {
         unlink_page(from);
         p->n_kept--;
         from->state = PAGE_OWN;
+        from->filed = false;
         from->holders = 1;
     } else {
         uint64_t used = from->used;
@@ -272,6 +277,11 @@ glass_status glass_pool_reserve(glass_session *s, int64_t n) {
     return pages_reserve(s, n);
 }
 
+glass_status glass_pool_write(glass_pool *p, bool *wrote) {
+    *wrote = pages_folder_step(p);
+    return GLASS_OK;
+}
+
 /* ---- creation ---- */
 
 /* Options of sessions, and how many pages of how many bytes. */
@@ -296,6 +306,18 @@ static glass_status choose(struct glass_pool *p, const glass_pool_options *asked
                     "%zu",
                     o.cache_bytes, PAGE, p->page_bytes);
     return GLASS_OK;
+}
+
+/* MemAvailable: what is free, and what files in memory would make room for. */
+static size_t free_bytes(void) {
+    char line[128];
+    unsigned long long kb, found = ULLONG_MAX;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f != NULL && found == ULLONG_MAX && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1) found = kb;
+    if (f != NULL) fclose(f);
+    size_t all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    return found < all / 1024 ? (size_t)found * 1024 : all;
 }
 
 static void fill_info(glass_pool_info *out, const struct glass_pool *p) {
@@ -328,6 +350,7 @@ glass_status glass_pool_plan(glass_pool_info *out, const glass_model *model,
     TRY(choose(&p, options));
     p.n_free = p.n_pages;
     fill_info(out, &p);
+    out->free_bytes = free_bytes();
     out->note = "";
     return GLASS_OK;
 }
@@ -338,15 +361,17 @@ void glass_pool_get_info(const glass_pool *p, glass_pool_info *out) {
 
 static glass_status check_room(const struct glass_pool *p) {
     glass_pool_info info;
-    size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     fill_info(&info, p);
-    if (info.cache_bytes <= room && info.work_bytes <= room - info.cache_bytes)
+    info.free_bytes = free_bytes();
+    if (info.cache_bytes <= info.free_bytes &&
+        info.work_bytes <= info.free_bytes - info.cache_bytes)
         return GLASS_OK;
     return fail(GLASS_NO_MEMORY,
                 "a cache of %.1f GB and %.1f GB to work in are wanted, and this machine "
-                "has %.1f: make the context, the cache or the number of requests smaller",
+                "has %.1f free: make the context, the cache or the number of requests "
+                "smaller",
                 1e-9 * (double)info.cache_bytes, 1e-9 * (double)info.work_bytes,
-                1e-9 * (double)room);
+                1e-9 * (double)info.free_bytes);
 }
 
 static glass_status take_pages(struct glass_pool *p) {

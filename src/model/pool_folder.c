@@ -2,9 +2,9 @@
  *
  * A page's file is named by the SHA-256 of the model with its adapters, the cache's type and all
  * tokens up to the page's end; it holds "GLASSPG1", that digest, the rows, and the SHA-256 of
- * all before. Files are read when they are asked for; one that is damaged is removed and counted. Pages are
- * written when the pool ends, those used last first, and the oldest files make room: a file's
- * time is that of its last use. */
+ * all before. Files are read when they are asked for; one that is damaged is removed and counted.
+ * Pages are written one by one when the owner has time, and when the pool ends, those used last
+ * first; the oldest files make room: a file's time is that of its last use. */
 #include "base/buf.h"
 #include "base/filemap.h"
 #include "base/hash.h"
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PAGE = GLASS_POOL_PAGE, MAGIC_BYTES = 8, DIGEST = 32 };
@@ -150,6 +151,7 @@ static bool read_page(struct glass_pool *p, struct page *parent, const int32_t *
     if (page == NULL) return false;
     pages_know(p, page, parent, tokens, PAGE);
     memcpy(page->digest, digest, DIGEST);
+    page->filed = true;
     pages_let_go(p, page);
     p->n_read++;
     return true;
@@ -224,23 +226,104 @@ static void make_room(struct glass_pool *p, size_t n_bytes) {
     buf_free(&path);
 }
 
-/* The pages that are worth it, a parent before its children, latest first. */
+/* Full pages, those used last first, a parent before its children; no more than the folder
+ * may hold. */
+static glass_status worth_filing(struct page ***out, int64_t *n, struct glass_pool *p) {
+    struct page **order;
+    int64_t most = (int64_t)(p->folder_bytes / file_bytes(p));
+    *n = 0;
+    TRY(mem_alloc(&order, (size_t)p->n_pages, sizeof(struct page *)));
+    for (int64_t i = 0; i < p->n_pages; i++) {
+        struct page *page = &p->pages[i];
+        if (page->state == PAGE_KNOWN && page->n == PAGE) order[(*n)++] = page;
+    }
+    if (*n > 0) qsort(order, (size_t)*n, sizeof(struct page *), later);
+    if (*n > most) *n = most;
+    *out = order;
+    return GLASS_OK;
+}
+
 static void write_pages(struct glass_pool *p) {
     struct page **order;
     struct buf b = {0};
-    int64_t n = 0, done = 0, most = (int64_t)(p->folder_bytes / file_bytes(p));
-    glass_status status = mem_alloc(&order, (size_t)p->n_pages, sizeof(struct page *));
-    for (int64_t i = 0; status == GLASS_OK && i < p->n_pages; i++) {
-        struct page *page = &p->pages[i];
-        if (page->state == PAGE_KNOWN && page->n == PAGE) order[n++] = page;
-    }
-    if (n > 0) qsort(order, (size_t)n, sizeof(struct page *), later);
-    for (; status == GLASS_OK && done < n && done < most; done++)
-        status = file_page(p, order[done], &b);
+    int64_t n = 0, done = 0;
+    glass_status status = worth_filing(&order, &n, p);
+    for (; status == GLASS_OK && done < n; done++) status = file_page(p, order[done], &b);
     make_room(p, (size_t)done * file_bytes(p));
     if (status != GLASS_OK) note(p, glass_error());
     buf_free(&b);
     mem_free(order);
+}
+
+static bool is_among(struct page *const *order, int64_t n, const uint8_t *digest) {
+    for (int64_t i = 0; i < n; i++)
+        if (order[i]->filed && memcmp(order[i]->digest, digest, DIGEST) == 0) return true;
+    return false;
+}
+
+/* The oldest file that stands for none of these pages leaves, where the folder is full. */
+static void leave_oldest(struct glass_pool *p, struct page *const *order, int64_t n) {
+    struct buf path = {0};
+    int64_t oldest = -1;
+    if ((size_t)(p->n_filed + 1) * file_bytes(p) <= p->folder_bytes) return;
+    for (int64_t i = 0; i < p->n_filed; i++)
+        if ((oldest < 0 || p->filed[i].used < p->filed[oldest].used) &&
+            !is_among(order, n, p->filed[i].digest))
+            oldest = i;
+    if (oldest < 0) return;
+    if (path_of(&path, p, p->filed[oldest].digest) == GLASS_OK) unlink(path.data);
+    drop_filed(p, oldest);
+    buf_free(&path);
+}
+
+static glass_status know_digest(const struct glass_pool *p, struct page *page) {
+    if (page->filed) return GLASS_OK;
+    if (page->parent != &p->root) TRY(know_digest(p, page->parent));
+    return page_digest(page->digest, page->parent, page->tokens);
+}
+
+/* Of these pages, in their order, the first that the folder lacks. */
+static glass_status first_lacking(struct page **out, struct glass_pool *p,
+                                  struct page *const *order, int64_t n) {
+    *out = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        struct page *page = order[i];
+        if (page->filed) continue;
+        TRY(know_digest(p, page));
+        page->filed = find_filed(p, page->digest) >= 0;
+        if (page->filed) continue;
+        *out = page;
+        break;
+    }
+    return GLASS_OK;
+}
+
+static glass_status file_one(struct glass_pool *p, struct page *page,
+                             struct page *const *order, int64_t n) {
+    struct buf path = {0}, b = {0};
+    glass_status status = path_of(&path, p, page->digest);
+    leave_oldest(p, order, n);
+    if (status == GLASS_OK) status = write_page(p, page, &b, path.data);
+    if (status == GLASS_OK) status = add_filed(p, page->digest, (double)time(NULL));
+    page->filed = status == GLASS_OK;
+    buf_free(&path);
+    buf_free(&b);
+    return status;
+}
+
+bool pages_folder_step(struct glass_pool *p) {
+    struct page **order, *page = NULL;
+    int64_t n;
+    if (p->folder == NULL || p->folder_fails) return false;
+    glass_status status = worth_filing(&order, &n, p);
+    if (status == GLASS_OK) status = first_lacking(&page, p, order, n);
+    if (status == GLASS_OK && page != NULL) status = file_one(p, page, order, n);
+    if (status != GLASS_OK) {
+        note(p, glass_error());
+        p->folder_fails = true;
+    }
+    mem_free(order);
+    return status == GLASS_OK && page != NULL;
 }
 
 void pages_folder_close(struct glass_pool *p) {

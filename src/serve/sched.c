@@ -12,6 +12,8 @@
 #include <math.h>
 #include <unistd.h>
 
+enum { IDLE_S = 1 };
+
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -209,14 +211,36 @@ static void publish_jobs(struct sched *s) {
     }
 }
 
+static bool has_work(const struct sched *s) {
+    return s->stopping || s->n_running > 0 || s->n_paused > 0 || s->n_waiting > 0;
+}
+
+/* Under the lock: until there is something to do. Who has had nothing to do for a while writes
+ * pages to the folder, one by one, so that little is lost when the process is killed. */
+static void wait_for_work(struct sched *s) {
+    bool writes = s->o.prefix_dir != NULL;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_S;
+    while (!has_work(s)) {
+        if (!writes) {
+            pthread_cond_wait(&s->wake, &s->lock);
+        } else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT) {
+            pthread_mutex_unlock(&s->lock);
+            writes = cache_write(s);
+            pthread_mutex_lock(&s->lock);
+            publish(s);
+        }
+    }
+}
+
 static void *serve(void *context) {
     struct sched *s = context;
     for (;;) {
         pthread_mutex_lock(&s->lock);
         publish_jobs(s);
         publish(s);
-        while (!s->stopping && s->n_running == 0 && s->n_paused == 0 && s->n_waiting == 0)
-            pthread_cond_wait(&s->wake, &s->lock);
+        wait_for_work(s);
         bool look = s->look, stop = s->stopping, all = s->cancel_all || stop;
         s->look = false;
         pthread_mutex_unlock(&s->lock);
@@ -285,7 +309,7 @@ static void make_locks(struct sched *s) {
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, NULL);
+    pthread_cond_init(&s->wake, &clock);
     pthread_cond_init(&s->idle, &clock);
     pthread_condattr_destroy(&clock);
 }

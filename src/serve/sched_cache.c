@@ -17,11 +17,12 @@ static int64_t pages_of(int64_t n) {
     return (n + PAGE - 1) / PAGE;
 }
 
-/* Enough for all requests at their longest, a quarter of the memory at most, but one request at
- * its longest in any case. */
-static size_t default_bytes(const struct sched *s, size_t page_bytes) {
-    size_t one = (size_t)pages_of(s->o.n_ctx) * page_bytes;
+/* Enough for all requests at their longest, a quarter of the memory and half of what is free of
+ * it at most, but one request at its longest in any case. */
+static size_t default_bytes(const struct sched *s, const glass_pool_info *info) {
+    size_t one = (size_t)pages_of(s->o.n_ctx) * info->page_bytes;
     size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
+    if (room > info->free_bytes / 2) room = info->free_bytes / 2;
     size_t most = room / one;
     if (most < 1) most = 1;
     return most < (size_t)s->o.n_parallel ? (room > one ? room : one)
@@ -39,8 +40,7 @@ glass_status cache_create(struct sched *s) {
                             .prefix_bytes = s->o.prefix_bytes};
     glass_pool_info info;
     TRY(glass_pool_plan(&info, s->model, &o));
-    o.cache_bytes =
-        s->o.cache_bytes > 0 ? s->o.cache_bytes : default_bytes(s, info.page_bytes);
+    o.cache_bytes = s->o.cache_bytes > 0 ? s->o.cache_bytes : default_bytes(s, &info);
     if (o.prefix_bytes == 0)
         o.prefix_bytes = o.cache_bytes < folder_most ? o.cache_bytes : folder_most;
     TRY(glass_pool_create(&s->pool, s->model, &o));
@@ -71,6 +71,11 @@ void cache_publish(struct sched *s) {
     s->mine.n_pages_read = info.n_read;
     s->mine.n_files_refused = info.n_refused;
     snprintf(s->mine.note, sizeof s->mine.note, "%s", info.note);
+}
+
+bool cache_write(struct sched *s) {
+    bool wrote;
+    return glass_pool_write(s->pool, &wrote) == GLASS_OK && wrote;
 }
 
 /* ---- jobs come and go ---- */

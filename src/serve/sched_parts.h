@@ -147,6 +147,8 @@ bool cache_begin(struct sched *s, struct job *job, int64_t most);
 void cache_end(struct sched *s, struct job *job);
 /* More of a prompt that others have read meanwhile; `most` as above. */
 void cache_look_again(struct sched *s, struct job *job, int64_t most);
+/* Writes a page to the folder, if there is one to be written. */
+bool cache_write(struct sched *s);
 /* What the pool holds, for stats. */
 void cache_publish(struct sched *s);
 /* Pages for job->n_take of every job that runs. Where there are too few, those that began last

@@ -381,6 +381,63 @@ static void test_folder(void **state) {
     glass_pool_free(p);
 }
 
+static bool write_one(glass_pool *p) {
+    bool wrote;
+    ok(glass_pool_write(p, &wrote));
+    return wrote;
+}
+
+/* Pages that are written while the pool is at work are found by another, as after a kill. */
+static void test_written_early(void **state) {
+    struct fixture *f = *state;
+    char path[512];
+    for (; count_files(path) > 0;) unlink(path);
+    glass_pool *p = folder_pool(f, 0, GLASS_F32), *other;
+    assert_false(write_one(p));
+    glass_session *s = session_of(p), *t = session_of(p);
+    ok(feed(f, s, 1, 600));
+    find(f, t, 1, 300);
+    ok(glass_session_truncate(s, 0)); /* the first page is held, the second let go later */
+    assert_true(write_one(p) && write_one(p));
+    assert_false(write_one(p));
+    assert_int_equal(info_of(p).n_written, 2);
+    other = folder_pool(f, 0, GLASS_F32);
+    assert_int_equal(found_in(f, other, 1), 512);
+    assert_false(write_one(other)); /* what was read is there */
+    glass_pool_free(other);
+    glass_session_free(s);
+    glass_session_free(t);
+    glass_pool_free(p);
+    assert_int_equal(count_files(path), 2);
+    /* A full folder: what was used last takes the place of what was used longest ago. */
+    size_t two = 2 * (page_bytes(f, &(glass_pool_options){.n_ctx = N}) + 100);
+    p = folder_pool(f, two, GLASS_F32);
+    s = session_of(p);
+    ok(feed(f, s, 4, 300));
+    assert_true(write_one(p));
+    assert_false(write_one(p));
+    assert_int_equal(count_files(path), 2);
+    ok(glass_session_truncate(s, 0));
+    ok(feed(f, s, 0, 700)); /* its first page is text 4's, too */
+    ok(glass_session_truncate(s, 0));
+    assert_true(write_one(p));
+    assert_false(write_one(p));
+    assert_int_equal(count_files(path), 2);
+    other = folder_pool(f, two, GLASS_F32);
+    assert_int_equal(found_in(f, other, 0), 512);
+    glass_pool_free(other);
+    /* A folder that takes nothing is asked once. */
+    for (; count_files(path) > 0;) unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+    ok(feed(f, s, 3, 600));
+    ok(glass_session_truncate(s, 0));
+    assert_false(write_one(p));
+    assert_non_null(strstr(info_of(p).note, folder));
+    glass_session_free(s);
+    glass_pool_free(p);
+    assert_int_equal(mkdir(folder, 0700), 0);
+}
+
 /* One byte of a file is another; or it is cut. */
 static void damage(const char *path, size_t at, size_t cut) {
     struct buf b = {0};
@@ -417,10 +474,10 @@ static void test_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sharing),   cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_short),     cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_any_order), cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_sharing),       cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_short),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_any_order),     cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_written_early), cmocka_unit_test(test_damage),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, start, end);
