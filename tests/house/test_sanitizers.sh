@@ -51,7 +51,7 @@ try() {
 }
 
 programs=()
-for source in tests/{base,format,text,model,train,data,open,store}/test_*.c tests/tools/check_*_rows.c; do
+for source in tests/{base,format,text,model,train,data,open,inspect,serve,store}/test_*.c tests/tools/check_*_rows.c; do
     programs+=("${source%.c}")
 done
 export LSAN_OPTIONS=print_suppressions=0:suppressions=tests/cli/lsan.txt
