@@ -53,6 +53,10 @@ GLASS_API glass_status glass_pool_create(glass_pool **out, const glass_model *mo
  * little is lost when the process is killed. *wrote is false when nothing was left to write, or
  * the folder takes nothing (info's note says why; it is tried again when the pool is freed). */
 GLASS_API glass_status glass_pool_write(glass_pool *pool, bool *wrote);
+/* A page's first use costs the time in which the system clears its memory, milliseconds where it
+ * has megabytes. This uses one of the free pages that are next in turn, so that a request need
+ * not wait for it; false when the next two have been used. */
+GLASS_API bool glass_pool_warm(glass_pool *pool);
 /* Its sessions must be freed before. Writes pages to the folder. */
 GLASS_API void glass_pool_free(glass_pool *pool);
 /* n_pages and page_bytes that a pool of these options would have, and all bytes that it takes. */

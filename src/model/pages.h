@@ -17,6 +17,7 @@ struct page {
     void *rows; /* per layer K, then V */
     enum page_state state;
     bool filed;                         /* in the folder, too; digest is then right */
+    bool touched;                       /* the system has given it memory */
     int32_t n;                          /* tokens, in the tree */
     int32_t depth;                      /* pages before it */
     int64_t holders;                    /* sessions */

@@ -56,6 +56,7 @@ struct page *pages_take(struct glass_pool *p) {
     page->n = 0;
     page->state = PAGE_OWN;
     page->filed = false;
+    page->touched = true;
     page->holders = 1;
     return page;
 }
@@ -280,6 +281,15 @@ glass_status glass_pool_reserve(glass_session *s, int64_t n) {
 glass_status glass_pool_write(glass_pool *p, bool *wrote) {
     *wrote = pages_folder_step(p);
     return GLASS_OK;
+}
+
+bool glass_pool_warm(glass_pool *p) {
+    struct page *page = p->free;
+    if (page != NULL && page->touched) page = page->next;
+    if (page == NULL || page->touched) return false;
+    memset(page->rows, 0, p->page_bytes);
+    page->touched = true;
+    return true;
 }
 
 /* ---- creation ---- */

@@ -215,10 +215,16 @@ static bool has_work(const struct sched *s) {
     return s->stopping || s->n_running > 0 || s->n_paused > 0 || s->n_waiting > 0;
 }
 
-/* Under the lock: until there is something to do. Who has had nothing to do for a while writes
- * pages to the folder, one by one, so that little is lost when the process is killed. */
+/* Under the lock: until there is something to do. Who has nothing to do readies pages, and after
+ * a while writes others to the folder, one by one, so that little is lost when the process is
+ * killed. */
 static void wait_for_work(struct sched *s) {
-    bool writes = s->o.prefix_dir != NULL;
+    bool writes = s->o.prefix_dir != NULL, more = true;
+    while (more && !has_work(s)) {
+        pthread_mutex_unlock(&s->lock);
+        more = cache_warm(s);
+        pthread_mutex_lock(&s->lock);
+    }
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += IDLE_S;

@@ -78,6 +78,10 @@ bool cache_write(struct sched *s) {
     return glass_pool_write(s->pool, &wrote) == GLASS_OK && wrote;
 }
 
+bool cache_warm(struct sched *s) {
+    return glass_pool_warm(s->pool);
+}
+
 /* ---- jobs come and go ---- */
 
 static void put_back(struct sched *s, glass_session *session) {

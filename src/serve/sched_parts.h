@@ -149,6 +149,8 @@ void cache_end(struct sched *s, struct job *job);
 void cache_look_again(struct sched *s, struct job *job, int64_t most);
 /* Writes a page to the folder, if there is one to be written. */
 bool cache_write(struct sched *s);
+/* Readies a page for the next request; false if that is done. */
+bool cache_warm(struct sched *s);
 /* What the pool holds, for stats. */
 void cache_publish(struct sched *s);
 /* Pages for job->n_take of every job that runs. Where there are too few, those that began last

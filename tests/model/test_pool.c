@@ -472,12 +472,42 @@ static void test_damage(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* ---- warm pages ---- */
+
+static int warmed(glass_pool *p) {
+    int n = 0;
+    while (glass_pool_warm(p)) n++;
+    return n;
+}
+
+/* Two free pages are made ready, never one that somebody holds or that keeps a prefix. */
+static void test_warm(void **state) {
+    struct fixture *f = *state;
+    glass_pool *p = make_pool(f, 6, (glass_pool_options){0});
+    assert_int_equal(warmed(p), 2);
+    assert_int_equal(warmed(p), 0);
+    glass_session *s = session_of(p);
+    ok(feed(f, s, 1, 600)); /* three pages */
+    assert_int_equal(warmed(p), 2);
+    ok(feed(f, s, 1, 300));
+    assert_int_equal(warmed(p), 1);
+    glass_session_free(s);
+    assert_int_equal(warmed(p), 0);
+    s = session_of(p);
+    assert_int_equal(find(f, s, 1, N), 900);
+    ok(feed(f, s, 1, 200));
+    assert_int_equal(warmed(p), 0);
+    glass_session_free(s);
+    glass_pool_free(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sharing),       cmocka_unit_test(test_twins),
         cmocka_unit_test(test_short),         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_any_order),     cmocka_unit_test(test_folder),
         cmocka_unit_test(test_written_early), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_warm),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, start, end);
