@@ -107,6 +107,7 @@ static void print_rows(const glass_licence_text *t, const glass_licence_found *f
             printf("        the words that say this differ in this file: read it there\n");
         }
     }
+    if (f->n_changed > 0) printf("  of the known text, not of this one:\n");
     printf("  OSI: %s (%s)\n  FSF: %s (%s)\n  Debian: %s (%s)\n", f->osi, f->osi_source,
            f->fsf, f->fsf_source, f->dfsg, f->dfsg_source);
     if (*f->policy) printf("  makes part of itself: %s\n", f->policy);

@@ -2,7 +2,8 @@
  *
  * Every claim is asked; each of its licence's sections that has to do with the action becomes a
  * reason; the strictest reason decides. A tag or an address counts like a text, but nothing of it can
- * be quoted. Silence is a condition, never a yes; no licence at all is no permission. */
+ * be quoted. Silence is a condition, never a yes; no licence at all is no permission, and a
+ * licence whose words were changed is not the known one's. */
 #include "open/audit_parts.h"
 
 #include "base/mem.h"
@@ -414,7 +415,8 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
         "%lld words of substance in this text are not those known: see glass audit "
         "--license %s",
         (long long)c->found->n_changed, c->c.evidence.file));
-    return add(x, claim, GLASS_MAY_IF, "text", "-", words);
+    /* What was added to a licence may take back what it grants. */
+    return add(x, claim, policy ? GLASS_MAY_IF : GLASS_MAY_UNKNOWN, "text", "-", words);
 }
 
 /* How much a claim can show: a text more than a tag. */
