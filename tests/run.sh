@@ -42,5 +42,9 @@ for source in tests/*/test_*.c tests/*/test_*.sh tests/*/test_*.py; do
     *.py) run "$source" python3 "$source" ;;
     esac
 done
+[ $((passed + failed + skipped)) -gt 0 ] || {
+    echo "run.sh: no test's path holds \"$pattern\"" >&2
+    failed=1
+}
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

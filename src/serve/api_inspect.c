@@ -91,6 +91,8 @@ static glass_status take_text(struct view *v, const struct fields *f) {
     if (n_given != 1)
         return fail(GLASS_BAD_INPUT, "one of messages, prompt and tokens is needed");
     if (messages != NULL) return take_chat(v, f);
+    if (json_array_size(prefill) > 0)
+        return bad_param(v->x, "prefill_ids", "goes with messages only");
     if (text != NULL)
         return ask_add_text(&v->ask, text, n_bytes,
                             GLASS_ADD_SPECIAL | GLASS_PARSE_SPECIAL);

@@ -375,10 +375,13 @@ static glass_status generate_answer(struct reply *r, const struct fields *f) {
         return bad_param(r->x, "template",
                          "the model's own template is used; with \"raw\": "
                          "true none is");
-    if (g.n_prompt == 0) return reply_loaded(r);
-    TRY(make_prompt(r, &g));
     TRY(take_format(r, f));
     glass_status status = take_context(r, f, &before, &n_before);
+    if (status == GLASS_OK && g.n_prompt == 0) {
+        mem_free(before);
+        return reply_loaded(r);
+    }
+    if (status == GLASS_OK) status = make_prompt(r, &g);
     if (status == GLASS_OK) status = put_before(&r->ask, before, n_before);
     mem_free(before);
     TRY(status);
@@ -400,7 +403,11 @@ static glass_status chat_answer(struct reply *r, const struct fields *f) {
     const json_t *messages = NULL, *message;
     size_t i;
     TRY(fields_list(f, "messages", &messages));
-    if (json_array_size(messages) == 0) return reply_loaded(r);
+    if (json_array_size(messages) == 0) {
+        TRY(take_thinking(r, f));
+        TRY(take_format(r, f));
+        return reply_loaded(r);
+    }
     json_array_foreach(messages, i, message) {
         char name[64];
         snprintf(name, sizeof name, "messages[%zu].", i);

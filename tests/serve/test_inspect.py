@@ -67,7 +67,8 @@ def refusals(s):
             ({"what": ["weights"]}, "what"), ({"what": [7]}, "what"), ({"tokens": [97] * 4097}, "4097 tokens"),
             ({"tokens": [97] * 600}, "600"), ({"tokens": None, "messages": []}, "messages"),
             ({"tokens": None, "messages": TALK, "prefill_ids": [97, 1000]}, "prefill_ids[1]"),
-            ({"tokens": None, "messages": TALK, "prefill_ids": {}}, "prefill_ids"), ({"model": 7}, "model")):
+            ({"tokens": None, "messages": TALK, "prefill_ids": {}}, "prefill_ids"), ({"prefill_ids": ["a"]}, "prefill_ids"),
+            ({"model": 7}, "model")):
         r = s.post("/inspect", dict(base, **fields))
         if r.code != 400 or word not in r.text:
             wrong.append((fields if len(str(fields)) < 200 else word, r.code, r.text[:200]))

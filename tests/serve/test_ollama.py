@@ -96,6 +96,10 @@ def generate(s):
     equal(j["response"], "abc", "a suffix: after the middle's token comes an a")
     j = s.post("/api/generate", {"model": "fim"}).json
     equal((j["done_reason"], j["response"]), ("load", ""), "loading only")
+    equal([s.post(path, {"model": "tiny", **body}).code for path, body in (
+        ("/api/generate", {"format": 3}), ("/api/generate", {"context": "x"}),
+        ("/api/chat", {"messages": [], "format": 3}), ("/api/chat", {"messages": [], "think": 3}))],
+          [400] * 4, "what is wrong with it is said then, too")
     equal(len(s.get("/api/ps").json["models"]), 2, "both are loaded now")
     j = s.post("/api/generate", {"model": "fim", "keep_alive": 0}).json
     equal((j["done_reason"], [m["name"] for m in s.get("/api/ps").json["models"]]),
