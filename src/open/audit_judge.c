@@ -116,6 +116,16 @@ static void set_licence(glass_audit_component *c, const struct audit_claim *clai
     c->fit = c->open && mof_open_paper(claim->licence->id, c->content, parameters);
 }
 
+/* Of Glass itself: it says so of itself, as in --help. */
+static void set_own_licence(glass_audit_component *c,
+                            const struct clause_licence *licence) {
+    if (licence == NULL) return;
+    c->licence_grade = GLASS_AUDIT_DECLARED;
+    c->licence = licence->key;
+    c->open = is_open(licence);
+    c->fit = c->open && mof_open_paper(licence->id, c->content, false);
+}
+
 static void make_components(struct glass_audit *a) {
     static const glass_audit_part others[] = {GLASS_PART_MODEL, GLASS_PART_CODE};
     for (int i = 0; i < MOF_COMPONENTS; i++) {
@@ -138,6 +148,10 @@ static void make_components(struct glass_audit *a) {
         c->grade = t->grade;
         c->words = t->words;
         c->evidence = t->evidence;
+        if (t->ours) {
+            set_own_licence(c, clause_table_find(&a->table, "apache-2.0"));
+            continue;
+        }
         const struct audit_claim *claim = own_claim(a, i);
         set_licence(c, claim, claim != NULL ? claim->c.grade : GLASS_AUDIT_MISSING,
                     parameters);

@@ -52,6 +52,7 @@ struct audit_thing {
     const char *words;
     glass_audit_evidence evidence;
     int depth; /* of the file that says it, in folders */
+    bool ours; /* this program, whose licence is known */
 };
 
 struct glass_audit {

@@ -187,12 +187,15 @@ static glass_status offer_program(struct looking *l, glass_audit_grade grade) {
     glass_audit_evidence e;
     TRY(file_evidence(l, grade == GLASS_AUDIT_VERIFIED ? "ledger.jsonl" : "recipe.yaml",
                       &e));
-    for (size_t i = 0; i < sizeof things / sizeof *things; i++)
+    for (size_t i = 0; i < sizeof things / sizeof *things; i++) {
         TRY(audit_offer(l->a, things[i], i < 2 ? grade : GLASS_AUDIT_DECLARED,
                         grade == GLASS_AUDIT_VERIFIED && i < 2
                             ? "Glass, which computed steps of it again"
                             : "Glass, for which its recipe is written",
                         &e));
+        struct audit_thing *t = &l->a->things[things[i]];
+        t->ours = t->evidence.file == e.file;
+    }
     return GLASS_OK;
 }
 

@@ -259,6 +259,9 @@ def test_run(home):
     equal(verified, ["Datasets", "Evaluation data", "Evaluation results", "Model metadata", "Model parameters (Final)",
                      "Model parameters (Intermediate)"], "which verifies these")
     equal(got["Training code"]["grade"], "declared", "its program is declared")
+    equal([(got[name]["licence"], got[name]["licence_grade"], got[name]["open"]) for name in
+           ("Training code", "Model architecture", "Evaluation code")], [("apache-2.0", "declared", True)] * 3,
+          "under its own licence")
     has(got["Model parameters (Final)"]["evidence"]["file"], "step-00000006", "the last checkpoint is the model")
     out = home.json("audit", run, "--json", "--replay", "2")
     equal(checks(out)[-1], ("replay", True), "steps are computed again on request")
