@@ -7,7 +7,8 @@
 # fuzz/found/NAME/: inputs that once broke something, which are tried every time. What libFuzzer
 # learns stays in BUILD/corpus/NAME; an input that fails goes to BUILD/corpus/NAME-failed.
 # GLASS_FUZZ_JOBS targets run at a time (default: one per processor). An input that takes
-# GLASS_FUZZ_TIMEOUT seconds (default 10) is a failure.
+# GLASS_FUZZ_TIMEOUT seconds (default 10) is a failure. GLASS_FUZZ_SEED is where libFuzzer's
+# choices begin (default: anew each time).
 set -u
 cd "$(dirname "$0")/.." || exit 4
 seconds=${1:-60} pattern=${2:-.}
@@ -24,6 +25,7 @@ fuzz() { # NUMBER NAME -> $logs/NAME: TAP
         return
     fi
     options=(-max_total_time="$seconds" -timeout="${GLASS_FUZZ_TIMEOUT:-10}"
+        -seed="${GLASS_FUZZ_SEED:-0}"
         -rss_limit_mb=2048 -malloc_limit_mb=256
         -print_final_stats=1 -verbosity=1 -artifact_prefix="$corpus-failed/")
     [ ! -e "fuzz/$name.dict" ] || options+=(-dict="fuzz/$name.dict")

@@ -364,9 +364,9 @@ glass_status schema_rule(struct schema *s, uint32_t *rule, const struct schema_l
     if (++s->depth > GRAM_DEPTH)
         return schema_fail(s, list->n > 0 ? list->items[0].path : NULL, NULL,
                            "nested too deeply");
-    TRY(build_rule(s, *rule, list));
+    status = build_rule(s, *rule, list);
     s->depth--;
-    return GLASS_OK;
+    return schema_at_key(s, list->n > 0 ? &list->items[0] : NULL, NULL, status);
 }
 
 static glass_status parse(struct schema *s, const char *json, size_t n_bytes) {

@@ -117,7 +117,11 @@ glass_status schema_string_machine(struct schema *s, struct gram_dfa **all,
                                    const struct schema_shape *shape);
 glass_status schema_string(struct schema *s, uint32_t *out,
                            const struct schema_shape *shape);
-/* A failure of reading a keyword, with its path before it. */
+/* The least and most characters that strings of the shape have, within what a grammar holds. */
+glass_status schema_length_bounds(const struct schema *s, const struct schema_shape *shape,
+                                  uint32_t *min, uint32_t *max);
+/* A failure of reading a keyword, with its path before it where it has none yet; part and key
+ * may be NULL. */
 glass_status schema_at_key(const struct schema *s, const struct schema_part *part,
                            const char *key, glass_status status);
 

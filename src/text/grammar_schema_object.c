@@ -121,7 +121,7 @@ static glass_status names_of(struct schema *s, struct gram_dfa **out,
     enum { MOST_VALUES = 256 };
     struct schema_shape shape;
     json_t *values[MOST_VALUES];
-    uint32_t n, node, text;
+    uint32_t n, node, text, min, max;
     *out = NULL;
     TRY(schema_values(s, list, values, MOST_VALUES, &n));
     TRY(schema_collect(s, &shape, list));
@@ -129,7 +129,8 @@ static glass_status names_of(struct schema *s, struct gram_dfa **out,
         shape.max_length >= shape.min_length) {
         TRY(schema_string_machine(s, out, &shape));
         if (*out != NULL) return GLASS_OK;
-        TRY(gram_regex_any(&s->regex, &node, shape.min_length, shape.max_length));
+        TRY(schema_length_bounds(s, &shape, &min, &max));
+        TRY(gram_regex_any(&s->regex, &node, min, max));
         return gram_compile(out, s->t, node, "propertyNames");
     }
     TRY(gram_alt(s->t, &node));
@@ -172,7 +173,7 @@ static glass_status one_property_names(struct schema *s, struct object *o,
     }
     status = gram_dfa_join(&both, o->allowed, one, GRAM_AND, "propertyNames");
     gram_dfa_free(one);
-    if (status != GLASS_OK) return schema_at_key(s, part, "propertyNames", status);
+    TRY(status);
     gram_dfa_free(o->allowed);
     o->allowed = both;
     return GLASS_OK;
@@ -182,7 +183,9 @@ static glass_status find_allowed(struct schema *s, struct object *o) {
     for (uint32_t k = 0; k < o->shape->flat->n; k++) {
         const struct schema_part *part = &o->shape->flat->items[k];
         json_t *json = json_object_get(part->json, "propertyNames");
-        if (json != NULL) TRY(one_property_names(s, o, part, json));
+        if (json != NULL)
+            TRY(schema_at_key(s, part, "propertyNames",
+                              one_property_names(s, o, part, json)));
     }
     return GLASS_OK;
 }

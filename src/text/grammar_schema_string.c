@@ -6,13 +6,14 @@
 /* Longer strings than these are not asked of a model: at most means at most that. */
 enum { MOST_LENGTH = 4096 };
 
-/* A failure of reading a pattern, with its path before it. */
 glass_status schema_at_key(const struct schema *s, const struct schema_part *part,
                            const char *key, glass_status status) {
     char words[400];
+    size_t n = strlen(s->name);
     if (status != GLASS_BAD_INPUT) return status;
+    if (strncmp(glass_error(), s->name, n) == 0 && glass_error()[n] == ':') return status;
     snprintf(words, sizeof words, "%s", glass_error());
-    return schema_fail(s, part->path, key, "%s", words);
+    return schema_fail(s, part == NULL ? NULL : part->path, key, "%s", words);
 }
 
 static glass_status join(struct schema *s, struct gram_dfa **all, uint32_t node,
@@ -35,7 +36,7 @@ static bool has_length(const struct schema_shape *shape) {
     return shape->min_length > 0 || shape->max_length != GRAM_NONE;
 }
 
-static glass_status length_bounds(const struct schema *s, const struct schema_shape *shape,
+glass_status schema_length_bounds(const struct schema *s, const struct schema_shape *shape,
                                   uint32_t *min, uint32_t *max) {
     *min = shape->min_length;
     *max = shape->max_length;
@@ -95,7 +96,7 @@ static glass_status join_all(struct schema *s, struct gram_dfa **all,
         TRY(join(s, all, node, part, "format", GRAM_AND));
     }
     if (has_length(shape) && (*all != NULL || shape->excludes)) {
-        TRY(length_bounds(s, shape, &min, &max));
+        TRY(schema_length_bounds(s, shape, &min, &max));
         TRY(gram_regex_any(&s->regex, &node, min, max));
         TRY(join(s, all, node, &shape->flat->items[0], "maxLength", GRAM_AND));
     }
@@ -124,7 +125,7 @@ glass_status schema_string(struct schema *s, uint32_t *out,
     if (machine != NULL) {
         TRY(gram_machine(s->t, &node, machine));
     } else {
-        TRY(length_bounds(s, shape, &min, &max));
+        TRY(schema_length_bounds(s, shape, &min, &max));
         TRY(gram_json_char(&s->j, &node));
         TRY(gram_settle(s->t, &node, "character"));
         TRY(gram_times(s->t, &node, node, min, max));
