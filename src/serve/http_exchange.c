@@ -318,7 +318,9 @@ glass_status bad_param(struct exchange *x, const char *param, const char *format
     /* A message may be cut, and may quote what was sent: it stays UTF-8. */
     text[utf8_complete(text, strlen(text))] = '\0';
     TRY(set_text(&x->param, param));
-    return fail(GLASS_BAD_INPUT, "%s: %s", param, text);
+    size_t n = strlen(param);
+    if (n > 0 && param[n - 1] == '.') x->param[n - 1] = '\0'; /* a prefix: "messages[0]." */
+    return fail(GLASS_BAD_INPUT, "%s: %s", x->param, text);
 }
 
 /* Under the lock. */

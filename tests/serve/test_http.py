@@ -251,6 +251,9 @@ def leaving(home):
         time.sleep(0.3)
         left = [json.loads(line) for line in s.log if CHAT in line]
         equal([x["client_left"] for x in left], [True] * 3, "the log says so")
+        equal([x["status"] for x in left], [200, 499, 200], "and does not call it a busy server's 503")
+        ok(left[-1]["prompt_tokens"] > 0 and left[-1]["answer_tokens"] > 0,
+           "what was read and answered for such a client is counted", left)
 
 
 def limits(home):

@@ -168,7 +168,7 @@ def wrong(s):
             ("/infill", {"model": "fim", "input_prefix": "", "input_suffix": "", "input_extra": 3},
              "input_extra:"),
             ("/infill", {"model": "fim", "input_prefix": "", "input_suffix": "", "input_extra": [3]},
-             "input_extra[0].:"),
+             "input_extra[0]:"),
             ("/infill", {"input_prefix": "", "input_suffix": ""}, "was not made to fill in"),
             ("/completion", {"prompt": {}}, "prompt:"), ("/tokenize", {}, "content:"),
             ("/detokenize", {"tokens": [1, 1.5]}, "tokens:"), ("/detokenize", {}, "tokens:")):

@@ -126,7 +126,7 @@ def logprobs(s):
 def wrong(s):
     for path, body, param in (
             (CHAT, {}, "messages"), (CHAT, {"messages": "x"}, "messages"),
-            (CHAT, {"messages": []}, "messages"), (CHAT, {"messages": [1]}, "messages[0]."),
+            (CHAT, {"messages": []}, "messages"), (CHAT, {"messages": [1]}, "messages[0]"),
             (CHAT, {"messages": [{"role": "king", "content": "x"}]}, "messages[0].role"),
             (CHAT, {"messages": [{"content": "x"}]}, "messages[0].role"),
             (CHAT, {"messages": [{"role": "user"}]}, "messages[0].content"),
@@ -163,6 +163,8 @@ def wrong(s):
             (CHAT, say(tool_choice="required"), "tool_choice"),
             (CHAT, say(tools=TOOLS, response_format={"type": "json_object"}), "response_format"),
             (CHAT, say(modalities=["audio"]), "modalities"),
+            (CHAT, say(functions=[TOOLS[0]["function"]]), "functions"),
+            (CHAT, say(function_call="auto"), "function_call"),
             (TEXT, {}, "prompt"), (TEXT, {"prompt": 5}, "prompt"), (TEXT, {"prompt": []}, "prompt"),
             (TEXT, {"prompt": [[1, 99999]]}, "prompt[0]"), (TEXT, {"prompt": [1, "x"]}, "prompt"),
             (TEXT, {"prompt": "a", "logprobs": 99}, "logprobs"),
@@ -174,7 +176,10 @@ def wrong(s):
             ("/v1/responses", {}, "input"), ("/v1/responses", {"input": [{"type": "x"}]},
                                              "input[0].type"),
             ("/v1/responses", {"input": "x", "previous_response_id": "y"},
-             "previous_response_id")):
+             "previous_response_id"),
+            ("/v1/responses", {"input": "x", "top_logprobs": 2}, "top_logprobs"),
+            ("/v1/responses", {"input": "x", "include": ["message.output_text.logprobs"]}, "include"),
+            ("/v1/responses", {"input": [1]}, "input[0]")):
         r = s.post(path, body)
         e = r.json.get("error", {})
         ok(r.code == 400 and e.get("param") == param and e.get("type") == "invalid_request_error",
@@ -183,6 +188,15 @@ def wrong(s):
     e = r.json["error"]
     ok(r.code == 400 and e["code"] == "context_length_exceeded" and "2048" in e["message"]
        and "2219" in e["message"], "too long a prompt: both numbers", r.text)
+    equal([s.post(CHAT, b).json["error"]["message"] for b in (say(n=0), say(n="x"), say(n=[]))],
+          [f"n: must be a whole number from 1 to 128, not {v}" for v in ("0", '"x"', "a list")],
+          "what was sent is shown")
+    for path, meant in (("/chat/completions", CHAT), ("/v1/chat/completions/", CHAT),
+                        ("/models", "/v1/models"), ("/v1/api/chat", "/api/chat")):
+        has(s.post(path, {}).text, f"(did you mean {meant}?)", f"{path} is nearly {meant}")
+    ok("did you mean" not in s.get("/nothing").text, "and what is near nothing is not guessed at")
+    r = s.get("/v1/messages/nothing").json
+    equal((r["type"], r["error"]["type"]), ("error", "not_found_error"), "errors have Anthropic's shape there")
     r = s.post(CHAT, say(model="nope"))
     ok(r.code == 404 and "tiny, dice" in r.json["error"]["message"], "an unknown model", r.text)
 
@@ -283,6 +297,8 @@ def responses(s):
         {"type": "input_text", "text": "hi"}]}], "temperature": 0, "max_output_tokens": 3}).json
     equal((r["status"], r["incomplete_details"]), ("incomplete", {"reason": "max_output_tokens"}),
           "one that was cut")
+    equal((r["instructions"], r["tools"], r["tool_choice"], r["metadata"], r["text"], r["max_output_tokens"]),
+          (None, [], "auto", {}, {"format": {"type": "text"}}, 3), "what was not asked for stands as such")
     e = s.post("/v1/responses", {"input": "hi", "temperature": 0, "stream": True}).events
     equal([x["sequence_number"] for x in e], list(range(len(e))), "a stream counts its events")
     equal("".join(x["delta"] for x in e if x["type"] == "response.output_text.delta"), ALL, "its text")
@@ -290,9 +306,10 @@ def responses(s):
     equal(kinds, ["response." + k for k in (
         "created", "in_progress", "output_item.added", "content_part.added", "output_text.done",
         "content_part.done", "output_item.done", "completed")], "in this order")
-    r = s.post("/v1/responses", {"input": "hi", "tools": [dict(type="function",
-                                                              **TOOLS[0]["function"])],
-                                 "tool_choice": "required", "seed": 2}).json
+    asked = {"tools": [dict(type="function", **TOOLS[0]["function"])], "tool_choice": "required",
+             "instructions": "Be \"brief\".", "metadata": {"a": "b"}, "parallel_tool_calls": False}
+    r = s.post("/v1/responses", dict(asked, input="hi", seed=2)).json
+    equal({k: r[k] for k in asked}, asked, "what was asked for comes back in the response")
     ok(r["output"][0]["type"] == "function_call" and json.loads(r["output"][0]["arguments"])["b"] == 7,
        "a call", r)
 
