@@ -324,6 +324,10 @@ def check_activations(h, noise):
         ok(f.read() == data, "and the file is as it was")
     p = h.run("inspect", "activations", noise, "-p", TEXT)
     ok(p.returncode == 2 and "--out" in p.err, "without --out it says so", p.err)
+    for end in ("npy", "npz"):
+        p = h.run("inspect", "activations", noise, "-p", TEXT, "-o", os.path.join(h.path, "x." + end))
+        ok(p.returncode == 2 and "FOLDER" in p.err and not os.path.exists(os.path.join(h.path, "x." + end)),
+           f"no folder is called .{end}", p.err)
 
 
 def check_pictures(h, noise):
@@ -344,7 +348,10 @@ def check_pictures(h, noise):
         with open(png, "rb") as f:
             ok(f.read(8) == b"\x89PNG\r\n\x1a\n", f"{name}.png is a PNG")
     svg = os.path.join(h.path, "t.svg")
+    old = os.umask(0o027)
     p = h.run("inspect", "tensors", noise, "--svg", svg)
+    os.umask(old)
+    equal(oct(os.stat(svg).st_mode & 0o777), "0o640", "who may read a picture is for the umask to say")
     with open(svg, "rb") as f:
         dom = xml.dom.minidom.parseString(f.read())
     ok(p.returncode == 0 and len(dom.getElementsByTagName("rect")) > 21 * 20, "histograms, too")

@@ -42,6 +42,10 @@ def start(home):
             (("tiny", "--tls-cert", "x"), 2, "belong together"),
             (("tiny", "--api-key", "short"), 2, "can be guessed"),
             (("tiny", "--log", "loud"), 2, "text, json and none"),
+            (("tiny", "--temp", "500"), 2, "temperature is 500: 0 to 100"),
+            (("tiny", "-n", "-5"), 2, "--predict -5"),
+            (("tiny", "--cors-origin", "chat.example"), 2, "browsers send"),
+            (("tiny", "--cors-origin", "https://chat.example/"), 2, "nothing behind it"),
             (("tiny", "--trace", "nothing"), 4, "nothing")):
         p = home.run("serve", *words, timeout=20)
         ok(p.returncode == code and part in p.err, f"{' '.join(words)} is refused",
@@ -62,7 +66,17 @@ def start(home):
               "in Ollama's")
         r = s.get(CHAT)
         equal((r.code, r.headers.get("allow")), (405, "POST"), "a wrong method")
+        said = os.read(s.process.stdout.fileno(), 200).decode()
+        ok(re.fullmatch(r"16 answers at once of 512 positions; [0-9.]+ [kMG]B for caches, "
+                        r"[0-9.]+ [kMG]B to work in\n", said), "the memory it keeps is said", said)
+        ok("guards" not in "".join(s.log), "loopback needs no key", s.log)
         equal(s.stop(), 0, "SIGTERM ends it well")
+    with Server(home, "tiny", "--host", "0.0.0.0") as s:
+        equal(s.stop(), 0, "an address that others reach")
+        has("".join(s.log), "--api-key or --api-key-file guards them", "without a key, it says so")
+    with Server(home, "tiny", "--host", "0.0.0.0", "--api-key", "a-long-key") as s:
+        s.stop()
+        ok("guards" not in "".join(s.log), "with one it does not", s.log)
 
 
 def keys(home):
@@ -345,6 +359,19 @@ def logs(home):
                not re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"\})? [-+0-9.e]+', line)]
         equal(bad, [], "every line of them is well formed")
         ok(s.get("/health").headers.get("x-request-id"), "every reply has an id")
+    model(home, "other")
+    with Server(home, "tiny", "other") as s:
+        for name in ("tiny", "other"):
+            s.post(CHAT, say(model=name, max_tokens=3))
+        lines = s.get("/metrics").text.splitlines()
+        names = [line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")]
+        groups = [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+        equal(len(groups), len(set(groups)), "with two models a metric's lines stand together")
+        heads = [line.split(" ")[1:3] for line in lines if line.startswith("#")]
+        bare = [re.sub("_(bucket|sum|count)$", "", n) if "http_request_seconds" in n else n for n in groups]
+        equal([h for h in heads if h[0] == "TYPE"], [["TYPE", n] for n in dict.fromkeys(bare)],
+              "under one TYPE each")
+        equal([h[1] for h in heads if h[0] == "HELP"], list(dict.fromkeys(bare)), "and one HELP")
     with Server(home, "tiny", "--log-prompts") as s:
         s.post(CHAT, say("a secret thing", max_tokens=3))
         time.sleep(0.2)
