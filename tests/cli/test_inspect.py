@@ -271,6 +271,14 @@ def check_logits(h, noise):
                      "-t", "5", "-b", "3", "--json"), lens, f"on any threads and batches {kind}")
 
 
+def check_pieces(h, noise):
+    """Tokens that are bytes of a character."""
+    p = h.run("inspect", "logits", noise, "-p", "aé")
+    ok('"\\xC3"' in p.out and '"\\xA9"' in p.out, "pieces of a character stand as their bytes", p.out)
+    tokens = h.json("inspect", "logits", noise, "-p", "aé", "--json")["tokens"][-3:]
+    equal([t.get("bytes") for t in tokens], [None, [0xc3], [0xa9]], "in JSON beside the text")
+
+
 def check_views(h, noise):
     p = h.run("inspect", "logits", noise, "-p", "ab", "--top", "2")
     ok(p.returncode == 0 and "(what follows)" in p.out and "bits a token" in p.out and
@@ -431,6 +439,7 @@ def main():
         check_diff_of_forms(h)
         check_logits(h, noise)
         check_views(h, noise)
+        check_pieces(h, noise)
         check_activations(h, noise)
         check_pictures(h, noise)
         check_refusals(h, noise)
