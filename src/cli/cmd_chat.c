@@ -256,14 +256,14 @@ static void count_messages(const struct chat *c, const char *where, const char *
 }
 
 static glass_status save(const struct chat *c, const char *path) {
-    if (*path == '\0') return fail(GLASS_USAGE, "/save FILE");
+    if (*path == '\0') return fail(GLASS_USAGE, "/save wants a FILE to keep this chat in");
     TRY(conversation_save(&c->talk, path));
     count_messages(c, "in", path);
     return GLASS_OK;
 }
 
 static glass_status load(struct chat *c, const char *path) {
-    if (*path == '\0') return fail(GLASS_USAGE, "/load FILE");
+    if (*path == '\0') return fail(GLASS_USAGE, "/load wants the FILE of a kept chat");
     TRY(conversation_load(&c->talk, path));
     c->n_skip = 0;
     count_messages(c, "from", path);

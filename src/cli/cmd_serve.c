@@ -27,17 +27,20 @@ static void say_listening(void *context, const char *url, bool unguarded) {
     printf("glass serves %s at %s\n", s->o.models.names[0], url);
     fflush(stdout);
     if (unguarded)
-        fprintf(stderr, "glass: whoever reaches this address may ask and read the page's "
-                        "conversations: --api-key or --api-key-file guards them\n");
+        fprintf(
+            stderr,
+            "glass: whoever reaches this address may ask%s: --api-key or --api-key-file "
+            "guards it\n",
+            s->o.no_page ? "" : " and read the page's conversations");
 }
 
 static void say_ready(void *context, const struct sched_stats *stats) {
     const struct serve *s = context;
     char cache[32], work[32];
     if (s->o.quiet) return;
-    printf("%lld answers at once of %lld positions; %s for caches, %s to work in\n",
-           (long long)stats->n_parallel, (long long)stats->n_ctx,
-           cli_bytes(cache, (double)stats->cache_bytes),
+    printf("%lld answer%s at once of %lld positions; %s for caches, %s to work in\n",
+           (long long)stats->n_parallel, stats->n_parallel == 1 ? "" : "s",
+           (long long)stats->n_ctx, cli_bytes(cache, (double)stats->cache_bytes),
            cli_bytes(work, (double)stats->work_bytes));
     fflush(stdout);
 }

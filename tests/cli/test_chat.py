@@ -72,11 +72,22 @@ def save_and_load(h):
         equal([m["content"] for m in json.load(f)["messages"]],
               ["be brief", "one", ABC, "two", ABC], "/load goes on")
     for text, what in (("{", "no JSON"), ("{}", "no chat"), ('{"messages":[{"role":1}]}', "no role"),
-                       ('{"messages":[{"role":"user","content":null}]}', "no content")):
+                       ('{"messages":[{"role":"user","content":null}]}', "no content"),
+                       ('{"messages":[{"role":"king","content":"x"}]}', "of a role that is none")):
         with open(file, "w", encoding="utf-8") as f:
             f.write(text)
         p = h.run("chat", "abc", stdin=f"/load {file}\n".encode())
         ok(p.returncode == 3 and file in p.err, f"/load of a file that is {what}", p.err)
+    with open(file, "w", encoding="utf-8") as f:
+        f.write("notes of mine")
+    p = h.run("chat", "abc", stdin=f"one\n/save {file}\n".encode())
+    with open(file, encoding="utf-8") as f:
+        ok(p.returncode == 2 and "no saved chat" in p.err and f.read() == "notes of mine",
+           "/save replaces no file that is something else", p.err)
+    with open(file, "w", encoding="utf-8") as f:
+        f.write('{"messages":[]}')
+    p = h.run("chat", "abc", stdin=f"one\n/save {file}\n".encode())
+    equal(p.returncode, 0, "but an older saved chat")
     p = h.run("chat", "abc", stdin=b"/load /none\n")
     ok(p.returncode == 4 and "/none" in p.err, "/load of a missing file", p.err)
     p = h.run("chat", "abc", stdin=b"hi\n/save /none/x\n")

@@ -73,7 +73,7 @@ def start(home):
         equal(s.stop(), 0, "SIGTERM ends it well")
     with Server(home, "tiny", "--host", "0.0.0.0") as s:
         equal(s.stop(), 0, "an address that others reach")
-        has("".join(s.log), "--api-key or --api-key-file guards them", "without a key, it says so")
+        has("".join(s.log), "--api-key or --api-key-file guards it", "without a key, it says so")
     with Server(home, "tiny", "--host", "0.0.0.0", "--api-key", "a-long-key") as s:
         s.stop()
         ok("guards" not in "".join(s.log), "with one it does not", s.log)

@@ -162,6 +162,7 @@ def wrong(s):
             ("/api/chat", {"messages": 5}, "messages:"),
             ("/api/chat", {"messages": [dict(HI[0], images=["x"])]}, "messages[0].images:"),
             ("/api/chat", {"messages": HI, "think": 5}, "think:"),
+            ("/api/embed", {"input": "a", "dimensions": 3}, "dimensions:"),
             ("/api/embed", {}, "input:"), ("/api/embed", {"input": [5]}, "input[0]:"),
             ("/api/show", {"verbose": 3}, "verbose:"),
             ("/infill", {}, "input_prefix:"), ("/infill", {"input_prefix": ""}, "input_suffix:"),
