@@ -171,6 +171,34 @@ static glass_status take_messages(struct letter *l, const struct fields *f) {
     return chat_take_prefill(&l->chat);
 }
 
+/* {"type": "json_schema", "schema": …}, in output_config.format or, as it was called before,
+ * output_format. */
+static glass_status take_format(struct letter *l, const struct fields *outer,
+                                const char *name) {
+    static const char *const kinds[] = {"json_schema", NULL};
+    struct fields format;
+    char inside[256], path[300];
+    int kind = 0;
+    TRY(fields_inside(&format, outer, name, inside));
+    if (format.json == NULL) return GLASS_OK;
+    TRY(fields_word(&format, "type", &kind, kinds));
+    const json_t *schema = fields_get(&format, "schema");
+    if (schema == NULL) return fields_wrong(&format, "schema", "a JSON schema");
+    snprintf(path, sizeof path, "%s%s", outer->prefix, name);
+    if (l->chat.style != TOOLS_NONE)
+        return bad_param(l->x, path, "cannot be had together with tools");
+    snprintf(path, sizeof path, "%sschema", format.prefix);
+    return ask_schema(&l->ask, path, schema);
+}
+
+static glass_status take_formats(struct letter *l, const struct fields *f) {
+    struct fields config;
+    char path[256];
+    TRY(fields_inside(&config, f, "output_config", path));
+    TRY(take_format(l, &config, "format"));
+    return take_format(l, f, "output_format");
+}
+
 static glass_status prepare(struct letter *l, const struct fields *f, bool count) {
     int64_t most = 0;
     TRY(ask_open(&l->ask, l->x, f, NAN));
@@ -180,7 +208,8 @@ static glass_status prepare(struct letter *l, const struct fields *f, bool count
     l->ask.r.n_predict = most;
     TRY(fields_bool(f, "stream", &l->stream));
     TRY(take_messages(l, f));
-    return chat_encode(&l->chat, &l->ask);
+    TRY(chat_encode(&l->chat, &l->ask));
+    return take_formats(l, f);
 }
 
 /* ---- events ---- */

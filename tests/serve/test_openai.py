@@ -12,7 +12,7 @@ import serve_kit  # noqa: E402
 from serve_kit import ALL, Server, kit, model, say  # noqa: E402
 from kit import equal, has, ok  # noqa: E402
 
-CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+CHAT, TEXT, LETTER = "/v1/chat/completions", "/v1/completions", "/v1/messages"
 TOOLS = [{"type": "function", "function": {
     "name": "add", "description": "adds", "parameters": {
         "type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": [7]}},
@@ -314,6 +314,36 @@ def responses(s):
        "a call", r)
 
 
+def messages(s):
+    """Anthropic's form."""
+    ask = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 50, "temperature": 0}
+    r = s.post(LETTER, ask).json
+    equal((r["type"], r["role"], r["content"], r["stop_reason"], r["usage"]["output_tokens"]),
+          ("message", "assistant", [{"type": "text", "text": ALL}], "end_turn", 26), "a message")
+    r = s.post(LETTER, dict(ask, stop_sequences=["d"], system="Be kind.")).json
+    equal((r["content"][0]["text"], r["stop_reason"], r["stop_sequence"]), ("abc", "stop_sequence", "d"), "a stop text")
+    e = s.post(LETTER, dict(ask, stream=True)).events
+    equal([x["type"] for x in e if x["type"] != "content_block_delta"],
+          ["message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"], "a stream")
+    equal("".join(x["delta"]["text"] for x in e if x["type"] == "content_block_delta"), ALL, "its text")
+    tool = {"name": "add", "input_schema": TOOLS[0]["function"]["parameters"]}
+    r = s.post(LETTER, dict(ask, tools=[tool], tool_choice={"type": "any"}, seed=2)).json
+    ok(r["stop_reason"] == "tool_use" and r["content"][0]["name"] == "add" and r["content"][0]["input"]["b"] == 7,
+       "a call", r)
+    schema = {"type": "object", "properties": {"n": {"const": 5}}, "required": ["n"], "additionalProperties": False}
+    for name, fields in (("output_config", {"format": {"type": "json_schema", "schema": schema}}),
+                         ("output_format", {"type": "json_schema", "schema": schema})):
+        r = s.post(LETTER, dict(ask, **{name: fields}, max_tokens=300)).json
+        equal(json.loads(r["content"][0]["text"]), {"n": 5}, f"an answer in the form that {name} asks for")
+    form = {"format": {"type": "json_schema", "schema": {"type": "objct"}}}
+    for fields, word in ((dict(output_config=form), "output_config.format.schema: "),
+                         (dict(output_config={"format": {"type": "xml"}}), "output_config.format.type: "),
+                         (dict(output_format={"type": "json_schema"}), "output_format.schema: "),
+                         (dict(output_config={"format": {"schema": schema}}, tools=[tool]), "output_config.format: ")):
+        r = s.post(LETTER, dict(ask, **fields))
+        ok(r.code == 400 and r.json["error"]["message"].startswith(word), f"400 for {word}", r.text)
+
+
 def letters(s):
     body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 50, "temperature": 0}
     r = s.post("/v1/messages", body).json
@@ -375,7 +405,7 @@ def main():
         model(home, "dice", kind="dice", n_ctx=2048)
         with Server(home, "tiny", "dice", "-c", "2048") as s:
             for part in (models, chats, streams, logprobs, wrong, completions, embeddings, formats,
-                         tools, responses, letters, together):
+                         tools, responses, messages, letters, together):
                 part(s)
             equal(s.stop(), 0, "the server ends well")
     kit.done()
