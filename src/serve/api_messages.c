@@ -103,9 +103,12 @@ static glass_status take_message(struct letter *l, const struct fields *f) {
 }
 
 static glass_status take_tool(struct letter *l, const struct fields *f) {
+    static const char *const kinds[] = {"custom", NULL}; /* others are not known here */
     const char *name = NULL, *about = NULL;
     const json_t *schema = NULL;
     char path[320];
+    int kind = 0;
+    TRY(fields_word(f, "type", &kind, kinds));
     TRY(fields_text(f, "name", &name));
     TRY(fields_text(f, "description", &about));
     TRY(fields_object(f, "input_schema", &schema));
@@ -132,6 +135,7 @@ static glass_status take_tools(struct letter *l, const struct fields *f) {
     }
     TRY(fields_inside(&choice, f, "tool_choice", path));
     TRY(fields_word(&choice, "type", &kind, kinds));
+    TRY(fields_bool(&choice, "disable_parallel_tool_use", &l->chat.one_call));
     if (choice.json != NULL && fields_get(&choice, "type") == NULL)
         return fields_wrong(&choice, "type", "auto, any, tool or none");
     l->chat.choice = (enum tool_choice)kind;
@@ -207,6 +211,10 @@ static glass_status prepare(struct letter *l, const struct fields *f, bool count
     if (most == 0 && !count) return fields_wrong(f, "max_tokens", "a whole number above 0");
     l->ask.r.n_predict = most;
     TRY(fields_bool(f, "stream", &l->stream));
+    const json_t *servers = NULL;
+    TRY(fields_list(f, "mcp_servers", &servers));
+    if (json_array_size(servers) > 0)
+        return bad_param(l->x, "mcp_servers", "this server asks no others");
     TRY(take_messages(l, f));
     TRY(chat_encode(&l->chat, &l->ask));
     return take_formats(l, f);

@@ -140,13 +140,11 @@ static glass_status refuse(const struct fields *f) {
 
 static glass_status prepare(struct response *r, const struct fields *f) {
     const json_t *metadata = NULL;
-    bool parallel = true;
     TRY(ask_open(&r->ask, r->x, f, NAN));
     TRY(ask_sampling(&r->ask, f, NAMES_OPENAI));
     TRY(fields_int(f, "max_output_tokens", &r->ask.r.n_predict, 1, INT32_MAX));
     TRY(fields_bool(f, "stream", &r->stream));
     TRY(fields_object(f, "metadata", &metadata));
-    TRY(fields_bool(f, "parallel_tool_calls", &parallel));
     TRY(refuse(f));
     TRY(take_input(r, f));
     TRY(chat_take_tools(&r->chat, f));

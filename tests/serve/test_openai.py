@@ -165,6 +165,8 @@ def wrong(s):
             (CHAT, say(modalities=["audio"]), "modalities"),
             (CHAT, say(functions=[TOOLS[0]["function"]]), "functions"),
             (CHAT, say(function_call="auto"), "function_call"),
+            (CHAT, say(web_search_options={}), "web_search_options"),
+            (CHAT, say(tools=TOOLS, parallel_tool_calls=1), "parallel_tool_calls"),
             (TEXT, {}, "prompt"), (TEXT, {"prompt": 5}, "prompt"), (TEXT, {"prompt": []}, "prompt"),
             (TEXT, {"prompt": [[1, 99999]]}, "prompt[0]"), (TEXT, {"prompt": [1, "x"]}, "prompt"),
             (TEXT, {"prompt": "a", "logprobs": 99}, "logprobs"),
@@ -336,7 +338,11 @@ def messages(s):
         r = s.post(LETTER, dict(ask, **{name: fields}, max_tokens=300)).json
         equal(json.loads(r["content"][0]["text"]), {"n": 5}, f"an answer in the form that {name} asks for")
     form = {"format": {"type": "json_schema", "schema": {"type": "objct"}}}
-    for fields, word in ((dict(output_config=form), "output_config.format.schema: "),
+    for fields, word in ((dict(mcp_servers=[{"url": "http://x"}]), "mcp_servers: "),
+                         (dict(tools=[{"type": "web_search_20250305", "name": "web_search"}]), "tools[0].type: "),
+                         (dict(tools=[tool], tool_choice={"type": "auto", "disable_parallel_tool_use": 1}),
+                          "tool_choice.disable_parallel_tool_use: "),
+                         (dict(output_config=form), "output_config.format.schema: "),
                          (dict(output_config={"format": {"type": "xml"}}), "output_config.format.type: "),
                          (dict(output_format={"type": "json_schema"}), "output_format.schema: "),
                          (dict(output_config={"format": {"schema": schema}}, tools=[tool]), "output_config.format: ")):
