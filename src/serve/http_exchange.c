@@ -301,8 +301,7 @@ glass_status reply_error(struct exchange *x, int code, const char *name, const c
     enum route_shape shape = x->route != NULL ? x->route->shape : SHAPE_PLAIN;
     struct buf b = {0};
     glass_status status = error_json(&b, x, shape, code, name, param, message);
-    if (status == GLASS_OK && (code == 503 || code == 429))
-        status = reply_header(x, "Retry-After", code == 429 ? "10" : "2");
+    if (status == GLASS_OK && code == 503) status = reply_header(x, "Retry-After", "2");
     if (status == GLASS_OK)
         status = reply_bytes(x, code, "application/json", b.data, b.len);
     buf_free(&b);

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "serve/http_parts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -245,6 +246,7 @@ static uint64_t mix(uint64_t v) {
  * begins anew, which errs on the side of answering. */
 static bool rate_allows(struct exchange *x) {
     struct server *s = x->server;
+    char wait[24];
     if (s->rates == NULL) return true;
     pthread_mutex_lock(&s->lock);
     struct http_rate *r = &s->rates[mix(x->client) % HTTP_RATES];
@@ -255,8 +257,10 @@ static bool rate_allows(struct exchange *x) {
     if (r->left > most) r->left = most;
     r->when = now;
     bool good = r->left >= 1;
+    snprintf(wait, sizeof wait, "%.0f", ceil((1 - r->left) * 60 / most));
     if (good) r->left -= 1;
     pthread_mutex_unlock(&s->lock);
+    if (!good) reply_header(x, "Retry-After", wait);
     return good;
 }
 

@@ -245,6 +245,8 @@ def check_diff_of_forms(h):
        "what is in one alone is said", d)
     p = h.run("inspect", "diff", gguf, FAMILY.format("gptj"))
     has(p.out, "only in the first", "also in the table")
+    p, j = (h.run("inspect", "diff", gguf, FAMILY.format("gptj"), *w) for w in ((), ("--json",)))
+    equal("matrices:" in p.out, "not comparable" not in j.out, "where nothing is compared no cosine is told")
     k, d = kinship(h, gguf, save("moved", changed(
         lambda n, i, x: x * (1 + 2.0 ** -20) if n.endswith("down_proj.weight") else x)))
     ok(k == "closely follows" and d["counts"]["same bytes"] == 19,

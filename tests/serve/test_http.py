@@ -275,7 +275,7 @@ def limits(home):
         codes = [s.post(CHAT, say(max_tokens=1)).code for _ in range(5)]
         equal(codes, [200] * 3 + [429] * 2, "--rate")
         r = s.post(CHAT, say())
-        ok(r.headers.get("retry-after") == "10" and r.json["error"]["type"] == "rate_limit_error",
+        ok(15 <= int(r.headers.get("retry-after", 0)) <= 20 and r.json["error"]["type"] == "rate_limit_error",
            "and when to come back", r.text)
         equal(s.get("/health").code, 200, "open routes have no rate")
         held = [s.connect() for _ in range(40)]
@@ -391,7 +391,7 @@ def ending(home):
             got.append(s.post(CHAT, say(stream=True)))
         t = threading.Thread(target=client)
         t.start()
-        while not s.get("/slots").json:
+        while t.is_alive() and not s.get("/slots").json:  # a busy machine may look too late
             time.sleep(0.01)
         c = s.connect()
         c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -410,7 +410,7 @@ def ending(home):
     with Server(home, "forever", "-c", "200000", "--cache-mb", "600", "--drain", "60") as s:
         t = threading.Thread(target=lambda: s.post(CHAT, say(stream=True)))
         t.start()
-        while not s.get("/slots").json:
+        while t.is_alive() and not s.get("/slots").json:  # a busy machine may look too late
             time.sleep(0.01)
         s.process.send_signal(signal.SIGINT)
         time.sleep(0.2)
