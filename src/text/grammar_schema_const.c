@@ -107,12 +107,19 @@ glass_status schema_constants(struct schema *s, uint32_t alt,
 
 /* Schemas that say all by themselves. */
 static bool is_flat(const struct schema_list *list) {
-    static const char *const keys[] = {"$ref", "allOf", "anyOf", "oneOf",
-                                       "dependentRequired"};
+    static const char *const keys[] = {"$ref",
+                                       "allOf",
+                                       "anyOf",
+                                       "oneOf",
+                                       "if",
+                                       "dependentRequired",
+                                       "dependentSchemas",
+                                       "dependencies"};
     for (uint32_t k = 0; k < list->n; k++) {
-        if (!json_is_object(list->items[k].json)) return false;
-        for (int i = 0; i < 5; i++)
-            if (json_object_get(list->items[k].json, keys[i]) != NULL) return false;
+        json_t *json = list->items[k].json, *not = json_object_get(json, "not");
+        if (!json_is_object(json) || (not != NULL && !schema_not_plain(not ))) return false;
+        for (int i = 0; i < 8; i++)
+            if (json_object_get(json, keys[i]) != NULL) return false;
     }
     return list->n > 0;
 }
@@ -129,7 +136,7 @@ glass_status schema_values(struct schema *s, const struct schema_list *list,
     json_t *all, *only;
     const char *key;
     *n = GRAM_NONE;
-    if (!is_flat(list)) return GLASS_OK;
+    if (list->steps == NULL && !is_flat(list)) return GLASS_OK; /* else unfolded */
     TRY(schema_collect(s, &shape, list));
     const struct schema_part *part = find_list(&shape, &all, &only, &key);
     uint32_t count = 0;

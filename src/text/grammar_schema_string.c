@@ -47,31 +47,54 @@ glass_status schema_length_bounds(const struct schema *s, const struct schema_sh
     return GLASS_OK;
 }
 
-/* What not: {const or enum} names. */
+/* What not: {const or enum} names; GRAM_NONE where it names no string. */
+static glass_status named_texts(struct schema *s, uint32_t *out, json_t * not ) {
+    json_t *list = json_object_get(not, "enum"), *only = json_object_get(not, "const");
+    size_t n = only != NULL ? 1 : json_array_size(list);
+    uint32_t text;
+    TRY(gram_alt(s->t, out));
+    for (size_t k = 0; k < n; k++) {
+        json_t *value = only != NULL ? only : json_array_get(list, k);
+        if (!json_is_string(value)) continue;
+        TRY(gram_json_quoted(s->t, &text, json_string_value(value),
+                             json_string_length(value)));
+        s->t->nodes[text].at++; /* without its quotes */
+        s->t->nodes[text].n -= 2;
+        gram_add(s->t, *out, text);
+    }
+    if (s->t->nodes[*out].child == GRAM_NONE) *out = GRAM_NONE;
+    return GLASS_OK;
+}
+
+/* What one not leaves out. */
+static glass_status left_out(struct schema *s, uint32_t *out,
+                             const struct schema_part *part) {
+    json_t *not = json_object_get(part->json, "not");
+    const char *text = json_string_value(json_object_get(not, "pattern"));
+    const char *format = json_string_value(json_object_get(not, "format"));
+    if (text == NULL && format != NULL) text = gram_regex_like(format);
+    if (text == NULL) return named_texts(s, out, not );
+    s->regex.all = true;
+    glass_status status = gram_regex_read(&s->regex, out, text, strlen(text));
+    s->regex.all = false;
+    return schema_at_key(s, part, schema_not_key(s, part), status);
+}
+
+/* Without what not: {const, enum, pattern or format} says. */
 static glass_status leave_out(struct schema *s, struct gram_dfa **all,
                               const struct schema_shape *shape) {
-    uint32_t node, text;
+    uint32_t node, any;
     for (uint32_t i = 0; i < shape->flat->n; i++) {
         const struct schema_part *part = &shape->flat->items[i];
-        json_t *not = json_object_get(part->json, "not"),
-               *list = json_object_get(not, "enum"), *only = json_object_get(not, "const");
-        size_t n = only != NULL ? 1 : json_array_size(list);
-        TRY(gram_alt(s->t, &node));
-        for (size_t k = 0; k < n; k++) {
-            json_t *value = only != NULL ? only : json_array_get(list, k);
-            if (!json_is_string(value)) continue;
-            TRY(gram_json_quoted(s->t, &text, json_string_value(value),
-                                 json_string_length(value)));
-            s->t->nodes[text].at++; /* without its quotes */
-            s->t->nodes[text].n -= 2;
-            gram_add(s->t, node, text);
-        }
-        if (s->t->nodes[node].child == GRAM_NONE) continue;
+        if (!schema_not_plain(json_object_get(part->json, "not"))) continue;
+        const char *key = schema_not_key(s, part);
+        TRY(left_out(s, &node, part));
+        if (node == GRAM_NONE) continue;
         if (*all == NULL) {
-            TRY(gram_regex_any(&s->regex, &text, 0, GRAM_NONE));
-            TRY(join(s, all, text, part, "not", GRAM_AND));
+            TRY(gram_regex_any(&s->regex, &any, 0, GRAM_NONE));
+            TRY(join(s, all, any, part, key, GRAM_AND));
         }
-        TRY(join(s, all, node, part, "not", GRAM_BUT_NOT));
+        TRY(join(s, all, node, part, key, GRAM_BUT_NOT));
     }
     return GLASS_OK;
 }
@@ -114,6 +137,31 @@ glass_status schema_string_machine(struct schema *s, struct gram_dfa **all,
     return status;
 }
 
+static glass_status quoted(struct schema *s, uint32_t *out, uint32_t node) {
+    TRY(gram_seq(s->t, out));
+    TRY(gram_put_text(s->t, *out, "\""));
+    gram_add(s->t, *out, node);
+    return gram_put_text(s->t, *out, "\"");
+}
+
+/* Any characters, as many as may be: one rule for all that say the same, since long ones need
+ * many states. */
+static glass_status counted(struct schema *s, uint32_t *out, uint32_t min, uint32_t max) {
+    uint32_t rule, node;
+    for (uint32_t i = 0; i < s->n_lengths; i++)
+        if (s->lengths[i].min == min && s->lengths[i].max == max)
+            return gram_call(s->t, out, s->lengths[i].rule);
+    TRY(gram_json_char(&s->j, &node));
+    TRY(gram_settle(s->t, &node, "character"));
+    TRY(gram_times(s->t, &node, node, min, max));
+    TRY(quoted(s, &node, node));
+    TRY(gram_rule_add(s->t, &rule, "string", 6));
+    s->t->rules[rule].node = node;
+    TRY(mem_resize(&s->lengths, (size_t)s->n_lengths + 1, sizeof *s->lengths));
+    s->lengths[s->n_lengths++] = (struct schema_length){min, max, rule};
+    return gram_call(s->t, out, rule);
+}
+
 glass_status schema_string(struct schema *s, uint32_t *out,
                            const struct schema_shape *shape) {
     struct gram_dfa *machine;
@@ -122,16 +170,10 @@ glass_status schema_string(struct schema *s, uint32_t *out,
     TRY(schema_string_machine(s, &machine, shape));
     if (machine == NULL && !has_length(shape))
         return gram_json_rule(&s->j, out, RULE_STRING);
-    if (machine != NULL) {
-        TRY(gram_machine(s->t, &node, machine));
-    } else {
+    if (machine == NULL) {
         TRY(schema_length_bounds(s, shape, &min, &max));
-        TRY(gram_json_char(&s->j, &node));
-        TRY(gram_settle(s->t, &node, "character"));
-        TRY(gram_times(s->t, &node, node, min, max));
+        return counted(s, out, min, max);
     }
-    TRY(gram_seq(s->t, out));
-    TRY(gram_put_text(s->t, *out, "\""));
-    gram_add(s->t, *out, node);
-    return gram_put_text(s->t, *out, "\"");
+    TRY(gram_machine(s->t, &node, machine));
+    return quoted(s, out, node);
 }
