@@ -91,17 +91,14 @@ static glass_status find_before(struct rounds *r) {
 /* States of todo of one class and one signature get one place: fresh[i] is the first of
  * them. */
 static void group(struct rounds *r) {
-    uint32_t mask =
-        63; /* as much as this round needs: there may be as many rounds as states */
-    while (mask < 2 * r->n_todo && mask < r->mask) mask = 2 * mask + 1;
-    memset(r->slots, 0xff, ((size_t)mask + 1) * sizeof *r->slots);
+    memset(r->slots, 0xff, ((size_t)r->mask + 1) * sizeof *r->slots);
     for (uint32_t i = 0; i < r->n_todo; i++) {
         uint64_t h = sign(r, r->todo[i]);
-        while (r->slots[h & mask] != GRAM_NONE &&
-               !same(r, r->todo[r->slots[h & mask]], r->todo[i]))
+        while (r->slots[h & r->mask] != GRAM_NONE &&
+               !same(r, r->todo[r->slots[h & r->mask]], r->todo[i]))
             h++;
-        if (r->slots[h & mask] == GRAM_NONE) r->slots[h & mask] = i;
-        r->fresh[i] = r->slots[h & mask];
+        if (r->slots[h & r->mask] == GRAM_NONE) r->slots[h & r->mask] = i;
+        r->fresh[i] = r->slots[h & r->mask];
         r->seen[r->class[r->todo[i]]]++;
     }
 }

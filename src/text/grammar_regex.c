@@ -419,8 +419,13 @@ static glass_status take_parts(struct pattern *p, uint32_t seq, enum lead lead, 
         if (item != GRAM_NONE) gram_add(p->t, seq, item);
         item = GRAM_NONE;
         if (c == '$' && tail && (peek(p, 1) < 0 || strchr("|)", peek(p, 1)) != NULL)) {
+            static const struct gram_range newline = {'\n', '\n'};
             p->at++;
             ended = true;
+            if (!p->r->all) break;
+            /* Python's $ also stands before a newline at the end. */
+            TRY(gram_class(p->t, &item, GRAM_STRING, &newline, 1));
+            TRY(gram_times(p->t, &item, item, 0, 1));
             break;
         }
         if (c == '^' || c == '$')

@@ -253,6 +253,7 @@ glass_status gram_read_schema(struct gram_tree *t, uint32_t *rule, const char *j
     for (uint32_t i = 0; i < s.n_besides; i++) json_decref(s.besides[i].list);
     mem_free(s.besides);
     mem_free(s.lengths);
+    mem_free(s.patterns);
     json_decref(s.made);
     json_decref(s.mark);
     json_decref(s.root);

@@ -45,6 +45,12 @@ struct schema_besides {
     size_t i;
     json_t *list;
 };
+/* A pattern's automaton, among the tree's. */
+struct schema_pattern {
+    const char *text; /* borrowed */
+    bool all;         /* as for gram_regex */
+    uint32_t machine;
+};
 /* A rule of strings of min to max characters. */
 struct schema_length {
     uint32_t min, max, rule;
@@ -68,7 +74,7 @@ struct schema {
     void **owned; /* paths */
     size_t n_owned, cap_owned;
     int depth;
-    uint32_t n_alternatives;
+    uint32_t n_alternatives, n_parts; /* of flat lists */
     json_t *made; /* schemas that say what a keyword says in others' words */
     json_t *mark; /* the $comment of such a schema */
     struct schema_not *nots;
@@ -77,7 +83,8 @@ struct schema {
     uint32_t n_besides, cap_besides;
     uint64_t work; /* of unfolding */
     struct schema_length *lengths;
-    uint32_t n_lengths;
+    struct schema_pattern *patterns;
+    uint32_t n_lengths, n_patterns;
 };
 
 enum schema_type {

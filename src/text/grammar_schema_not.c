@@ -97,11 +97,11 @@ static glass_status not_types(struct negation *n) {
     static const char *const names[] = {"null",   "boolean", "integer", "number",
                                         "string", "array",   "object"};
     unsigned types = schema_types(n->part->json);
-    json_t *list = json_array();
     if (types == 0)
         return wrong(n, "type",
                      "null, boolean, integer, number, string, array, object, or a list of "
                      "them should be here");
+    json_t *list = json_array();
     for (int i = 0; i < 7; i++)
         if (types >> i & 1) append(n, list, json_string(names[i]));
     return add(n, json_pack("{s:{s:o}}", "not", "type", list));

@@ -31,7 +31,7 @@ static const struct {
     {"dependentSchemas", KEY_OBJECT}, {"dependencies", KEY_OBJECT}, {"unevaluatedProperties", KEY_OBJECT},
     {"contains", KEY_ARRAY}, {"minContains", KEY_ARRAY}, {"maxContains", KEY_ARRAY}, {"unevaluatedItems", KEY_ARRAY},
     {"not", KEY_DONE}, {"if", KEY_DONE}, {"then", KEY_DONE}, {"else", KEY_DONE}, {"$dynamicRef", KEY_REFUSED}, {"$dynamicAnchor", KEY_REFUSED},
-    {"$recursiveRef", KEY_REFUSED}, {"$vocabulary", KEY_REFUSED}, {"contentSchema", KEY_REFUSED},
+    {"$recursiveRef", KEY_REFUSED}, {"$vocabulary", KEY_REFUSED}, {"contentSchema", KEY_NOTE},
 };
 // clang-format on
 

@@ -2,7 +2,8 @@
  * dependentSchemas unfolded to flat lists of schemas, one for each way to hold. */
 #include "text/grammar_schema.h"
 
-enum { ALTERNATIVES = 4096, LISTED = 256, WORK = 1 << 22 };
+/* PARTS: of all alternatives that come of what must not hold, together. */
+enum { ALTERNATIVES = 4096, PARTS = 1 << 13, LISTED = 256, WORK = 1 << 22 };
 
 /* --- schemas that are made ------------------------------------------------------------------ */
 
@@ -220,6 +221,65 @@ static bool lacks_required(const struct unfold *u, json_t *json) {
     return false;
 }
 
+/* Whether a schema that says nothing but constants holds of the value. */
+static bool names_value(json_t *json, json_t *value) {
+    static const char *const plain[] = {"const",       "enum",    "type", "title",
+                                        "description", "default", NULL};
+    json_t *only = json_object_get(json, "const"), *list = json_object_get(json, "enum");
+    json_t *item;
+    const char *key;
+    size_t i;
+    bool found = only != NULL && list == NULL && schema_equal(only, value);
+    json_object_foreach(json, key, item) {
+        int k = 0;
+        while (plain[k] != NULL && strcmp(plain[k], key) != 0) k++;
+        if (plain[k] == NULL) return false;
+    }
+    if (only == NULL) json_array_foreach(list, i, item) found |= schema_equal(item, value);
+    return found && (schema_types(json) & schema_type_of(value)) != 0;
+}
+
+static bool may_name(json_t *json, json_t *value) {
+    json_t *only = json_object_get(json, "const"), *list = json_object_get(json, "enum");
+    json_t *item;
+    size_t i;
+    if (only != NULL) return schema_equal(only, value);
+    if (!json_is_array(list)) return true;
+    json_array_foreach(list, i, item) if (schema_equal(item, value)) return true;
+    return false;
+}
+
+/* Whether no value is of both, the first of which says constants. */
+static bool clash(json_t *a, json_t *b) {
+    json_t *only = json_object_get(a, "const"), *list = json_object_get(a, "enum");
+    json_t *not = json_object_get(b, "not");
+    size_t n = only != NULL ? 1 : json_array_size(list);
+    if (not != NULL && not == a) return true;
+    for (size_t i = 0; i < n; i++) {
+        json_t *value = only != NULL ? only : json_array_get(list, i);
+        if (may_name(b, value) && (not == NULL || !names_value(not, value))) return false;
+    }
+    return n > 0;
+}
+
+/* Whether a member that must be there cannot be what two steps say: many ifs ask for one
+ * constant each. */
+static bool members_clash(const struct unfold *u, int32_t i) {
+    enum { FEW = 8 };
+    json_t *all = json_object_get(u->steps[i].part.json, "properties"), *a, *b;
+    const char *name;
+    if (u->steps[i].negated || json_object_size(all) > FEW) return false;
+    json_object_foreach(all, name, a) {
+        u->s->work += (uint64_t)u->n_steps;
+        for (int32_t k = 0; k < u->n_steps; k++) {
+            if (k == i || u->steps[k].negated) continue;
+            b = json_object_get(json_object_get(u->steps[k].part.json, "properties"), name);
+            if (b != NULL && clash(a, b) && is_required(u, name)) return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the steps cannot hold together, as far as that is seen at once: of what must not
  * hold come many such. Mistakes in schemas are found first. */
 static bool is_dead(const struct unfold *u) {
@@ -230,6 +290,7 @@ static bool is_dead(const struct unfold *u) {
         if (u->steps[i].negated ? json_is_true(json) : json_is_false(json)) return true;
         for (int32_t k = 0; u->steps[i].negated && k < u->n_steps; k++)
             if (u->steps[k].part.json == json && !u->steps[k].negated) return true;
+        if (members_clash(u, i)) return true;
         if (u->steps[i].negated || u->n_nots == 0) continue;
         if (schema_is_made(u->s, json) && lacks_required(u, json)) return true;
         if (schema_types(json) != 0) types &= schema_types(json);
@@ -245,13 +306,16 @@ static bool is_dead(const struct unfold *u) {
 static glass_status take_flat(struct unfold *u) {
     struct schema_list flat = {.steps = u->steps, .n_steps = u->n_steps};
     glass_status status = GLASS_OK;
-    if (++u->s->n_alternatives > ALTERNATIVES)
+    if (++u->s->n_alternatives > ALTERNATIVES || u->s->n_parts > PARTS)
         return schema_fail(u->s, u->steps[0].part.path, NULL,
-                           "more than %d alternatives in all", ALTERNATIVES);
+                           "too many alternatives in all: more than %d, or than %d schemas "
+                           "in them",
+                           ALTERNATIVES, PARTS);
     for (int32_t i = 0; status == GLASS_OK && i < u->n_steps; i++)
         if (json_is_object(u->steps[i].part.json) && !u->steps[i].negated)
             status = schema_add(&flat, u->steps[i].part.json, u->steps[i].part.path);
     if (status == GLASS_OK) status = u->take(u->s, u->to, &flat);
+    if (u->n_nots > 0) u->s->n_parts += flat.n;
     mem_free(flat.items);
     return status;
 }
