@@ -407,6 +407,14 @@ static glass_status not_key(struct negation *n, const char *key, json_t *value) 
     }
 }
 
+/* Drafts before 2019 say nothing of what stands beside a $ref. Where it must hold, holding to it
+ * allows less; where it must not, passing over it does. */
+static bool ref_is_alone(const struct schema *s, json_t *json) {
+    const char *draft = json_string_value(json_object_get(s->root, "$schema"));
+    return json_object_get(json, "$ref") != NULL && draft != NULL &&
+           strstr(draft, "draft-0") != NULL;
+}
+
 glass_status schema_negate(struct schema *s, const struct schema_part *part,
                            json_t **options) {
     struct negation n = {.s = s, .part = part};
@@ -425,6 +433,7 @@ glass_status schema_negate(struct schema *s, const struct schema_part *part,
     n.options = *options = json_array();
     if (n.options == NULL) return fail(GLASS_NO_MEMORY, "no memory for a schema");
     s->nots[s->n_nots++] = (struct schema_not){part->json, n.options};
+    if (ref_is_alone(s, part->json)) return not_reference(&n);
     if (json_object_get(part->json, "type") != NULL) TRY(not_types(&n));
     json_object_foreach(part->json, key, value) TRY(not_key(&n, key, value));
     return GLASS_OK;

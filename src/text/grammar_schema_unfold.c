@@ -274,23 +274,33 @@ static bool members_clash(const struct unfold *u, int32_t i) {
         for (int32_t k = 0; k < u->n_steps; k++) {
             if (k == i || u->steps[k].negated) continue;
             b = json_object_get(json_object_get(u->steps[k].part.json, "properties"), name);
-            if (b != NULL && clash(a, b) && is_required(u, name)) return true;
+            if (b != NULL && (clash(a, b) || clash(b, a)) && is_required(u, name))
+                return true;
         }
     }
     return false;
 }
 
+/* Whether a schema must hold and must not. */
+static bool is_both(const struct unfold *u, int32_t i) {
+    u->s->work += (uint64_t)u->n_steps;
+    for (int32_t k = 0; k < u->n_steps; k++)
+        if (u->steps[k].part.json == u->steps[i].part.json &&
+            u->steps[k].negated != u->steps[i].negated)
+            return true;
+    return false;
+}
+
 /* Whether the steps cannot hold together, as far as that is seen at once: of what must not
- * hold come many such. Mistakes in schemas are found first. */
-static bool is_dead(const struct unfold *u) {
+ * hold come many such. Mistakes in schemas are found first. Those before `from` were looked
+ * at. */
+static bool is_dead(const struct unfold *u, int32_t from) {
     unsigned types = TYPE_ALL;
     for (int32_t i = 0; i < u->n_steps; i++) {
         json_t *json = u->steps[i].part.json, *not = json_object_get(json, "not");
-        u->s->work += u->steps[i].negated ? (uint64_t)u->n_steps : 4;
         if (u->steps[i].negated ? json_is_true(json) : json_is_false(json)) return true;
-        for (int32_t k = 0; u->steps[i].negated && k < u->n_steps; k++)
-            if (u->steps[k].part.json == json && !u->steps[k].negated) return true;
-        if (members_clash(u, i)) return true;
+        if (i >= from && (is_both(u, i) || members_clash(u, i))) return true;
+        u->s->work += 2;
         if (u->steps[i].negated || u->n_nots == 0) continue;
         if (schema_is_made(u->s, json) && lacks_required(u, json)) return true;
         if (schema_types(json) != 0) types &= schema_types(json);
@@ -448,6 +458,7 @@ static glass_status take_options(struct unfold *u, const struct choice *c, int32
 
 /* Opens steps from `next` on, then takes the choices one by one. */
 static glass_status unfold(struct unfold *u, int32_t next, int32_t choice) {
+    int32_t from = next;
     while (next < u->n_steps) {
         TRY(open_step(u, next));
         next++;
@@ -455,7 +466,7 @@ static glass_status unfold(struct unfold *u, int32_t next, int32_t choice) {
     if (u->s->work > WORK)
         return schema_fail(u->s, u->steps[0].part.path, NULL,
                            "too many alternatives have to be looked at");
-    if (is_dead(u)) return GLASS_OK;
+    if (is_dead(u, from)) return GLASS_OK;
     if (choice == u->n_choices) return take_flat(u);
     struct choice c = u->choices[choice];
     glass_status status = GLASS_OK;
