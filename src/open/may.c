@@ -197,18 +197,20 @@ static glass_status read_question(struct question *q, const char *action) {
 
 static glass_may_verdict soften(const struct audit_claim *c, glass_may_verdict v) {
     /* Whether weights are made of their data in the sense of the law is open. */
-    if (c->c.part == GLASS_PART_DATA && v != GLASS_MAY_YES)
-        return c->licence != NULL ? GLASS_MAY_IF : GLASS_MAY_YES;
-    return v;
+    return c->c.part == GLASS_PART_DATA && v != GLASS_MAY_YES ? GLASS_MAY_IF : v;
+}
+
+static glass_status grow(struct answer *x) {
+    if (x->n < x->room) return GLASS_OK;
+    int64_t room = x->room > 0 ? 2 * x->room : 16;
+    TRY(mem_resize(&x->reasons, (size_t)room, sizeof *x->reasons));
+    x->room = room;
+    return GLASS_OK;
 }
 
 static glass_status add(struct answer *x, int64_t claim, glass_may_verdict v,
                         const char *topic, const char *section, const char *words) {
-    if (x->n == x->room) {
-        int64_t room = x->room > 0 ? 2 * x->room : 16;
-        TRY(mem_resize(&x->reasons, (size_t)room, sizeof *x->reasons));
-        x->room = room;
-    }
+    TRY(grow(x));
     const struct audit_claim *c = &x->a->claims[claim];
     glass_may_verdict counted = c->aside ? GLASS_MAY_YES : soften(c, v);
     glass_may_reason *r = &x->reasons[x->n++];
@@ -305,14 +307,60 @@ static glass_status ask_main(struct answer *x, int64_t claim) {
     return add_row(x, claim, row, verdict_of(l->rows[row].answer));
 }
 
-static bool in_union(const char *place) {
-    return has_word(
-        "EU europe european-union AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT "
-        "LU MT NL PL PT RO SK SI ES SE austria belgium bulgaria croatia cyprus "
-        "czechia denmark estonia finland france germany greece hungary ireland italy "
-        "latvia lithuania luxembourg malta netherlands poland portugal romania "
-        "slovakia slovenia spain sweden",
-        place, strlen(place));
+/* Places that licences name, by code and by what people call them. */
+static const struct {
+    const char *place, *names;
+} places[] = {
+    {"EU",
+     "eu europe european-union at aut austria \xc3\xb6sterreich be bel belgium bg bgr "
+     "bulgaria hr "
+     "hrv croatia cy cyp cyprus cz cze czechia czech-republic dk dnk denmark ee est "
+     "estonia fi "
+     "fin finland fr fra france de deu germany deutschland el gr grc greece hu hun hungary "
+     "ie "
+     "irl ireland republic-of-ireland it ita italy italia lv lva latvia lt ltu lithuania "
+     "lu lux "
+     "luxembourg mt mlt malta nl nld netherlands holland pl pol poland pt prt portugal ro "
+     "rou "
+     "romania sk svk slovakia slovak-republic si svn slovenia es esp spain se swe sweden"},
+    {"GB", "uk gb gbr united-kingdom great-britain britain england scotland wales "
+           "northern-ireland"},
+    {"KR", "kr kor korea south-korea republic-of-korea"}};
+
+/* Whether a place is one that a licence names; *known: whether that can be told. Codes of two letters
+ * are places; of other names only those above are known. */
+static bool is_place(const char *row, const char *place, bool *known) {
+    char name[64];
+    size_t n = 0;
+    if (strncasecmp(place, "the ", 4) == 0 || strncasecmp(place, "the-", 4) == 0)
+        place += 4;
+    for (; *place && n + 1 < sizeof name; place++)
+        name[n++] =
+            (char)(*place == ' ' || *place == '_' ? '-' : tolower((unsigned char)*place));
+    name[n] = '\0';
+    *known = n == 2 && isalpha((unsigned char)name[0]) && isalpha((unsigned char)name[1]);
+    if (strcasecmp(row, name) == 0) return *known = true;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (has_word(places[i].names, name, n)) {
+            *known = true;
+            return strcmp(places[i].place, row) == 0;
+        }
+    return false;
+}
+
+static glass_status ask_place(struct answer *x, int64_t claim, int i) {
+    const struct clause_row *row = &x->a->claims[claim].licence->rows[i];
+    bool known;
+    if (is_place(row->detail, x->q->value, &known))
+        return add_row(x, claim, i, verdict_of(row->answer));
+    if (known) return GLASS_OK;
+    const char *words;
+    TRY(pool_printf(
+        &x->a->pool, &words,
+        "%s; whether that is so of \"%s\" is not known here: ask by its code of "
+        "two letters",
+        row->words, x->q->value));
+    return add(x, claim, GLASS_MAY_IF, row->topic, row->section, words);
 }
 
 /* A section that is about numbers, fields, names or places. */
@@ -344,10 +392,7 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
                            ? GLASS_MAY_YES
                            : GLASS_MAY_NO);
     if (strcmp(t, "territory") == 0 && q->kind == MAY_TERRITORY)
-        return strcasecmp(row->detail, q->value) == 0 ||
-                       (strcmp(row->detail, "EU") == 0 && in_union(q->value))
-                   ? add_row(x, claim, i, v)
-                   : GLASS_OK;
+        return ask_place(x, claim, i);
     if (strcmp(t, "duty") == 0 && q->kind == MAY_RELICENSE) {
         if (strcmp(row->detail, "share-alike") == 0 ||
             strcmp(row->detail, "other-terms") == 0)
@@ -394,6 +439,20 @@ static glass_status ask_silence(struct answer *x, int64_t claim, int64_t before)
     }
 }
 
+/* Whether what was changed in a policy is a name here and an address there: no words that limit, and few
+ * more than there were. */
+static bool is_small(const struct audit_claim *c) {
+    enum { FEW = 4 };
+    for (int64_t i = 0; i < c->found->n_changes; i++) {
+        const glass_licence_change *d = &c->found->changes[i];
+        if (d->kind != GLASS_CHANGE_SUBSTANCE) continue;
+        if (d->n_here > d->n_known + FEW ||
+            limit_word(c->text->text + d->begin, d->end - d->begin, true))
+            return false;
+    }
+    return true;
+}
+
 static glass_status ask_claim(struct answer *x, int64_t claim) {
     const struct audit_claim *c = &x->a->claims[claim];
     int64_t before = x->n;
@@ -416,7 +475,28 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
         "--license %s",
         (long long)c->found->n_changed, c->c.evidence.file));
     /* What was added to a licence may take back what it grants. */
-    return add(x, claim, policy ? GLASS_MAY_IF : GLASS_MAY_UNKNOWN, "text", "-", words);
+    return add(x, claim, policy && is_small(c) ? GLASS_MAY_IF : GLASS_MAY_UNKNOWN, "text",
+               "-", words);
+}
+
+/* Words beside licences: nobody but a reader can tell what they do. */
+static glass_status ask_limit(struct answer *x, const struct audit_limit *l) {
+    enum action_kind k = x->q->kind;
+    bool commerce = k == MAY_COMMERCIAL || k == MAY_SERVE || k == MAY_REVENUE ||
+                    k == MAY_RELICENSE || k == MAY_REDISTRIBUTE || k == MAY_TRAIN;
+    bool open = l->doubt == DOUBT_ALL || (l->doubt == DOUBT_COMMERCE && commerce);
+    glass_may_verdict v =
+        open && l->c.part != GLASS_PART_DATA ? GLASS_MAY_UNKNOWN : GLASS_MAY_IF;
+    TRY(grow(x));
+    x->reasons[x->n++] = (glass_may_reason){.verdict = v,
+                                            .claim = &l->c,
+                                            .topic = "words",
+                                            .section = "-",
+                                            .words = l->words,
+                                            .at_hand = *l->c.evidence.quote != '\0',
+                                            .evidence = l->c.evidence};
+    if (v > x->verdict) x->verdict = v;
+    return GLASS_OK;
 }
 
 /* How much a claim can show: a text more than a tag. */
@@ -447,6 +527,8 @@ glass_status glass_audit_may(const glass_may_answer **out, glass_audit *audit,
     glass_status status = GLASS_OK;
     for (int64_t i = 0; i < audit->n_claims && status == GLASS_OK; i++)
         status = is_said(audit, i) ? GLASS_OK : ask_claim(&x, i);
+    for (int64_t i = 0; i < audit->n_limits && status == GLASS_OK; i++)
+        status = ask_limit(&x, &audit->limits[i]);
     if (status != GLASS_OK) {
         mem_free(x.reasons);
         return status;
