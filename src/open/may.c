@@ -252,15 +252,17 @@ static glass_status add_row(struct answer *x, int64_t claim, int i, glass_may_ve
 /* ---- what a licence says ---- */
 
 /* "policy:use" holds for any use, "notice" where copies are given on, … */
-static bool duty_holds(const char *detail, enum action_kind kind) {
+static bool duty_holds(const char *about, const char *detail, enum action_kind kind) {
     const char *when = strchr(detail, ':');
     if (when == NULL) {
         bool serve = strcmp(detail, "display") == 0 || strcmp(detail, "restrictions") == 0;
         return kind == MAY_REDISTRIBUTE || kind == MAY_MODIFY ||
                (serve && kind == MAY_SERVE);
     }
+    if (strcmp(detail, "law:use") == 0) return kind != MAY_NAME; /* sanctions name places */
     if (strcmp(when, ":use") == 0) return kind != MAY_NAME && kind != MAY_TERRITORY;
-    if (strcmp(when, ":outputs") == 0) return kind == MAY_TRAIN;
+    if (strcmp(when, ":outputs") == 0) /* works made of data are what a service shows */
+        return kind == MAY_TRAIN || (kind == MAY_SERVE && strcmp(about, "data") == 0);
     if (strcmp(when, ":serve") == 0) return kind == MAY_SERVE;
     return false;
 }
@@ -290,21 +292,34 @@ static int find_row(const struct clause_licence *l, const char *topic) {
     return -1;
 }
 
+/* Where use itself has conditions, or commerce, these hold for whatever else somebody does. */
+static glass_status ask_purpose(struct answer *x, int64_t claim, int row) {
+    const struct clause_licence *l = x->a->claims[claim].licence;
+    enum action_kind k = x->q->kind;
+    int use = find_row(l, "use"), commerce = find_row(l, "commercial");
+    if (k == MAY_NAME || k == MAY_TERRITORY) return GLASS_OK;
+    if (use >= 0 && use != row && k != MAY_RELICENSE &&
+        strcmp(l->rows[use].answer, "yes") != 0)
+        TRY(add_row(x, claim, use, verdict_of(l->rows[use].answer)));
+    if (commerce >= 0 && commerce != row && strcmp(l->rows[commerce].answer, "yes") != 0)
+        TRY(add_row(x, claim, commerce, GLASS_MAY_IF));
+    int modify = find_row(l, "modify");
+    return k == MAY_RELICENSE && modify >= 0 && strcmp(l->rows[modify].answer, "no") == 0
+               ? add_row(x, claim, modify, GLASS_MAY_NO)
+               : GLASS_OK;
+}
+
 static glass_status ask_main(struct answer *x, int64_t claim) {
     const struct clause_licence *l = x->a->claims[claim].licence;
     const char *topic = main_topic(x->q->kind);
-    if (topic == NULL) return GLASS_OK;
+    if (topic == NULL) return ask_purpose(x, claim, -1);
     int row = find_row(l, topic);
-    if (row < 0 && x->q->kind == MAY_SERVE) {
-        /* To serve is to use; where commerce is forbidden, only without it. */
-        int commerce = find_row(l, "commercial");
-        row = find_row(l, "use");
-        if (commerce >= 0 && strcmp(l->rows[commerce].answer, "yes") != 0)
-            TRY(add_row(x, claim, commerce, GLASS_MAY_IF));
-    }
+    if (row < 0 && x->q->kind == MAY_SERVE)
+        row = find_row(l, "use"); /* to serve is to use */
     if (row < 0)
         return add(x, claim, GLASS_MAY_UNKNOWN, topic, "-", "the table has no word on it");
-    return add_row(x, claim, row, verdict_of(l->rows[row].answer));
+    TRY(add_row(x, claim, row, verdict_of(l->rows[row].answer)));
+    return ask_purpose(x, claim, row);
 }
 
 /* Places that licences name, by code and by what people call them. */
@@ -363,6 +378,18 @@ static glass_status ask_place(struct answer *x, int64_t claim, int i) {
     return add(x, claim, GLASS_MAY_IF, row->topic, row->section, words);
 }
 
+/* A name that has the licence's first word in it may be somebody's mark, unless it is asked for. */
+static glass_status ask_mark(struct answer *x, int64_t claim, int i) {
+    const struct clause_licence *l = x->a->claims[claim].licence;
+    char mark[32];
+    size_t n = strcspn(l->name, " ");
+    if (find_row(l, "name") >= 0 || n < 3 || n >= sizeof mark) return GLASS_OK;
+    memcpy(mark, l->name, n);
+    mark[n] = '\0';
+    return strcasestr(x->q->value, mark) != NULL ? add_row(x, claim, i, GLASS_MAY_IF)
+                                                 : GLASS_OK;
+}
+
 /* A section that is about numbers, fields, names or places. */
 static glass_status ask_row(struct answer *x, int64_t claim, int i) {
     const struct clause_row *row = &x->a->claims[claim].licence->rows[i];
@@ -373,7 +400,7 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
         if (q->kind == MAY_SERVE)
             return add_row(x, claim, i,
                            q->number > limit_of(row->detail) ? v : GLASS_MAY_YES);
-        return q->kind == MAY_COMMERCIAL || q->kind == MAY_USE
+        return q->kind != MAY_NAME && q->kind != MAY_TERRITORY
                    ? add_row(x, claim, i, GLASS_MAY_IF)
                    : GLASS_OK;
     }
@@ -381,7 +408,9 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
         if (q->kind == MAY_REVENUE)
             return add_row(x, claim, i,
                            q->number > limit_of(row->detail) ? v : GLASS_MAY_YES);
-        return q->kind == MAY_COMMERCIAL ? add_row(x, claim, i, GLASS_MAY_IF) : GLASS_OK;
+        return q->kind != MAY_NAME && q->kind != MAY_TERRITORY
+                   ? add_row(x, claim, i, GLASS_MAY_IF)
+                   : GLASS_OK;
     }
     if (strcmp(t, "field") == 0 && q->kind == MAY_FIELD)
         return has_word(row->detail, q->field, strlen(q->field)) ? add_row(x, claim, i, v)
@@ -391,17 +420,22 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
                        strncasecmp(q->value, row->detail, strlen(row->detail)) == 0
                            ? GLASS_MAY_YES
                            : GLASS_MAY_NO);
+    if (strcmp(t, "note") == 0 && strcmp(row->detail, "mark") == 0 && q->kind == MAY_NAME)
+        return ask_mark(x, claim, i);
     if (strcmp(t, "territory") == 0 && q->kind == MAY_TERRITORY)
         return ask_place(x, claim, i);
     if (strcmp(t, "duty") == 0 && q->kind == MAY_RELICENSE) {
         if (strcmp(row->detail, "share-alike") == 0 ||
             strcmp(row->detail, "other-terms") == 0)
             return add_row(x, claim, i, GLASS_MAY_NO);
-        return strcmp(row->detail, "restrictions") == 0 || strcmp(row->detail, "copy") == 0
+        return strcmp(row->detail, "restrictions") == 0 ||
+                       strcmp(row->detail, "copy") == 0 ||
+                       strcmp(row->detail, "notice") == 0
                    ? add_row(x, claim, i, GLASS_MAY_IF)
                    : GLASS_OK;
     }
-    if (strcmp(t, "duty") == 0 && duty_holds(row->detail, q->kind))
+    if (strcmp(t, "duty") == 0 &&
+        duty_holds(x->a->claims[claim].licence->about, row->detail, q->kind))
         return add_row(x, claim, i, GLASS_MAY_IF);
     return GLASS_OK;
 }
@@ -411,7 +445,8 @@ static glass_status ask_fields(struct answer *x, int64_t claim) {
     const struct clause_licence *l = x->a->claims[claim].licence;
     int n = 0, first = -1;
     const char *words;
-    if (x->q->kind != MAY_USE && x->q->kind != MAY_COMMERCIAL && x->q->kind != MAY_SERVE)
+    if (x->q->kind != MAY_USE && x->q->kind != MAY_COMMERCIAL && x->q->kind != MAY_SERVE &&
+        x->q->kind != MAY_REVENUE)
         return GLASS_OK;
     for (int i = 0; i < l->n_rows; i++)
         if (strcmp(l->rows[i].topic, "field") == 0) {
@@ -434,7 +469,8 @@ static glass_status ask_silence(struct answer *x, int64_t claim, int64_t before)
     case MAY_RELICENSE:
         return add(
             x, claim, GLASS_MAY_YES, "duty", "-",
-            "it asks neither for its own terms on what derives from it nor for a copy");
+            "it asks neither for its own terms on what derives from it nor for a copy or "
+            "notices");
     default: return GLASS_OK;
     }
 }
@@ -467,6 +503,10 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
     for (int i = 0; i < c->licence->n_rows; i++) TRY(ask_row(x, claim, i));
     TRY(ask_fields(x, claim));
     if (!policy) TRY(ask_silence(x, claim, before));
+    bool asked = x->q->kind == MAY_FIELD || x->q->kind == MAY_TERRITORY;
+    if (policy && x->a->n_claims == 1 && (!asked || x->n == before))
+        TRY(add(x, claim, GLASS_MAY_UNKNOWN, "licence", "-",
+                "a policy grants nothing; the licence that it belongs to is not at hand"));
     if (!c->c.changed || x->n == before) return GLASS_OK;
     const char *words;
     TRY(pool_printf(

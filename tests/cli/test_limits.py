@@ -129,7 +129,7 @@ def test_others(home):
     has(out.out, "may limit what a licence allows", "the report warns, too")
     for place, wanted in (("DE", "yes, if"), ("deutschland", "yes, if"), ("DEU", "yes, if"), ("EL", "yes, if"), ("European Union", "yes, if"),
                           ("the netherlands", "yes, if"), ("Czech Republic", "yes, if"), ("Bavaria", "yes, if"), ("CH", "yes"), ("US", "yes")):
-        p = home.run("audit", "licence:llama-3.2-use-policy", "--may", "territory:" + place, "--json")
+        p = home.run("audit", "licence:llama-3.2", "--may", "territory:" + place, "--json")
         equal(json.loads(p.out)["answers"][0]["verdict"], wanted, f"territory:{place}")
 
 
