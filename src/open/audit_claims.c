@@ -14,7 +14,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { READ_MOST = 300, JSON_MOST = 1 << 20 }; /* files; bytes of a configuration */
+enum {
+    READ_MOST = 300,
+    WEIGHTS_MOST = 64,
+    JSON_MOST = 1 << 20
+}; /* files; bytes of a configuration */
 
 /* The file being looked at. */
 struct source {
@@ -181,21 +185,32 @@ static bool is_called_licence(const struct source *s) {
            !plural;
 }
 
+/* PDF, UTF-16, …: what it says is not known here. */
+static bool is_no_text(const struct source *s) {
+    return memchr(s->text.data, '\0', s->text.len) != NULL;
+}
+
 static glass_status take_licence(struct source *s) {
     int64_t n = 0;
     struct audit_where w = where(s, s->a->n_claims);
     TRY(take_texts(s, 50, &n));
     if (n == 0) TRY(take_notice(s, true, false, &n));
+    if (n > 0 && is_no_text(s))
+        TRY(audit_limits_unread(s->a, s->part, s->shown,
+                                "not all of this is text that can be read here"));
     if (n > 0) return audit_limits_beside(s->a, &w);
-    if (!is_called_licence(s))
+    bool text = !is_no_text(s);
+    if (text && !is_called_licence(s))
         return is_near(s) || strncasecmp(s->file->path, "licen", 5) == 0
                    ? audit_limits_prose(s->a, &w, LIMIT_SAID, true)
                    : GLASS_OK;
+    if (!text && !is_near(s)) return GLASS_OK;
     struct audit_claim claim = {0};
     claim.c.part = part_of(s, "software",
                            audit_role(s->file->path) == ROLE_POLICY ? "policy" : "licence");
     claim.c.grade = GLASS_AUDIT_DECLARED;
-    claim.c.name = "a text that the table does not know";
+    claim.c.name = text ? "a text that the table does not know"
+                        : "a file that is no text in UTF-8, and was not read";
     claim.c.how = "text";
     return add(s, &claim, 0, 0);
 }
@@ -259,12 +274,21 @@ static bool vague(const char *said) {
     return strcasecmp(said, "other") == 0 || strcasecmp(said, "unknown") == 0;
 }
 
-/* Whether a member is the licence, however it is spelt, or an item of it. */
+/* Whether a member is a licence, however it is spelt: "license", "licence[0]", "weights_license",
+ * "license.weights". */
 static bool is_licence_key(const char *key) {
-    size_t n = strcspn(key, "[");
-    static const char *const names[] = {"license", "licence", "licenses", "licences"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == n && strncasecmp(key, names[i], n) == 0) return true;
+    for (const char *p = key; *p;) {
+        size_t n = strcspn(p, ".[");
+        static const char *const names[] = {"license", "licence", "licenses", "licences"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            size_t k = strlen(names[i]);
+            bool whole = n == k || (n > k && strchr("_-", p[n - k - 1]) != NULL);
+            if (n >= k && whole && strncasecmp(p + n - k, names[i], k) == 0) return true;
+        }
+        p += n;
+        while (*p == '[') p += strcspn(p, "]") + (strchr(p, ']') != NULL);
+        p += *p == '.';
+    }
     return false;
 }
 
@@ -300,7 +324,9 @@ static glass_status take_card_licence(struct source *s, const struct card *c,
         if (tagged) {
             TRY(add_named(s, part, m->value + sizeof tag - 1, "tag", m->begin, m->end));
         } else if (!vague(m->value)) {
-            TRY(add_named(s, part, m->value, "tag", m->begin, m->end));
+            bool data = strcasestr(m->key, "data") != NULL;
+            TRY(add_named(s, data ? GLASS_PART_DATA : part, m->value, "tag", m->begin,
+                          m->end));
         } else if (l == NULL) {
             if (name == NULL) TRY(add_named(s, part, m->value, "tag", m->begin, m->end));
             named |= name == NULL;
@@ -344,6 +370,9 @@ static glass_status take_front(struct source *s, int64_t *n) {
     struct card c;
     TRY(card_read(&c, s->text.data, s->text.len, false));
     glass_audit_part part = s->part;
+    if (s->text.len > 3 && memcmp(s->text.data, "+++", 3) == 0)
+        TRY(audit_limits_unread(s->a, part, s->shown,
+                                "its front matter is no YAML, and was not read"));
     const struct card_member *m;
     glass_status status = GLASS_OK;
     if (*c.problem) {
@@ -462,7 +491,7 @@ static const char *behind_label(const char *p, const char *end) {
                                          "model licence", "weights", "model weights"};
     bool heading = false;
     size_t n = 0;
-    while (p < end && strchr("#*-> \t_", *p) != NULL) heading |= *p++ == '#';
+    while (p < end && strchr("#*-> \t_|", *p) != NULL) heading |= *p++ == '#';
     for (size_t i = 0; i < sizeof labels / sizeof *labels && n == 0; i++) {
         size_t k = strlen(labels[i]);
         if ((size_t)(end - p) > k && strncasecmp(p, labels[i], k) == 0 &&
@@ -471,10 +500,12 @@ static const char *behind_label(const char *p, const char *end) {
     }
     if (n == 0) return NULL;
     p += n;
-    while (p < end && strchr("*_ ", *p) != NULL) p++;
-    bool colon = p < end && *p == ':';
-    if (!colon && !(heading && p < end && *p == '\n')) return NULL;
-    while (p < end && strchr(" \t\r\n*_:", *p) != NULL) p++;
+    while (p < end && strchr("*_ \r", *p) != NULL) p++;
+    bool colon = p < end && (*p == ':' || *p == '|');
+    bool line = p + 4 < end && *p == '\n' &&
+                (strncmp(p + 1, "===", 3) == 0 || strncmp(p + 1, "---", 3) == 0);
+    if (!colon && !line && !(heading && p < end && *p == '\n')) return NULL;
+    while (p < end && strchr(line ? " \t\r\n*_=-" : " \t\r\n*_:|", *p) != NULL) p++;
     return p;
 }
 
@@ -543,6 +574,9 @@ static glass_status take_card(struct source *s) {
     int64_t n = 0, texts = 0, before = s->a->n_claims;
     size_t at = 0;
     struct audit_where w = where(s, before);
+    if (is_no_text(s))
+        return audit_limits_unread(s->a, s->part, s->shown,
+                                   "this is no text in UTF-8, and was not read");
     TRY(take_front(s, &n));
     TRY(take_texts(s, 90, &texts)); /* some cards hold the licence itself */
     TRY(audit_limits_prose(s->a, &w, s->model ? LIMIT_SAID : LIMIT_COMMERCE, false));
@@ -685,10 +719,37 @@ static glass_status take_adapter(struct source *s) {
     return status;
 }
 
+/* The header of safetensors may tell a licence, too: "license", "modelspec.license". */
+static glass_status take_safetensors(struct source *s) {
+    enum { HEADER_MOST = 256 << 10 };
+    json_error_t error;
+    uint64_t n = 0;
+    TRY(audit_tree_read(&s->text, s->t, s->file, HEADER_MOST));
+    if (s->text.len < 8) return GLASS_OK;
+    for (int i = 7; i >= 0; i--) n = n << 8 | (uint8_t)s->text.data[i];
+    if (n > s->text.len - 8) return GLASS_OK;
+    json_t *root = json_loadb(s->text.data + 8, (size_t)n, 0, &error), *value;
+    const char *key;
+    glass_status status = GLASS_OK;
+    json_object_foreach(json_object_get(root, "__metadata__"), key, value) {
+        const char *said = json_string_value(value);
+        if (status != GLASS_OK || said == NULL ||
+            !(has(key, "license") || has(key, "licence")) || vague(said) || *said == '\0')
+            continue;
+        const char *at = memmem(s->text.data, s->text.len, said, strlen(said));
+        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
+        status = add_named(s, s->part, said, "safetensors metadata", begin,
+                           begin + (at != NULL ? strlen(said) : 0));
+    }
+    json_decref(root);
+    return status;
+}
+
 /* ---- the tree ---- */
 
 static glass_status take_file(struct source *s, enum audit_role role) {
     if (role == ROLE_GGUF) return take_gguf(s);
+    if (role == ROLE_WEIGHTS) return take_safetensors(s);
     TRY(read_source(s));
     switch (role) {
     case ROLE_CARD: return take_card(s);
@@ -705,6 +766,15 @@ static bool is_cff(const char *name) {
     return n > 4 && strcasecmp(name + n - 4, ".cff") == 0;
 }
 
+/* Configurations besides config.json. */
+static bool is_settings(const char *name) {
+    static const char *const names[] = {"generation_config.json", "model_index.json",
+                                        "configuration.json", "metadata.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
 static bool is_prose(const char *name) {
     static const char *const texts[] = {".txt", ".rst", ".html", ".htm"};
     size_t n = strlen(name);
@@ -719,25 +789,29 @@ static bool is_prose(const char *name) {
 
 glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
                            glass_audit_part part, const char *prefix) {
-    int n_read = 0;
+    int n_read = 0, n_weights = 0;
     for (int64_t i = 0; i < t->n; i++) {
         struct source s = {.a = a, .t = t, .file = &t->files[i], .part = part};
         enum audit_role role = audit_role(s.file->path);
         if (t->one && role == ROLE_OTHER)
             role = ROLE_LICENCE; /* somebody asks about this */
+        if (role == ROLE_OTHER && is_settings(s.file->name)) role = ROLE_CONFIG;
         if (role != ROLE_LICENCE && role != ROLE_POLICY && role != ROLE_CARD &&
             role != ROLE_GGUF && role != ROLE_ADAPTER && role != ROLE_CONFIG &&
+            !(role == ROLE_WEIGHTS && has(s.file->name, ".safetensors")) &&
             !(role == ROLE_CITATION && is_cff(s.file->name)) &&
             !(role == ROLE_OTHER && is_prose(s.file->name)))
             continue;
-        if (n_read++ == READ_MOST) {
+        if (role == ROLE_WEIGHTS && n_weights++ >= WEIGHTS_MOST) continue;
+        if (role != ROLE_WEIGHTS && n_read++ == READ_MOST) {
             TRY(audit_limits_unread(a, part, "",
                                     "there are more licences and cards than are read"));
             return audit_finding_add(
                 a, GLASS_FINDING_WARNING, NULL, NULL,
                 "more than %d licences and cards: the rest was not read", READ_MOST);
         }
-        if (role != ROLE_GGUF && role != ROLE_CONFIG && s.file->n_bytes > AUDIT_TEXT)
+        if (role != ROLE_GGUF && role != ROLE_CONFIG && role != ROLE_WEIGHTS &&
+            s.file->n_bytes > AUDIT_TEXT)
             TRY(audit_limits_unread(a, part, s.file->path,
                                     "of this file only the first 4 MiB were read"));
         size_t n = audit_folder(s.file->path);

@@ -58,6 +58,23 @@ static size_t licence_end(const struct glass_audit *a, const struct audit_where 
     return end;
 }
 
+/* Whether a claim of this file, which excludes commerce, is what stands there: "license: cc-by-nc-4.0". */
+static bool is_told(const struct glass_audit *a, const struct audit_where *w, size_t begin,
+                    size_t end) {
+    for (int64_t i = w->first_claim; i < a->n_claims; i++) {
+        const struct audit_claim *c = &a->claims[i];
+        const glass_audit_evidence *e = &c->c.evidence;
+        if (c->licence == NULL || strcmp(e->file, w->shown) != 0 || e->begin >= end ||
+            e->end <= begin)
+            continue;
+        for (int k = 0; k < c->licence->n_rows; k++)
+            if (strcmp(c->licence->rows[k].topic, "commercial") == 0 &&
+                strcmp(c->licence->rows[k].answer, "no") == 0)
+                return true;
+    }
+    return false;
+}
+
 /* Whether a licence's text was found in this file; *copy: and the file is a known copy, whole. */
 static bool has_text(const struct glass_audit *a, const struct audit_where *w, bool *copy) {
     bool text = false;
@@ -147,7 +164,7 @@ glass_status audit_limits_prose(struct glass_audit *a, const struct audit_where 
             if (behind > at) at = behind;
             continue;
         }
-        if (found < least || told[found]++ >= TOLD) continue;
+        if (found < least || is_told(a, w, begin, end) || told[found]++ >= TOLD) continue;
         enum audit_doubt doubt = terms                     ? DOUBT_ALL
                                  : found == LIMIT_COMMERCE ? DOUBT_COMMERCE
                                                            : DOUBT_READ;

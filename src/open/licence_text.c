@@ -153,7 +153,11 @@ static bool says_something(const struct cursor *c, size_t end) {
     while (i < end && (is_letter(c->text[i]) || is_digit(c->text[i]))) i++;
     bool attributes = memchr(c->text + i, '=', end - i) != NULL ||
                       c->text[name - 1] == '!' || c->text[name - 1] == '?';
-    if (is_element(c->text + name, i - name) && attributes) return false;
+    if (memmem(c->text + i, end - i, "://", 3) != NULL &&
+        memchr(c->text + i, ' ', end - i) == NULL)
+        return false; /* an address */
+    if (is_element(c->text + name, i - name) && attributes)
+        return !c->html && limit_word(c->text + c->at, end - c->at, false);
     return limit_word(c->text + c->at, end - c->at, true);
 }
 
@@ -195,12 +199,36 @@ static size_t entity_end(const struct cursor *c, bool *joins) {
     return i + 1;
 }
 
+/* "&#110;" is a letter: its code; 0: none is here. *end is behind it. */
+static uint32_t entity_letter(const struct cursor *c, size_t *end) {
+    uint32_t code = 0;
+    size_t i = c->at + 1;
+    if (at(c, i++) != '#') return 0;
+    bool hex = at(c, i) == 'x' || at(c, i) == 'X';
+    i += hex;
+    for (size_t from = i; i < c->n && i - from < ENTITY_MOST; i++) {
+        char b = c->text[i];
+        int digit = is_digit(b)           ? b - '0'
+                    : hex && is_letter(b) ? (b | 0x20) - 'a' + 10
+                                          : 99;
+        if (digit >= (hex ? 16 : 10) || code > 0x10ffff) break;
+        code = code * (hex ? 16 : 10) + (uint32_t)digit;
+    }
+    *end = i + 1;
+    bool letter = code < 0x80 && (is_letter((char)code) || is_digit((char)code));
+    return at(c, i) == ';' && letter ? code : 0;
+}
+
 /* Behind "](target)", or 0. */
 static size_t target_end(const struct cursor *c) {
     if (at(c, c->at + 1) != '(') return 0;
     size_t limit = c->n - c->at < TAG_MOST ? c->n : c->at + TAG_MOST;
-    for (size_t i = c->at + 2; i < limit && !is_blank(c->text[i]); i++)
-        if (c->text[i] == ')') return i + 1;
+    bool address = false; /* "[to](not-for-commerce)" is none */
+    for (size_t i = c->at + 2; i < limit && !is_blank(c->text[i]); i++) {
+        address |= strchr("./#:", c->text[i]) != NULL;
+        if (c->text[i] == ')')
+            return address || !limit_word(c->text + c->at, i - c->at, true) ? i + 1 : 0;
+    }
     return 0;
 }
 
@@ -262,9 +290,18 @@ glass_status licence_words_make(struct licence_words *out, const char *text, siz
     while (c.at < c.n && status == GLASS_OK) {
         char b = text[c.at];
         bool joins;
+        uint32_t letter;
+        size_t end;
         if (is_letter(b) || is_digit(b)) {
             put(&c, c.at, c.at + 1);
             c.at++;
+        } else if (b == '&' && (letter = entity_letter(&c, &end)) != 0) {
+            if (c.length == 0) {
+                c.begin = c.at;
+                c.hash = fnv_start;
+            }
+            put_byte(&c, letter >= 'A' && letter <= 'Z' ? (int)letter + 32 : (int)letter);
+            c.at = c.end = end;
         } else if (take_markup(&c, &joins)) {
             if (!joins) status = end_word(&c);
         } else if ((uint8_t)b >= 0x80) {

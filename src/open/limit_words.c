@@ -24,7 +24,7 @@ struct sentence {
 static bool in_word(const char *text, size_t i) {
     if ((unsigned char)text[i] < 0x80) return isalnum((unsigned char)text[i]);
     while (i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80) i--;
-    return (unsigned char)text[i] != 0xe2 && (unsigned char)text[i] != 0xc2;
+    return (unsigned char)text[i] > 0xc2 && (unsigned char)text[i] != 0xe2;
 }
 
 /* Whether word i is one of a list's, which are parted by blanks; "prohibit*" is the start of one. */
@@ -69,11 +69,14 @@ static const char uses[] =
 /* "non-commercial", "not be used commercially", "commercial use is prohibited". */
 static bool no_commerce(const struct sentence *s, int i) {
     if (is(s, i, "noncommercial* nichtkommerziell*")) return true;
+    if (is(s, i, "nc") && is(s, i - 1, "by cc")) return true; /* "CC BY-NC" */
     if (is(s, i, "profit")) {
         if (is(s, i - 1, "non")) return any(s, i, i + 4, uses) || any(s, 0, i, onlys);
         return is(s, i - 1, "for") && any(s, i - 7, i - 1, negations);
     }
-    if (!is(s, i, "commercial* commerce comercial* kommerziell* revenue monetiz* monetis*"))
+    if (!is(s, i,
+            "commercial* commerical* commerce comercial* kommerziell* revenue monetiz* "
+            "monetis*"))
         return false;
     if (is(s, i - 1, "non no não nicht not")) return true;
     if (any(s, i - 8, i, negations) || any(s, i + 1, i + 6, refusals)) return true;
@@ -107,27 +110,60 @@ static bool says_elsewhere(const char *text, size_t n) {
     return false;
 }
 
+/* "companies with more than 10 million monthly users", "with revenue below". */
+static bool is_size(const struct sentence *s, int i) {
+    static const char more[] = "less more fewer under over below above exceed* least than";
+    if (is(s, i, "revenue* employees turnover")) return any(s, i - 6, i, more);
+    return is(s, i, "users") && is(s, i - 1, "active monthly daily") &&
+           any(s, i - 7, i, more);
+}
+
+/* "tuned from LLaMA", "based on Llama 2": whose terms go on. */
+static bool is_made_from(const struct sentence *s, int i) {
+    return is(s, i, "llama llama1 llama2 llama3 codellama alpaca vicuna gemma gemma2") &&
+           any(s, i - 6, i, "on from of") &&
+           any(s, i - 7, i,
+               "tuned tune finetune* built based derived initialized initialised "
+               "distilled delta deltas");
+}
+
 /* "may not be used", "only be used", "you agree", "without our consent", "requires a licence". */
 static bool is_limit(const struct sentence *s, int i) {
     static const char verbs[] =
         "use used using deploy* distribut* redistribut* share shared train "
         "host hosted sell sold modify modified copy copied publish* "
         "download* access sublicens* transfer* generate";
-    if (is(s, i, "not") && is(s, i - 1, "may must shall do can") &&
-        any(s, i + 1, i + 7, verbs))
+    bool no = (is(s, i, "not") && is(s, i - 1, "may must shall do can please")) ||
+              (is(s, i, "t") && is(s, i - 1, "can don won mustn")) || is(s, i, "cannot");
+    if (no && any(s, i + 1, i + 7, verbs))
         return !any(s, i + 1, s->n,
                     "compliance"); /* "except in compliance with the License" */
-    if (is(s, i, "not") && is(s, i + 1, "permitted allowed authorized authorised licensed"))
+    if (is(s, i, "not") &&
+        is(s, i + 1, "permitted allowed authorized authorised licensed available"))
+        return true;
+    if (is(s, i, "no") && any(s, i + 1, i + 4,
+                              "use uses redistribution distribution modifications "
+                              "derivatives"))
         return true;
     if (is(s, i, "prohibited forbidden disallowed")) return true;
     if (is(s, i, "only") && is(s, i - 1, "may must shall can") &&
         any(s, i + 1, i + 4, verbs))
+        return true;
+    if (is(s, i, "must") &&
+        any(s, i - 4, i, "you users derivative* licensee* anyone products") &&
+        any(s, i + 1, i + 4,
+            "include display contain mention credit cite comply follow abide "
+            "retain keep ask request share"))
         return true;
     if (is(s, i, "agree") && is(s, i - 1, "you users I must")) return true;
     if (is(s, i, "agreeing") && is(s, i + 1, "to")) return true;
     if (is(s, i, "permission* consent approval authorization license licence") &&
         any(s, i - 6, i, "require* obtain* need* without request* written must prior"))
         return true;
+    if (is(s, i, "expire* revoke*") && any(s, 0, s->n, "licen* permission rights"))
+        return true;
+    if (is(s, i, "terms") && is(s, i + 1, "of") && is(s, i + 2, "use service")) return true;
+    if (is_size(s, i) || is_made_from(s, i)) return true;
     return is(s, i, "restriction* terms conditions") &&
            is(s, i - 1, "additional further use usage") &&
            any(s, 0, s->n, "apply applies agree subject following accept under");
@@ -182,10 +218,21 @@ static bool read_sentence(struct sentence *s, const char *text, size_t n, size_t
     return s->n > 0;
 }
 
+/* "Can I use it commercially?" */
+static bool asks_for_commerce(const struct sentence *s, size_t end) {
+    return end > 0 &&
+           memchr(s->text + s->words[s->n - 1].end, '?', end - s->words[s->n - 1].end) !=
+               NULL &&
+           any(s, 0, s->n, "commercial* commerce sell");
+}
+
 enum limit limit_next(const char *text, size_t n, size_t *at, size_t *begin, size_t *end) {
     struct sentence s;
+    bool asked = false;
     while (read_sentence(&s, text, n, at)) {
         enum limit found = judge(&s);
+        if (asked && any(&s, 0, 3, "no not")) found = LIMIT_COMMERCE;
+        asked = *at > s.words[s.n - 1].end && asks_for_commerce(&s, *at);
         if (found == LIMIT_NONE) continue;
         *begin = s.words[0].begin;
         *end = s.words[s.n - 1].end;
