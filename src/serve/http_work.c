@@ -128,13 +128,17 @@ int64_t work_running(struct http_work *w) {
     return n;
 }
 
-void work_free(struct http_work *w) {
+void work_stop(struct http_work *w) {
     if (w == NULL) return;
     pthread_mutex_lock(&w->lock);
     w->over = true;
     pthread_cond_broadcast(&w->given);
     while (w->n_threads > 0) pthread_cond_wait(&w->left, &w->lock);
     pthread_mutex_unlock(&w->lock);
+}
+
+void work_free(struct http_work *w) {
+    if (w == NULL) return;
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->given);
     pthread_cond_destroy(&w->left);

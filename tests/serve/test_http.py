@@ -422,10 +422,30 @@ def ending(home):
         t.join(10)
 
 
+def probed(home):
+    """Whoever looks after servers asks for their health until they are gone: some request comes
+    when the workers are gone and the sockets are not. That is 50 ms after the signal."""
+    codes = []
+    for _ in range(4):
+        with Server(home, "tiny", "--log", "none") as s:
+            probes = [s.connect() for _ in range(800)]
+            s.process.send_signal(signal.SIGTERM)
+            time.sleep(0.04)
+            for c in probes:
+                try:
+                    c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                except OSError:
+                    break
+            codes.append(s.stop())
+            for c in probes:
+                c.close()
+    equal(codes, [0] * 4, "it ends well while its health is asked for")
+
+
 def main():
     with kit.Home() as home:
         for part in (start, keys, origins, bodies, paths, garbage, leaving, limits, idle, tls, logs,
-                     ending):
+                     ending, probed):
             part(home)
     kit.done()
 
