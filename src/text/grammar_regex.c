@@ -545,7 +545,7 @@ static const struct {
     {"uri-reference", "^(?:" URI "|[A-Za-z0-9._~-]*" SEGMENTS ")$"},
     {"iri-reference", "^(?:" URI "|[A-Za-z0-9._~-]*" SEGMENTS ")$"},
     {"uri-template", "^" URI "(?:/\\{[A-Za-z_]+\\})*$"},
-    {"json-pointer", "^" STEPS "$"}, {"relative-json-pointer", "^(?:0|[1-9]\\d{0,3})(?:#|" STEPS ")$"},
+    {"json-pointer", "^" STEPS "$"}, {"relative-json-pointer", "^(?:0|[1-9]{1,4})(?:#|" STEPS ")$"},
     {"regex", REGEX},
 };
 // clang-format on
