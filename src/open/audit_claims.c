@@ -536,16 +536,18 @@ static glass_status add_sentence(struct source *s, int64_t before, size_t at,
 }
 
 static glass_status take_sentences(struct source *s, int64_t before, int64_t *n) {
-    enum { MOST = 8 };
+    enum { MOST = 8, TRIES = 64 };
     const char *text = s->text.data, *end = text + s->text.len;
     int64_t said = 0;
+    int tries = 0;
     bool line = true;
-    for (const char *p = text; p < end && said < MOST; p++) {
+    for (const char *p = text; p < end && said < MOST && tries < TRIES; p++) {
         bool start = p == text || !isalnum((unsigned char)p[-1]);
         const char *name =
             start && strchr("lrpdagcLRPDAGC", *p) ? behind_verb(p, end) : NULL;
         if (name == NULL && line) name = behind_label(p, end);
         line = *p == '\n';
+        tries += name != NULL;
         if (name != NULL) TRY(add_sentence(s, before, (size_t)(p - text), name, &said));
     }
     *n += said;

@@ -21,6 +21,8 @@ struct cursor {
     size_t length, begin, end;
     uint32_t hash;
     bool html; /* the text is a page */
+    size_t
+        closed[2]; /* where its next script and its next style end, as far as was looked */
 };
 
 static bool is_letter(char c) {
@@ -161,23 +163,30 @@ static bool says_something(const struct cursor *c, size_t end) {
     return limit_word(c->text + c->at, end - c->at, true);
 }
 
-/* Where a tag that begins here ends, or 0 if none does. Scripts and styles end with their own
+/* The next closing tag from byte i on, or the text's end. */
+static size_t find_closing(const struct cursor *c, size_t i, const char *name, size_t n) {
+    for (; i + n + 2 < c->n; i++)
+        if (c->text[i] == '<' && c->text[i + 1] == '/' &&
+            strncasecmp(c->text + i + 2, name, n) == 0)
+            return i;
+    return c->n;
+}
+
+/* Where a tag that begins here ends, or 0 if none does. A page's scripts and styles end with their own
  * closing tag. */
-static size_t tag_end(const struct cursor *c) {
+static size_t tag_end(struct cursor *c) {
     char next = at(c, c->at + 1);
     if (!is_letter(next) && next != '/' && next != '!' && next != '?') return 0;
     size_t limit = c->n - c->at < TAG_MOST ? c->n : c->at + TAG_MOST, i = c->at + 1;
     while (i < limit && c->text[i] != '>' && c->text[i] != '<') i++;
     if (i >= limit || c->text[i] != '>' || says_something(c, i)) return 0;
     static const char *const closed[] = {"script", "style"};
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < 2 && c->html; k++) {
         size_t n = strlen(closed[k]);
         if (c->n - c->at <= n || strncasecmp(c->text + c->at + 1, closed[k], n) != 0)
             continue;
-        for (size_t j = i; j + n + 2 < c->n; j++)
-            if (c->text[j] == '<' && c->text[j + 1] == '/' &&
-                strncasecmp(c->text + j + 2, closed[k], n) == 0)
-                return c->html || !limit_word(c->text + i, j - i, true) ? j : i + 1;
+        if (c->closed[k] < i) c->closed[k] = find_closing(c, i, closed[k], n);
+        if (c->closed[k] < c->n) return c->closed[k];
     }
     return i + 1;
 }
@@ -225,6 +234,7 @@ static size_t target_end(const struct cursor *c) {
     size_t limit = c->n - c->at < TAG_MOST ? c->n : c->at + TAG_MOST;
     bool address = false; /* "[to](not-for-commerce)" is none */
     for (size_t i = c->at + 2; i < limit && !is_blank(c->text[i]); i++) {
+        if (c->text[i] == ']') return 0;
         address |= strchr("./#:", c->text[i]) != NULL;
         if (c->text[i] == ')')
             return address || !limit_word(c->text + c->at, i - c->at, true) ? i + 1 : 0;

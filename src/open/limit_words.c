@@ -23,7 +23,7 @@ struct sentence {
  * Unicode's signs and punctuation (U+0080 to U+00BF, U+2000 to U+2FFF). */
 static bool in_word(const char *text, size_t i) {
     if ((unsigned char)text[i] < 0x80) return isalnum((unsigned char)text[i]);
-    while (i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80) i--;
+    for (int k = 0; k < 3 && i > 0 && ((unsigned char)text[i] & 0xc0) == 0x80; k++) i--;
     return (unsigned char)text[i] > 0xc2 && (unsigned char)text[i] != 0xe2;
 }
 

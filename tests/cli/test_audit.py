@@ -208,6 +208,8 @@ def test_many(home):
     ok(not any(r["at_hand"] for r in found[0]["rows"]), "of which nothing can be quoted")
     for name, data in (("empty", b""), ("zeros", b"\0" * 5000), ("noise", os.urandom(200000)),
                        ("tags", b"<" * 100000), ("links", b"](" * 60000), ("entities", b"&" * 100000),
+                       ("scripts", b"<!doctype html>" + b"<script>" * 500000), ("styles", b"<style>" * 500000),
+                       ("targets", b"](" * 2000000), ("continuations", b"\x80" * 4000000),
                        ("same", b"the the the " * 40000)):
         p = home.run("audit", "--license", write(home, name, data))
         equal(p.returncode, 1, f"{name}: no licence, no harm")
