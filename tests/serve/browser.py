@@ -29,7 +29,7 @@ except ImportError:
 CHROMIUM, DRIVER, TIMEOUT = (shutil.which(name) for name in ("chromium", "chromedriver", "timeout"))
 LIMIT = 900  # seconds that a test of a page may take, whatever the machine is doing
 COMMAND = 100  # and one command of the driver's
-STARTING = 150  # after which start does not try again
+STARTING = 90  # after which start does not try again
 
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-extensions",
            "--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-breakpad", "--remote-debugging-pipe",
