@@ -169,14 +169,17 @@ INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
 }
 
 static void attn_qk_f32_avx2 ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_F32);
 }
 
 static void attn_qk_f16_avx2 ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_F16);
 }
 
 static void attn_qk_q8_0_avx2 ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_Q8_0);
 }
 
@@ -365,16 +368,19 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
 }
 
 static void attn_pv_f32_avx2 ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
        GLASS_F32);
 }
 
 static void attn_pv_f16_avx2 ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
        GLASS_F16);
 }
 
 static void attn_pv_q8_0_avx2 ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
        GLASS_Q8_0);
 }
