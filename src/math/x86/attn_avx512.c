@@ -10,6 +10,7 @@
  * and q8_0 slices are widened once for all rows (exactly, so the bits are the same). */
 #include "math/attn_layout.h"
 #include "math/dispatch.h"
+#include "math/x86/attn_ahead.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -22,23 +23,16 @@
 #endif
 
 enum {
-    ROWS = 12,        /* most rows of a register tile */
-    RUNS = 4,         /* most runs of a register tile */
-    SLICE = 2,        /* runs that many rows go over at a time */
-    MANY = 13,        /* rows from which on slices pay */
-    AHEAD_TILES = 4,  /* keys that few rows fetch ahead of need: tiles, for the scores */
-    AHEAD_KEYS = 128, /* and keys, for the values */
-    GROUPS = 16       /* register tiles of rows whose spans are at hand */
+    ROWS = 12,  /* most rows of a register tile */
+    RUNS = 4,   /* most runs of a register tile */
+    SLICE = 2,  /* runs that many rows go over at a time */
+    MANY = 13,  /* rows from which on slices pay */
+    GROUPS = 16 /* register tiles of rows whose spans are at hand */
 };
 
 /* How a run lies in memory. */
 INLINE size_t run_bytes(glass_dtype dtype) {
     return dtype == GLASS_F32 ? 64 : dtype == GLASS_F16 ? 32 : 16;
-}
-
-/* Brings the line at p + ahead near; ahead may be what wraps around to another array. */
-INLINE void fetch(const uint8_t *p, size_t ahead) {
-    _mm_prefetch((const char *)((uintptr_t)p + ahead), _MM_HINT_T0);
 }
 
 INLINE __m512 half16(const uint8_t *p) {
@@ -91,7 +85,8 @@ INLINE void qk_chain(__m512 acc[ROWS][RUNS], const float *q, int64_t q_stride,
         UNROLL for (int t = 0; t < T; t++) lanes[t] =
             run_load(at + (size_t)t * tile_bytes, d_k[t], dtype);
         if (ahead > 0) {
-            UNROLL for (int t = 0; t < T; t++) fetch(at + (size_t)t * tile_bytes, ahead);
+            UNROLL for (int t = 0; t < T; t++)
+                ahead_fetch(at + (size_t)t * tile_bytes, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(q[r * q_stride + d]);
@@ -144,16 +139,6 @@ static __attribute__((noinline)) void qk_full(float *s, int64_t s_stride, const 
             GLASS_F32);
 }
 
-/* How far from the tiles before tile t of a block the ones lie that are to be fetched with
- * them: AHEAD_TILES, or as many in the next block; 0 if there is none. */
-INLINE size_t qk_ahead(const uint8_t *k, const uint8_t *next, size_t tile_bytes,
-                       int64_t t) {
-    const size_t ahead = AHEAD_TILES * tile_bytes;
-    if (t + AHEAD_TILES <= ATTN_BLOCK / ATTN_TILE) return ahead;
-    if (next == NULL) return 0;
-    return ahead + ((uintptr_t)next - (uintptr_t)k - ATTN_BLOCK / ATTN_TILE * tile_bytes);
-}
-
 /* R rows over tiles [from, to), T at a time. */
 INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_stride,
                      const uint8_t *k, const uint8_t *next, size_t tile_bytes, int64_t from,
@@ -167,11 +152,12 @@ INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_strid
             qk_full(out, s_stride, q, q_stride, at, head_dim, scale);
         else
             qk_tile(out, s_stride, q, q_stride, at, tile_bytes,
-                    qk_ahead(k, next, tile_bytes, t + T), head_dim, scale, R, T, dtype);
+                    ahead_of_tile(k, next, tile_bytes, t + T), head_dim, scale, R, T,
+                    dtype);
     }
     for (; T > 1 && t < to; t++)
         qk_tile(s + t * 16, s_stride, q, q_stride, k + (size_t)t * tile_bytes, tile_bytes,
-                qk_ahead(k, next, tile_bytes, t + 1), head_dim, scale, R, 1, dtype);
+                ahead_of_tile(k, next, tile_bytes, t + 1), head_dim, scale, R, 1, dtype);
 }
 
 INLINE void qk_rows(int64_t n, float *s, int64_t s_stride, const float *q, int64_t q_stride,
@@ -359,6 +345,10 @@ INLINE size_t v_step(glass_dtype dtype) {
     return dtype == GLASS_F32 ? 64 : 32;
 }
 
+INLINE size_t v_tile_bytes(glass_dtype dtype) {
+    return dtype == GLASS_Q8_0 ? ATTN_Q8_BYTES : ATTN_TILE * v_step(dtype);
+}
+
 /* The end of the keys from j on that lie evenly, up to `to`. */
 INLINE int64_t v_even(int64_t j, int64_t to, glass_dtype dtype) {
     int64_t end = (j / ATTN_TILE + 1) * ATTN_TILE;
@@ -373,7 +363,7 @@ INLINE void v_scales(float *d, const struct values *v, int64_t n_panels, int64_t
         for (int64_t tile = from / ATTN_TILE; tile * ATTN_TILE < to; tile++) {
             size_t at = (size_t)i * v->panel_bytes + (size_t)tile * ATTN_Q8_BYTES;
             _mm512_storeu_ps(d + i * ATTN_BLOCK + tile * ATTN_TILE, half16(v->v + at));
-            if (v->next != NULL) fetch(v->next, at);
+            if (v->next != NULL) ahead_fetch(v->next, at);
         }
 }
 
@@ -429,7 +419,7 @@ INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
         }
         if (ahead > 0) {
             UNROLL for (int t = 0; t < T; t++) if (dtype != GLASS_Q8_0 || t % 2 == 0)
-                fetch(at[t] + i, ahead);
+                ahead_fetch(at[t] + i, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(p[r * p_stride + j]);
@@ -439,18 +429,6 @@ INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                      : _mm512_fmadd_ps(x, lanes[t], acc[r][t]);
         }
     }
-}
-
-enum { NEAR_KEYS = ATTN_BLOCK - AHEAD_KEYS }; /* those whose AHEAD_KEYS are in the block */
-
-/* How far from key j, and those of its part of the block, the ones lie that are to be fetched
- * with it: AHEAD_KEYS, or as many in the next block; 0 if there is none. */
-INLINE size_t pv_ahead(const struct values *v, int64_t j, glass_dtype dtype) {
-    const size_t key = v_step(dtype),
-                 tile = dtype == GLASS_Q8_0 ? ATTN_Q8_BYTES : ATTN_TILE * key;
-    if (j < NEAR_KEYS) return AHEAD_KEYS / ATTN_TILE * tile;
-    if (v->next == NULL) return 0;
-    return (uintptr_t)v->next - (uintptr_t)v->v - NEAR_KEYS / ATTN_TILE * tile;
 }
 
 /* R rows times T runs over one block. */
@@ -468,9 +446,9 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
         } else if (R == ROWS) { /* one of many tiles of rows */
             pv_keys(acc, p, p_stride, v, j, to, s, false, 0, R, T, dtype);
         } else {
-            if (j < NEAR_KEYS && to > NEAR_KEYS) to = NEAR_KEYS;
-            pv_keys(acc, p, p_stride, v, j, to, s, false, pv_ahead(v, j, dtype), R, T,
-                    dtype);
+            if (j < AHEAD_FROM && to > AHEAD_FROM) to = AHEAD_FROM;
+            size_t ahead = ahead_of_key(v->v, v->next, v_tile_bytes(dtype), j);
+            pv_keys(acc, p, p_stride, v, j, to, s, false, ahead, R, T, dtype);
         }
     }
     UNROLL for (int r = 0; r < R; r++) {
