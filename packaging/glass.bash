@@ -15,6 +15,17 @@ _glass() {
             awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign help --help --version" -- "$cur")
         return
     fi
+    if [ "$command" = help ] && [ "$cword" -gt 2 ]; then
+        local parts=
+        case ${words[2]} in
+        tokenizer) parts="encode decode show train" ;;
+        data) parts="add show list clean why pack card prove check" ;;
+        inspect) parts="tensors diff logits layers attention activations" ;;
+        eval) parts="perplexity loglik kl" ;;
+        esac
+        [ "$cword" -eq 3 ] && mapfile -t COMPREPLY < <(compgen -W "$parts" -- "$cur")
+        return
+    fi
     if [ "$command" = help ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
             awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign" -- "$cur")
@@ -49,7 +60,7 @@ _glass() {
     fi
     if [ "$command" = data ]; then
         if [ "$cword" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "add show list prove check" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "add show list clean why pack card prove check" -- "$cur")
             return
         fi
         help+=("${words[2]}")
@@ -118,6 +129,10 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "text json none" -- "$cur")
         return
         ;;
+    --emit)
+        mapfile -t COMPREPLY < <(compgen -W "spdx cyclonedx croissant mof slsa card datasheet" -- "$cur")
+        return
+        ;;
     --infill-order)
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
@@ -127,7 +142,7 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
+    -f | --file | --prefix | --suffix | --grammar | --json-schema | --adapter | --license | --data | --base | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return

@@ -181,7 +181,7 @@ static glass_status write_page(struct glass_pool *p, const struct page *page, st
     TRY(buf_append(b, page->rows, p->page_bytes));
     TRY(sha256_bytes(digest, b->data, b->len));
     TRY(buf_append(b, digest, DIGEST));
-    TRY(path_write_whole(path, b->data, b->len));
+    TRY(path_write_private(path, b->data, b->len));
     p->n_written++;
     return GLASS_OK;
 }

@@ -115,6 +115,12 @@ proposes "models by name, in any case" Tiny-Model glass chat tiny
 proposes "models after -m" Tiny-Model glass complete -m T
 proposes "values" q8_0 glass chat --cache-type q
 proposes "help" bench glass help be
+proposes "help of parts" layers glass help inspect la
+: >"$work/log"
+"$top/bin/glass" data --help | grep -oE 'glass data [a-z]+' | awk '{print $3}' | sort -u >"$work/parts"
+complete_words glass data "" | sort -u | diff - "$work/parts" >>"$work/log"
+[ -s "$work/parts" ] && [ ! -s "$work/log" ]
+verdict "completion: every part of data" $?
 cd - >/dev/null || exit 4
 
 try "make uninstall" $make uninstall
