@@ -10,11 +10,14 @@
 glass_status path_data(struct buf *out);
 /* $XDG_STATE_HOME/glass, else ~/.local/state/glass: history, saved chats. */
 glass_status path_state(struct buf *out);
-/* Makes a folder and its parents (mode 0700 for new ones). */
+/* Makes a folder and its parents, as the umask has it; private: mode 0700 for new ones, where
+ * what people say is kept. */
 glass_status path_make(const char *folder);
+glass_status path_make_private(const char *folder);
 /* Writes bytes to path so that a reader sees the old file or the new one, never a part:
- * beside it, flushed, renamed. */
+ * beside it, flushed, renamed. Private: mode 0600. */
 glass_status path_write_whole(const char *path, const void *bytes, size_t n_bytes);
+glass_status path_write_private(const char *path, const void *bytes, size_t n_bytes);
 /* Reads a whole file of at most limit bytes. */
 glass_status path_read_whole(struct buf *out, const char *path, size_t limit);
 /* A file without a name in a folder, for reading and writing: it is gone when it is closed. */

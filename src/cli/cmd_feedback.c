@@ -76,7 +76,7 @@ static glass_status export(struct feedback *f, struct conversations *c) {
     TRY(buf_append(&f->lines, "", 0));
     TRY(feedback_each(c, f->ratings ? FEEDBACK_RATINGS : FEEDBACK_PAIRS, collect, f));
     if (f->out != NULL && strcmp(f->out, "-") != 0)
-        return path_write_whole(f->out, f->lines.data, f->lines.len);
+        return path_write_private(f->out, f->lines.data, f->lines.len);
     fwrite(f->lines.data, 1, f->lines.len, stdout);
     return GLASS_OK;
 }

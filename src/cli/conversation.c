@@ -122,7 +122,7 @@ glass_status conversation_encode(const struct conversation *c, int64_t n_skip,
 glass_status conversation_save(const struct conversation *c, const char *path) {
     struct buf b = {0};
     glass_status status = conversation_json(c, &b);
-    if (status == GLASS_OK) status = path_write_whole(path, b.data, b.len);
+    if (status == GLASS_OK) status = path_write_private(path, b.data, b.len);
     buf_free(&b);
     return status;
 }
