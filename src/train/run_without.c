@@ -15,8 +15,8 @@ static int rank_of(const struct without *w) {
 /* ---- the run, and what is left out of it ---- */
 
 static glass_status open_old(struct without *w) {
-    const glass_verify_options o = {.n_threads = w->o->n_threads,
-                                    .processes = w->o->processes};
+    const glass_verify_options o = {
+        .n_threads = w->o->n_threads, .texts = w->o->texts, .processes = w->o->processes};
     TRY(ledger_file_read(&w->ledger, w->folder));
     TRY(run_open_replay(&w->old, w->folder, INT64_MAX, &o));
     if (w->old->step == 0)
@@ -236,6 +236,7 @@ glass_status glass_run_without(glass_without_report **out, const char *run,
     struct without w = {.folder = run, .o = options == NULL ? &none : options};
     glass_processes *comm = w.o->processes;
     *out = NULL;
+    TRY(run_is_there(run));
     TRY(mem_alloc_zero(&w.out, 1, sizeof *w.out));
     glass_status status = without(&w);
     bool agreed =
