@@ -101,9 +101,10 @@ static glass_status print_proof(const struct checking *c, const glass_proof *p) 
     else
         status = buf_printf(
             &out,
-            "the proof holds: text %s\n  %s the corpus of %lld documents\n  root %s\n%s%s",
+            "the proof holds: text %s\n  %s the corpus of %lld document%s\n  root %s\n%s%s",
             p->content, p->present ? "is in" : "is NOT in", (long long)p->n_documents,
-            p->root, p->record ? p->record : "", p->record ? "\n" : "");
+            cli_plural(p->n_documents), p->root, p->record ? p->record : "",
+            p->record ? "\n" : "");
     if (status == GLASS_OK) status = data_print(&out);
     buf_free(&out);
     return status;

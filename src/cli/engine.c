@@ -69,6 +69,10 @@ const char *cli_bytes(char text[32], double n) {
     return text;
 }
 
+const char *cli_plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
 void run_options_init(struct run_options *r) {
     *r = (struct run_options){.n_predict = -1, .cache_type = "f32"};
     glass_sampler_defaults(&r->sampler);
