@@ -53,22 +53,32 @@ static void norm_back(const struct walk *k, float *dx, float *hat, const float *
 
 /* ---- linear layers ---- */
 
-/* What y = W x + b gives its weights: dy (T, n), x (T, k). No barrier at the end. */
-static void weights_back(const struct walk *k, const struct linear *d, const float *dy,
-                         const float *x) {
-    product_weights(k->crew, gradient(&d->w), dy, x, d->w.n, d->w.k, k->job->T);
-    if (d->b != NULL) sum_tokens(k->crew, d->b, dy, NULL, d->w.n, k->job->T);
-    meet(k);
+/* One of the layers y = W x + b that are gone back through together: dx = dy W, and with dy (T, n)
+ * and x (T, k) the gradients of W and b. */
+struct linear_back {
+    float *dx;
+    const float *dy, *x;
+    const struct linear *l, *d;
+};
+
+/* With all members; ends with a barrier. */
+static void linear_back(const struct walk *k, const struct linear_back *list, int n) {
+    struct product products[PRODUCTS];
+    for (int i = 0; i < n; i++) {
+        const struct linear_back *a = &list[i];
+        products[i] = (struct product){a->dx, a->dy, NULL, &a->l->w};
+        products[n + i] = (struct product){gradient(&a->d->w), a->dy, a->x, &a->d->w};
+        if (a->d->b != NULL)
+            sum_tokens(k->crew, a->d->b, a->dy, NULL, a->d->w.n, k->job->T);
+    }
+    product_list(k->crew, products, 2 * n, k->job->T);
 }
 
-/* dx += dy W, by way of `part`, this member's rows; with all members. */
-static void add_back(const struct walk *k, float *dx, const float *dy,
-                     const struct linear *l, float *part) {
-    int64_t D = l->w.k;
-    product_back(k->crew, part, dy, &l->w, k->job->T);
-    k->m->add_f32(dx + k->begin * D, dx + k->begin * D, part + k->begin * D,
-                  (k->end - k->begin) * D);
-    meet(k);
+/* dnormed += part, this member's rows. */
+static void add_part(const struct walk *k, const float *part) {
+    int64_t D = k->c->n_embd;
+    float *to = k->b->dnormed + k->begin * D;
+    k->m->add_f32(to, to, part + k->begin * D, (k->end - k->begin) * D);
 }
 
 /* ---- the joins ---- */
@@ -197,17 +207,17 @@ static void mlp_back(const struct walk *k, int64_t layer, bool add) {
     }
     hidden_rows(k, l, t);
     meet(k);
-    weights_back(k, &d->down, b->dh, b->hidden);
-    product_back(k->crew, b->d_hidden, b->dh, &l->down.w, k->job->T);
+    linear_back(k, &(struct linear_back){b->d_hidden, b->dh, b->hidden, &l->down, &d->down},
+                1);
     hidden_back(k, l, t);
-    weights_back(k, &d->up, b->d_up, in);
-    if (add)
-        add_back(k, b->dnormed, b->d_up, &l->up, b->part);
-    else
-        product_back(k->crew, b->dnormed, b->d_up, &l->up.w, k->job->T);
-    if (!k->c->family.gated) return;
-    weights_back(k, &d->gate, b->d_gate, in);
-    add_back(k, b->dnormed, b->d_gate, &l->gate, b->part);
+    /* hat and dh are done with. */
+    float *of_up = add ? b->hat : b->dnormed, *of_gate = b->dh;
+    const struct linear_back both[] = {{of_up, b->d_up, in, &l->up, &d->up},
+                                       {of_gate, b->d_gate, in, &l->gate, &d->gate}};
+    linear_back(k, both, k->c->family.gated ? 2 : 1);
+    if (add) add_part(k, of_up);
+    if (k->c->family.gated) add_part(k, of_gate);
+    meet(k);
 }
 
 /* ---- attention ---- */
@@ -264,8 +274,7 @@ static void attention_back(const struct walk *k, int64_t layer) {
     const struct tape_layer *t = &k->job->tape->layers[layer];
     const struct back_work *b = k->b;
     int64_t hd = c->head_dim;
-    weights_back(k, &d->o, b->dh, t->attn);
-    product_back(k->crew, b->d_attn, b->dh, &l->o.w, k->job->T);
+    linear_back(k, &(struct linear_back){b->d_attn, b->dh, t->attn, &l->o, &d->o}, 1);
     struct attn_back a = {.q = t->q,
                           .k = t->k,
                           .v = t->v,
@@ -300,12 +309,14 @@ static void attention_back(const struct walk *k, int64_t layer) {
         meet(k);
     }
     const float *in = input(k, t->x_attn, &l->attn_norm);
-    weights_back(k, &d->q, b->dq, in);
-    weights_back(k, &d->k, b->dk, in);
-    weights_back(k, &d->v, b->dv, in);
-    product_back(k->crew, b->dnormed, b->dq, &l->q.w, k->job->T);
-    add_back(k, b->dnormed, b->dk, &l->k, b->part);
-    add_back(k, b->dnormed, b->dv, &l->v, b->part);
+    /* hat and dh are done with. */
+    const struct linear_back all[] = {{b->dnormed, b->dq, in, &l->q, &d->q},
+                                      {b->hat, b->dk, in, &l->k, &d->k},
+                                      {b->dh, b->dv, in, &l->v, &d->v}};
+    linear_back(k, all, 3);
+    add_part(k, b->hat);
+    add_part(k, b->dh);
+    meet(k);
 }
 
 /* ---- the walk ---- */

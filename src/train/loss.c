@@ -138,7 +138,9 @@ void loss_run(const struct crew *c, const struct loss_job *job) {
         logits(&k);
         entropy(&k);
         if (job->dx == NULL) continue;
-        product_back(c, job->work.d_normed, job->work.logits, &p->w.head.w, k.n);
+        product_list(
+            c, &(struct product){job->work.d_normed, job->work.logits, NULL, &p->w.head.w},
+            1, k.n);
         head_gradient(&k);
         norm_back(&k);
         add_blocks(&k, p->d.final_norm.w, job->work.d_normed, job->work.hat, D,

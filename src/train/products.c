@@ -24,30 +24,57 @@ void product_rows(const struct crew *c, float *y, const float *x, const struct l
     team_barrier(c->me);
 }
 
-void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
-                  int64_t T) {
-    int64_t rows = matmul_row_unit(T, w->k, c->me->n), begin, end;
-    int64_t unit = matmul_output_unit(T, w->k, c->me->n);
-    if (rows > 0)
-        while (team_queue_next(c->me, T, rows, &begin, &end))
-            c->m->gemm_nn_f32(dx + begin * w->k, w->k, dy + begin * w->n,
-                              (size_t)w->n * sizeof *dy, w->data, w->row_bytes, end - begin,
-                              w->k, w->n, c->scratch);
-    else
-        while (team_queue_next(c->me, w->k, unit, &begin, &end))
-            c->m->gemm_nn_f32(dx + begin, w->k, dy, (size_t)w->n * sizeof *dy,
-                              (const float *)w->data + begin, w->row_bytes, T, end - begin,
-                              w->n, c->scratch);
-    team_barrier(c->me);
+/* How a product is cut: its `n` rows or columns, `unit` of them a piece. */
+struct cut {
+    int64_t n, unit;
+    bool rows; /* of dx: rows, not columns */
+};
+
+static struct cut cut_of(const struct product *p, int members, int64_t T) {
+    int64_t n = p->w->n, k = p->w->k;
+    if (p->x != NULL) {
+        int64_t rounds = (n + ROWS * members - 1) / (ROWS * members);
+        return (struct cut){n, (n + rounds * members - 1) / (rounds * members), true};
+    }
+    int64_t rows = matmul_row_unit(T, k, members);
+    if (rows > 0) return (struct cut){T, rows, true};
+    return (struct cut){k, matmul_output_unit(T, k, members), false};
 }
 
-void product_weights(const struct crew *c, float *dw, const float *dy, const float *x,
-                     int64_t n, int64_t k, int64_t T) {
-    int64_t members = c->me->n, rounds = (n + ROWS * members - 1) / (ROWS * members);
-    int64_t unit = (n + rounds * members - 1) / (rounds * members), begin, end;
-    while (team_queue_next(c->me, n, unit, &begin, &end))
-        c->m->gemm_tn_f32(dw + begin * k, k, dy + begin, (size_t)n * sizeof *dy, x,
-                          (size_t)k * sizeof *x, end - begin, k, T, c->scratch);
+static void piece(const struct crew *c, const struct product *p, const struct cut *cut,
+                  int64_t begin, int64_t end, int64_t T) {
+    int64_t n = p->w->n, k = p->w->k;
+    if (p->x != NULL)
+        c->m->gemm_tn_f32(p->to + begin * k, k, p->dy + begin, (size_t)n * sizeof *p->dy,
+                          p->x, (size_t)k * sizeof *p->x, end - begin, k, T, c->scratch);
+    else if (cut->rows)
+        c->m->gemm_nn_f32(p->to + begin * k, k, p->dy + begin * n,
+                          (size_t)n * sizeof *p->dy, p->w->data, p->w->row_bytes,
+                          end - begin, k, n, c->scratch);
+    else
+        c->m->gemm_nn_f32(p->to + begin, k, p->dy, (size_t)n * sizeof *p->dy,
+                          (const float *)p->w->data + begin, p->w->row_bytes, T,
+                          end - begin, n, c->scratch);
+}
+
+void product_list(const struct crew *c, const struct product *list, int n_products,
+                  int64_t T) {
+    struct cut cuts[PRODUCTS];
+    int64_t ends[PRODUCTS], total = 0, i, next;
+    for (int p = 0; p < n_products; p++) {
+        cuts[p] = cut_of(&list[p], c->me->n, T);
+        total += (cuts[p].n + cuts[p].unit - 1) / cuts[p].unit;
+        ends[p] = total;
+    }
+    while (team_queue_next(c->me, total, 1, &i, &next)) {
+        int p = 0;
+        while (i >= ends[p]) p++;
+        const struct cut *cut = &cuts[p];
+        int64_t begin = (p == 0 ? i : i - ends[p - 1]) * cut->unit;
+        int64_t end = begin + cut->unit < cut->n ? begin + cut->unit : cut->n;
+        piece(c, &list[p], cut, begin, end, T);
+    }
+    team_barrier(c->me);
 }
 
 void sum_tokens(const struct crew *c, float *d, const float *dy, const float *hat,

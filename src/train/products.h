@@ -18,13 +18,17 @@ struct crew {
 /* y (T, n) = x (T, k) w (n, k)T + b. All members; ends with a barrier. */
 void product_rows(const struct crew *c, float *y, const float *x, const struct linear *l,
                   int64_t T);
-/* dx (T, k) = dy (T, n) w (n, k). All members; ends with a barrier. */
-void product_back(const struct crew *c, float *dx, const float *dy, const struct weight *w,
+/* dx (T, k) = dy (T, n) w (n, k), or, where there is an x (T, k), dw (n, k) = dy (T, n)T x. */
+struct product {
+    float *to; /* dx or dw */
+    const float *dy, *x;
+    const struct weight *w; /* for dw: its n and k only */
+};
+enum { PRODUCTS = 8 };
+/* The products of a list, PRODUCTS at most, none of which reads what another writes: no member
+ * waits before the last is begun. All members; ends with a barrier. */
+void product_list(const struct crew *c, const struct product *list, int n_products,
                   int64_t T);
-/* dw (n, k) = dy (T, n)T x (T, k). All members; no barrier at the end, but the queue is used:
- * team_barrier before it is used again. */
-void product_weights(const struct crew *c, float *dw, const float *dy, const float *x,
-                     int64_t n, int64_t k, int64_t T);
 /* d (n) = product over the T tokens of dy (T, n) and hat (T, n), or of dy and ones where hat is
  * NULL: chains of 256 tokens, added in order. All members, each its columns; no barrier. */
 void sum_tokens(const struct crew *c, float *d, const float *dy, const float *hat,

@@ -226,8 +226,9 @@ static void run_linear(void *context, const struct member *me) {
     struct crew crew = {me, math_kernels(),
                         t->scratch + (size_t)me->i * GEMM_SCRATCH_BYTES};
     struct weight w = {t->c->w, GLASS_F32, OUT, IN, IN * sizeof(float)};
-    product_back(&crew, t->dx, t->c->dy, &w, ROWS);
-    product_weights(&crew, t->dw, t->c->dy, t->c->x, OUT, IN, ROWS);
+    const struct product both[] = {{t->dx, t->c->dy, NULL, &w},
+                                   {t->dw, t->c->dy, t->c->x, &w}};
+    product_list(&crew, both, 2, ROWS);
     sum_tokens(&crew, t->db, t->c->dy, NULL, OUT, ROWS);
 }
 
