@@ -121,7 +121,7 @@ int cmd_audit(int argc, char **argv) {
          "rests on inherited licences"},
         {"replay", 0, OPT_INT, &a.replay, "N",
          "of a Glass run, compute N steps drawn at random again"},
-        {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
+        {"json", 'j', OPT_FLAG, &a.json, NULL, "JSON for programs"},
         {"Evidence in standard forms", 0, OPT_HEADING, NULL, NULL, NULL},
         {"emit", 0, OPT_TEXT, &a.emit.form, "FORM",
          "spdx, cyclonedx, croissant (of a corpus), mof, slsa (of a run), card, datasheet"},

@@ -903,6 +903,10 @@ def names(h):
     equal((p.returncode, p.out),
           (0, h.run("complete", f"{run}/checkpoints/step-00000020", "-p", "the ", "-n", "5",
                     "--temp", "0").out), "a run is a MODEL: its newest checkpoint")
+    h.run("convert", "a.run", "exported", cwd=h.path)
+    card = read(f"{h.path}/exported/README.md").decode()
+    ok("Converted by" in card and "\n# \n" not in card, "no empty title where there is no name", card)
+    shutil.rmtree(f"{h.path}/exported")
     shutil.copy(f"{run}/checkpoints/step-00000020/model.gguf", f"{h.models}/mine.gguf")
     write(h, "n.yaml", "model: {base: mine}\ndata: [text.txt]\ncontext: 32\n"
           "batch: {sequences: 2}\nsteps: 1\n")
