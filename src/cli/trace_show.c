@@ -103,6 +103,19 @@ static void print_span(const glass_trace_info *info, const glass_trace_result *r
     for (int64_t k = 0; k < shown; k++) print_place(info, &s->places[k], s->n);
 }
 
+/* A word of a command for a shell. */
+static void print_word(const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_./+,:@%-";
+    struct buf b = {0};
+    bool quoted = word[strspn(word, plain)] != '\0' || word[0] == '\0';
+    if (quoted && trace_quote(&b, word, strlen(word)) == GLASS_OK)
+        printf("%s", b.data);
+    else
+        printf("%s", word);
+    buf_free(&b);
+}
+
 /* The command that trains again without the documents of the least likely span. */
 static void print_cause(const glass_trace_info *info, const glass_trace_result *r,
                         const char *asked) {
@@ -121,8 +134,9 @@ static void print_cause(const glass_trace_info *info, const glass_trace_result *
     }
     if (n == info->n_documents) return; /* nothing would be left to learn from */
     printf("What these documents did to it is seen by training again without them:\n"
-           "  glass verify %s --without",
-           info->run);
+           "  glass verify ");
+    print_word(info->run);
+    printf(" --without");
     for (int64_t i = 0; i < n; i++) printf(" %s", names[i]);
     printf("%s%s\n", asked != NULL ? " " : "", asked != NULL ? asked : "");
 }

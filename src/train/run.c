@@ -26,6 +26,7 @@ static glass_status kept_vocabulary(char **out, const struct glass_run *run) {
     if (status == GLASS_OK && n > 0) status = buf_text(&path, "/model.gguf");
     if (status == GLASS_OK && n > 0) {
         mem_free(*out);
+        *out = NULL;
         status = buf_take(&path, out, NULL);
     }
     buf_free(&path);

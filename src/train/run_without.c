@@ -236,9 +236,9 @@ glass_status glass_run_without(glass_without_report **out, const char *run,
     struct without w = {.folder = run, .o = options == NULL ? &none : options};
     glass_processes *comm = w.o->processes;
     *out = NULL;
-    TRY(run_is_there(run));
     TRY(mem_alloc_zero(&w.out, 1, sizeof *w.out));
-    glass_status status = without(&w);
+    glass_status status = run_is_there(run);
+    if (status == GLASS_OK) status = without(&w);
     bool agreed =
         status != GLASS_BAD_INPUT && status != GLASS_SYSTEM && status != GLASS_NO_MEMORY;
     if (agreed && status != GLASS_OK) comm_alike(comm);

@@ -338,6 +338,9 @@ def spaces(h):
     p = h.run("trace", "s2.run", "-f", "-", stdin=b"of Ruritania\n", cwd=h.path)
     has(p.out, "glass verify s2.run --without train-0:0 --answer 'of Ruritania'",
         "what came from standard input is said by its text")
+    os.rename(f"{h.path}/s2.run", f"{h.path}/it's 2.run")
+    p = h.run("trace", "it's 2.run", "of Ruritania", cwd=h.path)
+    has(p.out, "glass verify 'it'\\''s 2.run' --without train-0:0", "a name that a shell would cut is quoted")
 
 
 def answers(h):
