@@ -19,6 +19,17 @@ _glass() {
             awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign help --help --version" -- "$cur")
         return
     fi
+    if [ "$command" = help ] && [ "$cword" -gt 2 ]; then
+        local parts=
+        case ${words[2]} in
+        tokenizer) parts="encode decode show train" ;;
+        data) parts="add show list clean why pack card prove check" ;;
+        inspect) parts="tensors diff logits layers attention activations" ;;
+        eval) parts="perplexity loglik kl" ;;
+        esac
+        [ "$cword" -eq 3 ] && mapfile -t COMPREPLY < <(compgen -W "$parts" -- "$cur")
+        return
+    fi
     if [ "$command" = help ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
             awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign" -- "$cur")
@@ -129,6 +140,10 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "text json none" -- "$cur")
         return
         ;;
+    --emit)
+        mapfile -t COMPREPLY < <(compgen -W "spdx cyclonedx croissant mof slsa card datasheet" -- "$cur")
+        return
+        ;;
     --infill-order)
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
@@ -142,7 +157,7 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "spdx cyclonedx croissant mof slsa card datasheet" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --against | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace | --html | -o | --out | --resume | --status | --texts | --vocabulary | --without | --ignore)
+    -f | --file | --prefix | --suffix | --grammar | --json-schema | --adapter | --license | --data | --base | --against | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace | --html | -o | --out | --resume | --status | --texts | --vocabulary | --without | --ignore)
         _glass_files
         return
         ;;

@@ -61,7 +61,7 @@ GLASS_API glass_status glass_grammar_from_choices(glass_grammar **out,
                                                   const glass_tokenizer *tokenizer,
                                                   const char *const *texts, int64_t n_texts,
                                                   const glass_grammar_options *options);
-/* No state of it may be used afterwards. */
+/* Its states, and so the samplers that draw by it, may be used on: the last of them frees it. */
 GLASS_API void glass_grammar_free(glass_grammar *grammar);
 GLASS_API const glass_tokenizer *glass_grammar_tokenizer(const glass_grammar *grammar);
 /* Bytes taken now, masks that were kept included. */

@@ -66,10 +66,10 @@ GLASS_API glass_status glass_sampler_accept(glass_sampler *sampler, int32_t id);
 /* Back to the seed, with nothing remembered, and to the grammar's beginning. */
 GLASS_API void glass_sampler_reset(glass_sampler *sampler);
 /* From now on only what the grammar allows is drawn, beginning with its beginning; NULL takes
- * it away. Tokens that were drawn move it on, tokens that were told of do not. The grammar is
- * borrowed; flags are glass_grammar_state_create's. GLASS_USAGE: it is for another tokenizer
- * than the sampler's; the sampler is without a grammar then. Where no token at all is allowed
- * glass_sampler_next is GLASS_USAGE. */
+ * it away. Tokens that were drawn move it on, tokens that were told of do not. The grammar may
+ * be freed at once; flags are glass_grammar_state_create's. GLASS_USAGE: it is for another
+ * tokenizer than the sampler's; the sampler is without a grammar then. Where no token at all is
+ * allowed glass_sampler_next is GLASS_USAGE. */
 GLASS_API glass_status glass_sampler_set_grammar(glass_sampler *sampler,
                                                  const glass_grammar *grammar,
                                                  unsigned flags);

@@ -82,7 +82,7 @@ static glass_status write_whole(const char *path, const void *bytes, size_t n_by
     if (status != GLASS_OK) return status;
     int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0) {
-        status = fail_errno("%s: cannot create", temporary.data);
+        status = fail_errno("%s: cannot create", path);
     } else {
         status = write_all(fd, temporary.data, bytes, n_bytes);
         close(fd);

@@ -15,8 +15,9 @@ glass_status path_state(struct buf *out);
 glass_status path_make(const char *folder);
 glass_status path_make_private(const char *folder);
 /* Writes bytes to path so that a reader sees the old file or the new one, never a part:
- * beside it, flushed, renamed. Private: mode 0600. */
+ * beside it, flushed, renamed. Who may read it is what the user's umask says. */
 glass_status path_write_whole(const char *path, const void *bytes, size_t n_bytes);
+/* The same, for its owner's eyes only: what people said, and what tells of it. */
 glass_status path_write_private(const char *path, const void *bytes, size_t n_bytes);
 /* Reads a whole file of at most limit bytes. */
 glass_status path_read_whole(struct buf *out, const char *path, size_t limit);

@@ -37,7 +37,7 @@ struct glass_sampler {
     struct list list;
     uint64_t n_draws;
     float mu;                     /* mirostat's running bound */
-    const glass_grammar *grammar; /* borrowed, or NULL; with the place in it */
+    const glass_grammar *grammar; /* or NULL; the place in it holds it */
     unsigned grammar_flags;
     glass_grammar_state *place;
 };

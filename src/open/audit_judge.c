@@ -246,6 +246,8 @@ static glass_status judge_mof(struct glass_audit *a) {
             const glass_audit_component *c = &a->components[i];
             counts[i] = c->grade != GLASS_AUDIT_MISSING && c->open &&
                         grade_of(c) <= ways[w].worst && (w == 0 || c->fit);
+            /* The paper's table 2 takes data sets as they are, "including unlicensed". */
+            if (w == 1 && i == MOF_DATASETS) counts[i] = c->grade <= ways[w].worst;
             inherited += counts[i] && c->licence_grade == GLASS_AUDIT_INHERITED;
             n_counts += counts[i];
             if (counts[i]) grade = worse(grade, grade_of(c));

@@ -318,11 +318,13 @@ void http_quiesce(struct server *s) {
 void http_stop(struct server *s) {
     atomic_store(&s->stopping, true);
     if (s->reaping) pthread_join(s->reaper, NULL);
-    /* Workers see that the server ends; when the last is gone, no connection is suspended. */
-    work_free(s->work);
-    s->work = NULL;
+    /* Workers see that the server ends; when the last is gone, no connection is suspended. Until
+     * libmicrohttpd's thread is gone, too, it still asks for one. */
+    work_stop(s->work);
     if (s->daemon != NULL) MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
+    work_free(s->work);
+    s->work = NULL;
     if (s->quiesced) close(s->listener);
     s->quiesced = false;
 }

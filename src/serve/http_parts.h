@@ -125,7 +125,8 @@ glass_status work_create(struct http_work **out, int64_t n_most);
 bool work_give(struct http_work *w, struct exchange *x);
 /* What a worker does: parses, handles, replies, and is one owner less. */
 void work_answer(struct exchange *x);
-void work_free(struct http_work *w); /* waits for those at work */
+void work_stop(struct http_work *w); /* all are busy from now on; waits for those at work */
+void work_free(struct http_work *w); /* of what was stopped */
 int64_t work_running(struct http_work *w);
 
 /* http_count.c */

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { IDLE_S = 10, SPARE = 16 };
+enum { IDLE_S = 10, SPARE = 16, CLIENT_LEFT = 499 /* as other servers write it */ };
 
 struct http_work {
     pthread_mutex_t lock;
@@ -33,7 +33,9 @@ static void fail_reply(struct exchange *x, glass_status status) {
     if (status == GLASS_NEGATIVE) code = 404;
     if (status == GLASS_USAGE || status == GLASS_BAD_INPUT) code = 400;
     if (status == GLASS_NO_MEMORY) code = 503;
-    if (status == GLASS_CANCELLED) code = 503;
+    /* Who left gets nothing; the log and the counters tell it from a server that is busy. */
+    if (status == GLASS_CANCELLED)
+        code = exchange_gone(x) && !atomic_load(&x->server->stopping) ? CLIENT_LEFT : 503;
     reply_error(x, code, NULL, x->param, glass_error());
 }
 
@@ -126,13 +128,17 @@ int64_t work_running(struct http_work *w) {
     return n;
 }
 
-void work_free(struct http_work *w) {
+void work_stop(struct http_work *w) {
     if (w == NULL) return;
     pthread_mutex_lock(&w->lock);
     w->over = true;
     pthread_cond_broadcast(&w->given);
     while (w->n_threads > 0) pthread_cond_wait(&w->left, &w->lock);
     pthread_mutex_unlock(&w->lock);
+}
+
+void work_free(struct http_work *w) {
+    if (w == NULL) return;
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->given);
     pthread_cond_destroy(&w->left);

@@ -89,7 +89,7 @@ struct job_request {
     int64_t n_prompt;
     int64_t n_predict; /* most tokens to answer; -1 = as many as fit; 0 = the prompt only */
     glass_sampler_options sampler;
-    const glass_grammar *grammar; /* NULL; must outlive the job */
+    const glass_grammar *grammar; /* NULL; it may be freed after sched_submit */
     const char *const *stop;      /* answers end before these texts */
     int n_stop;
     bool logprobs;        /* of the tokens chosen; else token.logprob is NAN */

@@ -98,8 +98,18 @@ glass_status glass_grammar_from_choices(glass_grammar **out,
     return make(out, &t, read_choices(&t, texts, n_texts), tokenizer, options);
 }
 
+/* One owner more, for a state. */
+static const glass_grammar *hold(const glass_grammar *g) {
+    atomic_fetch_add(&((glass_grammar *)(uintptr_t)g)->owners, 1);
+    return g;
+}
+
+static void let_go(const glass_grammar *g) {
+    glass_grammar_free((glass_grammar *)(uintptr_t)g);
+}
+
 void glass_grammar_free(glass_grammar *g) {
-    if (g == NULL) return;
+    if (g == NULL || atomic_fetch_sub(&g->owners, 1) > 1) return;
     for (uint32_t i = 0; g->masks != NULL && i < g->n_states; i++)
         gram_mask_free(atomic_load(&g->masks[i]));
     for (uint32_t i = 0; i < g->n_dfas; i++) gram_dfa_free(g->dfas[i]);
@@ -134,7 +144,7 @@ glass_status glass_grammar_state_create(glass_grammar_state **out,
     glass_grammar_state *s;
     *out = NULL;
     TRY(mem_alloc_zero(&s, 1, sizeof *s));
-    s->g = grammar;
+    s->g = hold(grammar);
     s->flags = flags;
     glass_status status = gram_walk_init(&s->walk, grammar);
     if (status == GLASS_OK) status = begin(s);
@@ -162,6 +172,7 @@ void glass_grammar_state_free(glass_grammar_state *s) {
     if (s == NULL) return;
     free_masks(s);
     gram_walk_clear(&s->walk);
+    let_go(s->g);
     mem_free(s);
 }
 
@@ -179,7 +190,8 @@ glass_status glass_grammar_state_copy(glass_grammar_state *to,
         gram_walk_clear(&to->walk);
         free_masks(to);
         to->walk = walk;
-        to->g = from->g;
+        let_go(to->g);
+        to->g = hold(from->g);
     }
     forget_masks(to);
     to->flags = from->flags;

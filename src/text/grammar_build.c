@@ -151,6 +151,7 @@ glass_status gram_build(glass_grammar **out, struct gram_tree *t,
     struct build b = {.t = t};
     *out = NULL;
     TRY(mem_alloc_zero(&b.g, 1, sizeof *b.g));
+    b.g->owners = 1;
     b.g->tokenizer = tokenizer;
     b.g->memory = sizeof *b.g;
     b.g->most_memory =

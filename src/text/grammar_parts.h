@@ -224,6 +224,7 @@ struct gram_mask {
     size_t memory;
 };
 struct glass_grammar {
+    _Atomic int64_t owners; /* who made it, and its states */
     const glass_tokenizer *tokenizer;
     const struct gram_vocab *vocab;
     struct gram_state *states;

@@ -53,6 +53,9 @@ def complete(h):
     equal([t["text"] for t in tokens[0]["top"]], list("abcde"), "with alternatives, best first")
     p = run("complete", "abc", "-p", "a", "--logprobs", "99")
     equal(p.returncode, 2, "--logprobs has a limit")
+    equal(run("complete", "abc", "-p", "a", "--logprobs", "-3").returncode, 2, "and another")
+    p = run("complete", "-p", "a")
+    ok(p.returncode == 3 and "SmolLM2-135M-Instruct" in p.err, "without MODEL: the default one, as chat", p.err)
     plain = h.json("complete", "abc", "-p", "<|im_end|>", "-j", "-n", "1")
     special = h.json("complete", "abc", "-p", "<|im_end|>", "-j", "-n", "1", "--special")
     equal((plain.get("prompt_tokens"), special.get("prompt_tokens")), (10, 1), "--special")
@@ -181,7 +184,13 @@ def helping(h):
     ok(p.returncode == 2 and "--temp" in p.err, "a mistyped option", p.err)
     p = h.run("complete", "abc", "--frobnicate")
     ok(p.returncode == 2 and "mean" not in p.err, "an option like no other", p.err)
-    for words in (("complete",), ("show",), ("pull",), ("complete", "a", "b"), ("list", "x"),
+    for word, ours in (("run", "chat"), ("ls", "list"), ("-v", "--version"), ("generate", "complete")):
+        has(h.run(word).err, f"did you mean {ours}?", f"{word}, as elsewhere")
+    p = h.run("complete", "abc", "-ngl", "99")
+    ok(p.returncode == 2 and "no option -ngl" in p.err, "-ngl is not -n", p.err)
+    p = h.run("complete", "abc", "-m", "def")
+    ok(p.returncode == 2 and '"def" is one word too many' in p.err, "two models", p.err)
+    for words in (("show",), ("pull",), ("complete", "a", "b"), ("list", "x"),
                   ("complete", "abc", "-n"), ("complete", "abc", "-n", "1x"), ("bench", "-m"),
                   ("complete", "abc", "--json=1"), ("tokenizer",), ("tokenizer", "frob"),
                   ("help", "frob"), ("complete", "abc", "-n", "9" * 30)):

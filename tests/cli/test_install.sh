@@ -134,6 +134,12 @@ for command in data tokenizer eval inspect; do
         proposes "$command $part" "$part" glass "$command" "${part:0:2}"
     done
 done
+proposes "help of parts" layers glass help inspect la
+: >"$work/log"
+"$top/bin/glass" data --help | grep -oE 'glass data [a-z]+' | awk '{print $3}' | sort -u >"$work/parts"
+complete_words glass data "" | sort -u | diff - "$work/parts" >>"$work/log"
+[ -s "$work/parts" ] && [ ! -s "$work/log" ]
+verdict "completion: every part of data" $?
 cd - >/dev/null || exit 4
 
 try "make uninstall" $make uninstall

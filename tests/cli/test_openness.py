@@ -58,6 +58,14 @@ def test_records(home):
           "the tool takes names to the letter")
     paper = [n for n in THIRD if n != "Technical report"] + ["Research paper"]
     equal(classes(home, record(home, paper)), [(3, 0, 0)], "a paper stands for the report")
+    every = THIRD + ["Data preprocessing code", "Training code", "Inference code", "Evaluation code", "Datasets",
+                     "Model parameters (Intermediate)", "Evaluation data", "Research paper"]
+    documents["Research paper"] = "CC-BY-4.0"
+    bare = dict(documents, **{"Datasets": "unlicensed"})
+    equal(classes(home, record(home, every, documents)), [(1, 1, 0)], "class I")
+    equal(classes(home, record(home, every, bare)), [(2, 1, 0)], "the paper takes data sets without a licence, the tool does not")
+    bare = dict(documents, **{"Evaluation data": "unlicensed"})
+    equal(classes(home, record(home, every, bare)), [(3, 3, 0)], "other data neither")
     p = home.run("audit", "--mof", record(home, THIRD))
     has(p.out, "rests on the licence of the whole for: Model card", "what rests on an inherited licence is named")
     equal(home.run("audit", "--mof", write(home, "no.yml", "a: b\n")).returncode, 3, "what is no record is refused")

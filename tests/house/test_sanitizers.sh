@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test_sanitizers.sh - the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer, in a
-# build of their own ($GLASS_BUILD-san), and the model's under ThreadSanitizer ($GLASS_BUILD-tsan).
+# build of their own ($GLASS_BUILD-san), and those of sessions, of a shared grammar and of the
+# scheduler under ThreadSanitizer ($GLASS_BUILD-tsan).
 # One verdict for each program; what it says is in logs/ of its build. GLASS_SANITIZE=0 leaves
 # all out. About five minutes of CPU time, most of it for compiling the kernels.
 #
@@ -62,7 +63,8 @@ export TSAN_OPTIONS=ignore_noninstrumented_modules=1
 # .../lib/clang/14.0.6
 if resources=$(clang-14 -print-resource-dir 2>&1) && [ -e "$resources/../../libarcher.so" ]; then
     variables=(SAN=thread CC=clang-14)
-    try "$build-tsan" tests/model/test_families tests/model/test_session_file tests/text/test_grammar_hard
+    try "$build-tsan" tests/model/test_families tests/model/test_session_file \
+        tests/text/test_grammar_hard tests/serve/test_sched tests/serve/test_models
 else
     n=$((n + 1))
     echo "ok $n - SAN=thread # SKIP no clang-14 with libarcher"

@@ -232,6 +232,28 @@ static void test_grammars(void **state) {
     for (int i = 0; i < GRAMMARS; i++) glass_grammar_free(grammars[i]);
 }
 
+/* Whoever asked leaves while a token is being drawn, and what was asked with goes, too. */
+static void test_grammar_goes(void **state) {
+    const struct fixture *f = *state;
+    static const char text[] = "root ::= ([a-z]+ \" \"){40} [0-9]+";
+    struct sched *s = make_sched(f, (struct sched_options){.n_parallel = 4});
+    for (long i = 0; i < 60; i++) {
+        struct job_request r = f->requests[0].r;
+        struct answer a;
+        glass_grammar *grammar;
+        ok(glass_grammar_from_gbnf(&grammar, glass_model_tokenizer(f->model), text,
+                                   strlen(text), NULL));
+        r.ignore_eos = false;
+        r.grammar = grammar;
+        struct job *job = submit(s, &a, &r);
+        nanosleep(&(struct timespec){0, i * 50000}, NULL);
+        job_release(job);
+        glass_grammar_free(grammar);
+        answer_clear(&a);
+    }
+    sched_free(s);
+}
+
 /* ---- prompts ---- */
 
 static void test_prompt_logprobs(void **state) {
@@ -594,17 +616,12 @@ static void test_drain(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_answers),
-        cmocka_unit_test(test_grammars),
-        cmocka_unit_test(test_prompt_logprobs),
-        cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_queue_and_cancel),
-        cmocka_unit_test(test_release_waits),
-        cmocka_unit_test(test_release),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_same_answers),  cmocka_unit_test(test_grammars),
+        cmocka_unit_test(test_grammar_goes),  cmocka_unit_test(test_prompt_logprobs),
+        cmocka_unit_test(test_embedding),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_failures),      cmocka_unit_test(test_queue_and_cancel),
+        cmocka_unit_test(test_release_waits), cmocka_unit_test(test_release),
+        cmocka_unit_test(test_turns),         cmocka_unit_test(test_drain),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, start, end);
