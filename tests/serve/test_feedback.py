@@ -104,6 +104,7 @@ def feedback(c, home):
           201, "a thumb")
     path = os.path.join(home.path, "out.jsonl")
     equal(home.run("feedback", "export", "-o", path).returncode, 0, "exported to a file")
+    equal(oct(os.stat(path).st_mode & 0o777), "0o600", "for its owner only: it is what people said")
     with open(path, encoding="utf-8") as f:
         lines = [json.loads(line) for line in f]
     with open(home.models + "/abc.gguf", "rb") as f:
