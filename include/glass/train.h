@@ -186,7 +186,7 @@ typedef struct glass_without_report {
     int64_t first_step, last_step; /* that read some; 0: none did */
     int64_t from, n_computed; /* the run's checkpoint it began with, and steps since then */
     int64_t n_last;           /* steps at the end whose losses' mean is `training` */
-    glass_without_pair training;
+    glass_without_pair training; /* not a number: nothing was left to learn in these */
     glass_without_pair held_out, bits_per_byte; /* if has_held_out */
     bool has_held_out;
     glass_without_pair left_out; /* mean -ln p of the documents' own tokens */

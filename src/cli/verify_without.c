@@ -133,8 +133,13 @@ static void print_computed(const glass_without_report *r) {
 }
 
 static void print_row(const char *name, const glass_without_pair *p) {
-    printf("%-44s %12.4f %12.4f %+12.4f\n", name, p->with, p->without,
-           p->without - p->with);
+    if (isfinite(p->with) && isfinite(p->without))
+        printf("%-44s %12.4f %12.4f %+12.4f\n", name, p->with, p->without,
+               p->without - p->with);
+    else if (isfinite(p->with))
+        printf("%-44s %12.4f %12s %12s\n", name, p->with, "-", "-");
+    else
+        printf("%-44s %12s %12s %12s\n", name, "-", "-", "-");
 }
 
 static void print_table(const glass_without_report *r) {
