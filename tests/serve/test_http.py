@@ -291,12 +291,13 @@ def idle(home):
     with Server(home, "tiny") as s:
         s.post(CHAT, say(max_tokens=1))
         before = s.rss()
-        held = []
-        for _ in range(1000):
-            c = s.connect()
-            c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            held.append(c)
-        answered = sum(c.recv(1000).startswith(b"HTTP/1.1 200") for c in held)
+        held, answered = [], 0
+        for _ in range(10):  # more than 528 at work at once would be told to come back
+            some = [s.connect(60) for _ in range(100)]
+            for c in some:
+                c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answered += sum(c.recv(1000).startswith(b"HTTP/1.1 200") for c in some)
+            held += some
         equal(answered, 1000, "a thousand connections are answered")
         grown = s.rss() - before
         ok(grown < 50 << 20, "and cost under 50 MB when they are idle", grown)
@@ -384,7 +385,7 @@ def logs(home):
 
 def ending(home):
     model(home, "long", kind="abc", n_ctx=512, layers=1)
-    with Server(home, "forever", "-c", "1500", "--drain", "60") as s:
+    with Server(home, "forever", "-c", "1500", "--drain", "100") as s:
         got = []
 
         def client():
@@ -401,10 +402,10 @@ def ending(home):
         if t.is_alive():
             c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             has(c.recv(1000).decode(), " 503 ", "health while it ends")
-        t.join(30)
-        ok(got[0].code == 200 and got[0].events[-1] == "[DONE]"
+        t.join(100)
+        ok(got and got[0].code == 200 and got[0].events[-1] == "[DONE]"
            and got[0].events[-2]["choices"][0]["finish_reason"] == "length",
-           "an answer may end after SIGTERM", got[0].text[-300:])
+           "an answer may end after SIGTERM", got and got[0].text[-300:])
         equal(s.stop(), 0, "then the server does")
         c.close()
     with Server(home, "forever", "-c", "200000", "--cache-mb", "600", "--drain", "60") as s:
