@@ -1,4 +1,8 @@
 # Bash completion of glass: commands, their options and values, and the names of models.
+_glass_files() { # [GLOB]: files that fit it, and folders
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f ${1:+-X "!$1"} -- "$cur"; [ -n "$1" ] && compgen -d -- "$cur")
+}
 _glass() {
     local cur prev words cword line
     if declare -F _init_completion >/dev/null; then
@@ -70,9 +74,16 @@ _glass() {
             -p | --policy)
                 mapfile -t COMPREPLY < <(compgen -W "known dfsg osi permissive public-domain no-share-alike commercial any" -- "$cur")
                 ;;
+            -r | --rules)
+                compopt -o nospace 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -W "encoding boilerplate mask c4 gopher repetition fineweb language= exact near" \
+                    -P "$([[ $cur == *,* ]] && printf '%s' "${cur%,*},")" -- "${cur##*,}")
+                ;;
+            --made-by)
+                mapfile -t COMPREPLY < <(compgen -W "person model:" -- "$cur")
+                ;;
             *)
-                compopt -o filenames 2>/dev/null
-                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                _glass_files
                 ;;
             esac
             return
@@ -142,12 +153,15 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --grammar | --json-schema | --adapter | --license | --data | --base | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    --emit)
+        mapfile -t COMPREPLY < <(compgen -W "spdx cyclonedx croissant mof slsa card datasheet" -- "$cur")
         return
         ;;
-    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --host | --port | -np | --api-key | --sha256 | --name | --prefix-text | --suffix-text)
+    -f | --file | --prefix | --suffix | --grammar | --json-schema | --adapter | --license | --data | --base | --against | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace | --html | -o | --out | --resume | --status | --texts | --vocabulary | --without | --ignore)
+        _glass_files
+        return
+        ;;
+    --answer | --steps | --sample | --from | --processes | --date | --replay | --count | --ngrams | -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --host | --port | -np | --api-key | --sha256 | --name | --prefix-text | --suffix-text)
         return
         ;;
     esac
@@ -156,7 +170,17 @@ _glass() {
             grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
         return
     fi
-    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
+    case $command in
+    train)
+        _glass_files '*.y*ml'
+        return
+        ;;
+    verify | trace | sign)
+        _glass_files
+        return
+        ;;
+    esac
+    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || [ "$command" = audit ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
         [ "$command" = list ] && return
         # Names by any case: "smol" finds SmolLM2.
         while IFS= read -r line; do

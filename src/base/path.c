@@ -38,7 +38,7 @@ glass_status path_state(struct buf *out) {
     return xdg(out, "XDG_STATE_HOME", ".local/state");
 }
 
-glass_status path_make(const char *folder) {
+static glass_status make(const char *folder, mode_t mode) {
     char *copy;
     TRY(mem_copy_text(&copy, folder, strlen(folder)));
     glass_status status = GLASS_OK;
@@ -46,13 +46,21 @@ glass_status path_make(const char *folder) {
         if (*p != '/' && *p != '\0') continue;
         char keep = *p;
         *p = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+        if (mkdir(copy, mode) != 0 && errno != EEXIST)
             status = fail_errno("%s: cannot make the folder", copy);
         *p = keep;
         if (keep == '\0') break;
     }
     mem_free(copy);
     return status;
+}
+
+glass_status path_make(const char *folder) {
+    return make(folder, 0777);
+}
+
+glass_status path_make_private(const char *folder) {
+    return make(folder, 0700);
 }
 
 static glass_status write_all(int fd, const char *path, const char *bytes, size_t n_bytes) {

@@ -53,6 +53,8 @@ glass_status cli_open_model(glass_model **out, const char *name, bool mlock);
 void cli_print_safely(const char *text, size_t n_bytes);
 /* "1.2 GB"; writes into text. */
 const char *cli_bytes(char text[32], double n_bytes);
+/* "s" unless there is one. */
+const char *cli_plural(int64_t n);
 /* Set by Ctrl-C after cli_catch_interrupt, to the signal's number; commands clear it. A second
  * Ctrl-C before that ends the program. */
 extern volatile int cli_interrupted;

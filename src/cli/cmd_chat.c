@@ -372,7 +372,7 @@ static glass_status open_terminal(struct chat *c) {
     printf("%s (%.3g million parameters, licence %s). /help lists commands, Ctrl-D ends.\n",
            info.name[0] ? info.name : "A model without a name",
            1e-6 * (double)info.n_params, info.license[0] ? info.license : "not said");
-    if (path_state(&history) != GLASS_OK || path_make(history.data) != GLASS_OK ||
+    if (path_state(&history) != GLASS_OK || path_make_private(history.data) != GLASS_OK ||
         buf_text(&history, "/chat_history") != GLASS_OK)
         buf_clear(&history); /* a chat without a memory is still a chat */
     glass_status status =

@@ -102,7 +102,7 @@ static glass_status set_models(struct serve *s, const char *const *words, int n_
                                       .prefix_dir = s->prefix_dir};
     TRY(cli_narrow(&m->sched.n_threads, s->n_threads, "threads"));
     TRY(cli_cache_type(&m->sched.cache_type, s->cache_type));
-    if (s->prefix_dir != NULL) TRY(path_make(s->prefix_dir));
+    if (s->prefix_dir != NULL) TRY(path_make_private(s->prefix_dir));
     for (int i = 0; i < s->adapters.n; i++) {
         char *path;
         TRY(cli_adapter_parse(&path, &s->parsed[i].scale, s->adapters.items[i]));

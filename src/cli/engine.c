@@ -69,6 +69,10 @@ const char *cli_bytes(char text[32], double n) {
     return text;
 }
 
+const char *cli_plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
 void cli_print_safely(const char *text, size_t n) {
     for (size_t i = 0; i < n; i++) {
         unsigned char ch = (unsigned char)text[i];

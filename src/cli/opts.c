@@ -106,7 +106,9 @@ static const char *our_name(const char *name, size_t *n) {
         {"n-threads", "threads"}, {"system-prompt", "system"},
         {"typical-p", "typical"}, {"cache-type-k", "cache-type"},
         {"model-draft", "draft"}, {"draft-max", "draft-n"},
-        {"chunks", "windows"},    {"ppl-stride", "stride"}};
+        {"chunks", "windows"},    {"ppl-stride", "stride"},
+        {"output", "out"},        {"licence", "license"},
+        {"license", "licence"},   {"licences", "licenses"}};
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
         if (strlen(aliases[i][0]) != *n || memcmp(aliases[i][0], name, *n) != 0) continue;
         *n = strlen(aliases[i][1]);

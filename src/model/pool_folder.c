@@ -100,7 +100,7 @@ static glass_status look_at(struct glass_pool *p, int folder, const char *name) 
 glass_status pages_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes) {
     glass_status status = GLASS_OK;
     TRY(root_digest(p));
-    TRY(path_make(folder));
+    TRY(path_make_private(folder));
     TRY(path_remove_parts(folder));
     TRY(mem_copy_text(&p->folder, folder, strlen(folder)));
     p->folder_bytes = n_bytes > 0 ? n_bytes : (size_t)p->n_pages * p->page_bytes;

@@ -496,6 +496,10 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
         const char *words = "its licence is not at hand, or not in the table";
         if (c->c.grade == GLASS_AUDIT_MISSING && c->c.part == GLASS_PART_MODEL)
             words = "nothing at hand says what it is under; no licence is no permission";
+        if (c->c.part == GLASS_PART_DATA) /* see soften */
+            words =
+                "its licence is not at hand, or not in the table; this does not count, as "
+                "whether weights are a work made of their data is open in law";
         return add(x, claim, GLASS_MAY_UNKNOWN, "licence", "-", words);
     }
     bool policy = c->c.part == GLASS_PART_POLICY;

@@ -10,6 +10,7 @@ import sys
 import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tiny_model  # noqa: E402
 from kit import ROOT, Home, done, equal, has, ok, skip  # noqa: E402
 
 SHARED = os.environ.get("GLASS_SHARED", os.path.join(ROOT, "../shared/data"))
@@ -346,6 +347,20 @@ def test_folder(home):
     equal([r["part"] for r in a["reasons"] if r["verdict"] == "yes, if"], ["data"], "and called data")
     nothing = folder("nothing", **{"model.safetensors": WEIGHTS})
     equal(may(nothing, "use")["verdict"], "unknown", "no licence is no permission")
+
+    tiny_model.write(os.path.join(home.models, "Named-Model.gguf"), "abc")
+    p = home.run("audit", "named", "--json")
+    equal((p.returncode, json.loads(p.out)["files"]), (0, 1), "a model by its name")
+    p = home.run("audit", "nobody")
+    ok(p.returncode == 3 and "There are: Named-Model" in p.err, "what there is, where nothing fits", p.err)
+    equal(home.run("audit", "--licence", os.path.join(plain, "LICENSE")).returncode, 0,
+          "--licence is --license")
+    p = home.run("audit", plain, "--emit", "mof", "--output", os.path.join(home.path, "m.yml"))
+    equal((p.returncode, p.err), (0, ""), "--output is --out")
+    mask = os.umask(0)
+    os.umask(mask)
+    equal(os.stat(os.path.join(home.path, "m.yml")).st_mode & 0o777, 0o666 & ~mask,
+          "what is written may be read as the umask has it")
 
     bad = folder("bad", **{"README.md": "---\nlicense: [mit\nx: {\n---\n", "model.safetensors": WEIGHTS})
     out = home.json("audit", bad, "--json")

@@ -274,6 +274,14 @@ def test_run(home):
     out = home.json("audit", run, "--json", "--replay", "2")
     equal(checks(out)[-1], ("replay", True), "steps are computed again on request")
     equal(parts(out)["Training code"]["grade"], "verified", "which verifies the program")
+    for licences, wanted in ((("MIT", "Apache-2.0"), ("mit", True)), (("MIT", "CC-BY-NC-4.0"), ("cc-by-nc-4.0", False)),
+                             (("CC-BY-NC-4.0", "MIT"), ("cc-by-nc-4.0", False)),
+                             (("MIT", "LicenseRef-whose"), ("LicenseRef-whose", False))):
+        write(home, "a.run/shards/train-0.documents.jsonl",
+              "".join(json.dumps({"licence": x}, separators=(",", ":")) + "\n" for x in licences))
+        data = parts(home.json("audit", run, "--json"))["Datasets"]
+        equal((data["licence"], data["open"]), wanted, f"documents under {' and '.join(licences)}: the strictest decides")
+    os.remove(os.path.join(run, "shards/train-0.documents.jsonl"))
     for name, at, check in (("shards/train-0.safetensors", 2000, "shards"), ("ledger.jsonl", 300, "ledger"),
                             ("checkpoints/step-00000006/model.gguf", 5000, "checkpoint")):
         bad = os.path.join(home.path, "bad.run")
