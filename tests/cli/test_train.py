@@ -248,7 +248,7 @@ def verified(h):
         ok(p.returncode == 1 and part in p.err, f"a forged {field} is found", p.err)
     write(h, "a.run/ledger.jsonl", good)
     forged(h, run, check)
-    for words in (("--steps", "0..3"), ("--steps", "5..4"), ("--steps", "5"),
+    for words in (("--steps", "0..3"), ("--steps", "5..4"), ("--steps", "0"), ("--steps", "5x"),
                   ("--steps", "20..21")):
         equal(check(*words).returncode, 2, f"verify {' '.join(words)}")
 
