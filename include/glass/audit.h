@@ -24,7 +24,7 @@ typedef enum glass_licence_verdict {
 typedef enum glass_licence_change_kind {
     GLASS_CHANGE_SUBSTANCE,
     GLASS_CHANGE_FILLED, /* where the known text leaves room */
-    GLASS_CHANGE_NOTICE  /* a copyright line more */
+    GLASS_CHANGE_NOTICE  /* a copyright line more, or a page's number */
 } glass_licence_change_kind;
 
 /* A place where the text at hand and the known one part. */

@@ -150,9 +150,14 @@ GLASS_API glass_status glass_data_clean(glass_clean_report *report, const char *
                                         const glass_pack_source *sources, int64_t n_sources,
                                         const glass_clean_options *options);
 /* What was decided of a document, by the hash of its text or record before or after: JSON
- * (glass_free). GLASS_USAGE: no rules were run on this corpus. */
+ * (glass_free). path: the file that it came from, or NULL; of files that glass_corpus_add left out
+ * nothing else is known. A hash of zeros: by its path in a source. */
 GLASS_API glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
-                                        const uint8_t hash[32]);
+                                        const uint8_t hash[32], const char *path);
+/* The hash of the text in a corpus of which these are the first digits, 8 or more.
+ * GLASS_USAGE: none, or several. */
+GLASS_API glass_status glass_corpus_find(uint8_t hash[32], glass_corpus *c,
+                                         const char *digits);
 
 /* ---- datasheets ---- */
 

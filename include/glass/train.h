@@ -34,6 +34,9 @@ typedef struct glass_run_options {
     int n_processes; /* of a dry run: what it would be with so many; 0 = as many as those */
     const volatile int
         *stop; /* not 0: the step of now is the last. NULL = none. Borrowed */
+    /* Of a new run: the path (glass_free) of what the recipe calls model.base or model.tokenizer and
+     * is no file, such as a name of a model; NULL = files alone. */
+    glass_status (*find)(char **path, const char *name);
 } glass_run_options;
 
 /* A new run. options may be NULL. GLASS_BAD_INPUT: recipe (with line and key), texts or base
@@ -109,6 +112,9 @@ typedef struct glass_verify_options {
                      int64_t last); /* may be NULL; false cancels */
     void *context;
     glass_processes *processes; /* that share the work, as those of a run; NULL = none */
+    /* Where the recipe's files (texts, packs, vocabulary, base model) lie now, by the last parts of
+     * their names. NULL, or not there: where the recipe says, else beside the run. */
+    const char *texts;
 } glass_verify_options;
 
 typedef struct glass_verify_report {
@@ -146,6 +152,7 @@ typedef struct glass_without_options {
     const char *answer, *prompt; /* whose probability is asked for; NULL = none */
     size_t n_answer, n_prompt;
     int n_threads;              /* 0 = the recipe's */
+    const char *texts;          /* as glass_verify_options has it */
     glass_processes *processes; /* that share the work; NULL = none */
     const volatile int *stop;   /* not 0: ends after the step of now */
     void (*progress)(void *context, const glass_run_report *step, int64_t last);
@@ -179,7 +186,7 @@ typedef struct glass_without_report {
     int64_t first_step, last_step; /* that read some; 0: none did */
     int64_t from, n_computed; /* the run's checkpoint it began with, and steps since then */
     int64_t n_last;           /* steps at the end whose losses' mean is `training` */
-    glass_without_pair training;
+    glass_without_pair training; /* not a number: nothing was left to learn in these */
     glass_without_pair held_out, bits_per_byte; /* if has_held_out */
     bool has_held_out;
     glass_without_pair left_out; /* mean -ln p of the documents' own tokens */

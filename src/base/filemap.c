@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,4 +48,25 @@ void filemap_drop(const struct filemap *map) {
 void filemap_close(struct filemap *map) {
     if (map->data != NULL) munmap((void *)(uintptr_t)map->data, map->size);
     *map = (struct filemap){0};
+}
+
+glass_status filemap_check_text(const char *path, const void *bytes, size_t n_bytes) {
+    static const struct {
+        const char *begin, *name, *command;
+    } kinds[] = {{"\x1f\x8b\x08", "gzip", "gzip -dc"},
+                 {"\x28\xb5\x2f\xfd", "zstd", "zstd -dc"},
+                 {"\xfd"
+                  "7zXZ",
+                  "xz", "xz -dc"},
+                 {"BZh9", "bzip2", "bzip2 -dc"},
+                 {"PK\x03\x04", "zip", "unzip -p"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t n = strlen(kinds[i].begin);
+        if (n_bytes >= n && memcmp(bytes, kinds[i].begin, n) == 0)
+            return fail(
+                GLASS_BAD_INPUT,
+                "%s: compressed by %s, and a text is wanted: unpack it first (%s %s)", path,
+                kinds[i].name, kinds[i].command, path);
+    }
+    return GLASS_OK;
 }

@@ -17,4 +17,8 @@ glass_status filemap_lock(const struct filemap *map);
 void filemap_drop(const struct filemap *map);
 void filemap_close(struct filemap *map);
 
+/* GLASS_BAD_INPUT where a text's first bytes are those of a compressed file or an archive, whose
+ * bytes nobody wants to learn: the message names the program that unpacks it. */
+glass_status filemap_check_text(const char *path, const void *bytes, size_t n_bytes);
+
 #endif

@@ -38,7 +38,7 @@ glass_status path_state(struct buf *out) {
     return xdg(out, "XDG_STATE_HOME", ".local/state");
 }
 
-glass_status path_make(const char *folder) {
+static glass_status make(const char *folder, mode_t mode) {
     char *copy;
     TRY(mem_copy_text(&copy, folder, strlen(folder)));
     glass_status status = GLASS_OK;
@@ -46,13 +46,21 @@ glass_status path_make(const char *folder) {
         if (*p != '/' && *p != '\0') continue;
         char keep = *p;
         *p = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+        if (mkdir(copy, mode) != 0 && errno != EEXIST)
             status = fail_errno("%s: cannot make the folder", copy);
         *p = keep;
         if (keep == '\0') break;
     }
     mem_free(copy);
     return status;
+}
+
+glass_status path_make(const char *folder) {
+    return make(folder, 0777);
+}
+
+glass_status path_make_private(const char *folder) {
+    return make(folder, 0700);
 }
 
 static glass_status write_all(int fd, const char *path, const char *bytes, size_t n_bytes) {
@@ -67,13 +75,14 @@ static glass_status write_all(int fd, const char *path, const char *bytes, size_
     return GLASS_OK;
 }
 
-glass_status path_write_whole(const char *path, const void *bytes, size_t n_bytes) {
+static glass_status write_whole(const char *path, const void *bytes, size_t n_bytes,
+                                mode_t mode) {
     struct buf temporary = {0};
     glass_status status = buf_printf(&temporary, "%s.part-%ld", path, (long)getpid());
     if (status != GLASS_OK) return status;
-    int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0) {
-        status = fail_errno("%s: cannot create", temporary.data);
+        status = fail_errno("%s: cannot create", path);
     } else {
         status = write_all(fd, temporary.data, bytes, n_bytes);
         close(fd);
@@ -83,6 +92,14 @@ glass_status path_write_whole(const char *path, const void *bytes, size_t n_byte
     }
     buf_free(&temporary);
     return status;
+}
+
+glass_status path_write_whole(const char *path, const void *bytes, size_t n_bytes) {
+    return write_whole(path, bytes, n_bytes, 0666);
+}
+
+glass_status path_write_private(const char *path, const void *bytes, size_t n_bytes) {
+    return write_whole(path, bytes, n_bytes, 0600);
 }
 
 glass_status path_read_whole(struct buf *out, const char *path, size_t limit) {

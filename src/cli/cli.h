@@ -29,6 +29,9 @@ int cmd_serve(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 
+/* What commands take that talk and are given no MODEL; setup.sh gets it. */
+#define CLI_DEFAULT_MODEL "SmolLM2-135M-Instruct"
+
 /* Prints "glass: <last error>" on stderr and returns the status's exit code; 130, as shells
  * expect it, after Ctrl-C, and 143 after a caught SIGTERM. */
 int cli_fail(glass_status status);
@@ -45,8 +48,13 @@ glass_status cli_narrow(int32_t *out, int64_t value, const char *option);
 /* Finds a model by name or path and opens it, with progress on a terminal. GLASS_BAD_INPUT if
  * it has no tokenizer. */
 glass_status cli_open_model(glass_model **out, const char *name, bool mlock);
+/* Text of a model or a stranger on standard output, where a terminal shows it: what would steer
+ * that (escapes, backspace, C1) becomes U+FFFD. The text ends between characters. */
+void cli_print_safely(const char *text, size_t n_bytes);
 /* "1.2 GB"; writes into text. */
 const char *cli_bytes(char text[32], double n_bytes);
+/* "s" unless there is one. */
+const char *cli_plural(int64_t n);
 /* Set by Ctrl-C after cli_catch_interrupt, to the signal's number; commands clear it. A second
  * Ctrl-C before that ends the program. */
 extern volatile int cli_interrupted;

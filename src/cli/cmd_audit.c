@@ -2,8 +2,10 @@
 #include "cli/cmd_audit.h"
 
 #include "base/path.h"
+#include "store/store.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { WORDS = 4096, MODELS = 16 };
 
@@ -33,6 +35,18 @@ static glass_status show(const struct audit *a, glass_audit *const *audits, int 
     return n > 1 ? audit_compare(audits, n, a->json) : audit_show(audits[0], a->json);
 }
 
+/* What is there is audited where it is, a run whole; else it may be a model's name. */
+static glass_status open_one(glass_audit **out, const char *name,
+                             const glass_audit_options *o) {
+    static const char by_name[] = "licence:";
+    char *path = NULL;
+    if (access(name, F_OK) != 0 && strncmp(name, by_name, sizeof by_name - 1) != 0)
+        TRY(store_resolve(&path, name));
+    glass_status status = glass_audit_open(out, path != NULL ? path : name, o);
+    mem_free(path);
+    return status;
+}
+
 static glass_status run_models(const struct audit *a, const char **paths, int n) {
     glass_audit *audits[MODELS] = {0};
     const glass_audit_options o = {.data = a->data.items,
@@ -53,7 +67,7 @@ static glass_status run_models(const struct audit *a, const char **paths, int n)
         return fail(GLASS_USAGE, "--emit tells of one MODEL");
     glass_status status = GLASS_OK;
     for (int i = 0; i < n && status == GLASS_OK; i++)
-        status = glass_audit_open(&audits[i], paths[i], &o);
+        status = open_one(&audits[i], paths[i], &o);
     if (status == GLASS_OK) status = show(a, audits, n);
     for (int i = 0; i < n; i++) glass_audit_close(audits[i]);
     return status;
@@ -107,11 +121,11 @@ int cmd_audit(int argc, char **argv) {
          "rests on inherited licences"},
         {"replay", 0, OPT_INT, &a.replay, "N",
          "of a Glass run, compute N steps drawn at random again"},
-        {"json", 0, OPT_FLAG, &a.json, NULL, "JSON for programs"},
+        {"json", 'j', OPT_FLAG, &a.json, NULL, "JSON for programs"},
         {"Evidence in standard forms", 0, OPT_HEADING, NULL, NULL, NULL},
         {"emit", 0, OPT_TEXT, &a.emit.form, "FORM",
          "spdx, cyclonedx, croissant (of a corpus), mof, slsa (of a run), card, datasheet"},
-        {"output", 'o', OPT_TEXT, &a.emit.out, "FILE", "write it there (printed)"},
+        {"out", 'o', OPT_TEXT, &a.emit.out, "FILE", "write it there (printed)"},
         {"name", 0, OPT_TEXT, &a.emit.o.name, "NAME", "of the model (its folder's)"},
         {"date", 0, OPT_TEXT, &a.emit.o.date, "DATE",
          "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ (none is told)"},

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEFAULT_MODEL "SmolLM2-135M-Instruct"
-
 struct chat {
     struct run_options run;
     const char *prompt, *system;
@@ -19,6 +17,7 @@ struct chat {
     struct buf answer;
     int64_t n_retries;
     bool tty, color, interrupted;
+    bool shown;               /* a terminal shows what goes to standard output */
     struct line_editor *line; /* on a terminal */
     const char *trace_path;
     glass_trace *trace; /* NULL: answers are not traced */
@@ -42,33 +41,19 @@ static const char *const command_words[] = {
 
 /* A remark of the program: on standard error when a program may read the answers. */
 static void remark(const struct chat *c, const char *text) {
+    fflush(stdout); /* the answer's last line comes first */
     if (c->color)
         printf("\x1b[2m[%s]\x1b[0m\n", text);
     else
         fprintf(c->tty ? stdout : stderr, "[%s]\n", text);
 }
 
-/* What a model says may be anything: it does not get to steer the terminal. */
-static void print_safely(const char *text, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        unsigned char ch = (unsigned char)text[i];
-        bool c1 = ch == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] >= 0x80 &&
-                  (unsigned char)text[i + 1] < 0xa0;
-        if ((ch < ' ' && ch != '\n' && ch != '\t') || ch == 0x7f || c1) {
-            fputs("\xef\xbf\xbd", stdout);
-            i += c1;
-        } else {
-            putchar(ch);
-        }
-    }
-}
-
 static glass_status on_text(void *context, const char *text, size_t n_bytes) {
     struct chat *c = context;
     TRY(buf_append(&c->answer, text, n_bytes));
     if (c->run.json) return GLASS_OK;
-    if (c->tty)
-        print_safely(text, n_bytes);
+    if (c->shown)
+        cli_print_safely(text, n_bytes);
     else
         fwrite(text, 1, n_bytes, stdout);
     return fflush(stdout) == 0 ? GLASS_OK : fail_errno("standard output");
@@ -204,62 +189,84 @@ static glass_status retry(struct chat *c) {
     return respond(c);
 }
 
-static void speculation_stats(const struct engine *e) {
+/* Where a program reads answers, nothing else stands between them. */
+static FILE *aside(const struct chat *c) {
+    return c->run.json ? stderr : stdout;
+}
+
+static void speculation_stats(const struct engine *e, FILE *out) {
     const glass_speculative_stats *s = &e->speculation;
     if (e->speculator == NULL) return;
-    printf("proposals %lld passes for %lld tokens", (long long)s->n_passes,
-           (long long)s->n_tokens);
+    fprintf(out, "proposals %lld passes for %lld tokens", (long long)s->n_passes,
+            (long long)s->n_tokens);
     if (s->draft_proposed > 0)
-        printf("; the draft's: %lld of %lld held", (long long)s->draft_accepted,
-               (long long)s->draft_proposed);
+        fprintf(out, "; the draft's: %lld of %lld held", (long long)s->draft_accepted,
+                (long long)s->draft_proposed);
     if (s->lookup_proposed > 0)
-        printf("; look-up's: %lld of %lld held", (long long)s->lookup_accepted,
-               (long long)s->lookup_proposed);
-    printf("\n");
+        fprintf(out, "; look-up's: %lld of %lld held", (long long)s->lookup_accepted,
+                (long long)s->lookup_proposed);
+    fprintf(out, "\n");
 }
 
 static void stats(const struct chat *c) {
     const struct engine *e = &c->engine;
+    FILE *out = aside(c);
     int64_t used;
     glass_session_tokens(e->session, &used);
-    printf("context   %lld of %lld positions, %lld messages", (long long)used,
-           (long long)glass_session_n_ctx(e->session), (long long)c->talk.n);
+    fprintf(out, "context   %lld of %lld positions, %lld message%s", (long long)used,
+            (long long)glass_session_n_ctx(e->session), (long long)c->talk.n,
+            c->talk.n == 1 ? "" : "s");
     if (c->n_skip > 0)
-        printf(", of which the model no longer sees the %lld oldest", (long long)c->n_skip);
-    printf("\n");
+        fprintf(out, ", of which the model no longer sees the %lld oldest",
+                (long long)c->n_skip);
+    fprintf(out, "\n");
     if (e->prompt_s > 0)
-        printf("prompt    %lld tokens: %lld kept from before, %lld read at %.1f tokens/s\n",
-               (long long)e->n_prompt, (long long)e->n_cached,
-               (long long)(e->n_prompt - e->n_cached),
-               (double)(e->n_prompt - e->n_cached) / e->prompt_s);
+        fprintf(
+            out,
+            "prompt    %lld tokens: %lld kept from before, %lld read at %.1f tokens/s\n",
+            (long long)e->n_prompt, (long long)e->n_cached,
+            (long long)(e->n_prompt - e->n_cached),
+            (double)(e->n_prompt - e->n_cached) / e->prompt_s);
     if (e->answer_s > 0)
-        printf("answer    %lld tokens, %.1f tokens/s, seed %llu\n", (long long)e->n_answer,
-               (double)e->n_answer / e->answer_s, (unsigned long long)c->run.sampler.seed);
-    speculation_stats(e);
+        fprintf(out, "answer    %lld tokens, %.1f tokens/s, seed %llu\n",
+                (long long)e->n_answer, (double)e->n_answer / e->answer_s,
+                (unsigned long long)c->run.sampler.seed);
+    speculation_stats(e, out);
+}
+
+static glass_status set_system(struct chat *c, const char *text) {
+    TRY(conversation_system(&c->talk, text));
+    remark(c, *text ? "the system message is set" : "without a system message of yours");
+    return GLASS_OK;
 }
 
 static glass_status clear(struct chat *c) {
     conversation_cut(&c->talk, 0);
     c->n_skip = 0;
-    return c->system != NULL ? conversation_system(&c->talk, c->system) : GLASS_OK;
+    if (c->system != NULL) TRY(conversation_system(&c->talk, c->system));
+    remark(c, "a new chat");
+    return GLASS_OK;
+}
+
+static void count_messages(const struct chat *c, const char *where, const char *path) {
+    char text[300];
+    snprintf(text, sizeof text, "%lld message%s %s %.200s", (long long)c->talk.n,
+             c->talk.n == 1 ? "" : "s", where, path);
+    remark(c, text);
 }
 
 static glass_status save(const struct chat *c, const char *path) {
-    if (*path == '\0') return fail(GLASS_USAGE, "/save FILE");
+    if (*path == '\0') return fail(GLASS_USAGE, "/save wants a FILE to keep this chat in");
     TRY(conversation_save(&c->talk, path));
-    char text[300];
-    snprintf(text, sizeof text, "%lld messages in %.200s", (long long)c->talk.n, path);
-    remark(c, text);
+    count_messages(c, "in", path);
     return GLASS_OK;
 }
 
 static glass_status load(struct chat *c, const char *path) {
-    if (*path == '\0') return fail(GLASS_USAGE, "/load FILE");
+    if (*path == '\0') return fail(GLASS_USAGE, "/load wants the FILE of a kept chat");
     TRY(conversation_load(&c->talk, path));
     c->n_skip = 0;
-    char text[300];
-    snprintf(text, sizeof text, "%lld messages from %.200s", (long long)c->talk.n, path);
-    remark(c, text);
+    count_messages(c, "from", path);
     return GLASS_OK;
 }
 
@@ -278,9 +285,9 @@ static bool command(struct chat *c, const char *line, glass_status *status) {
     if (is_command(line, "/exit") || is_command(line, "/quit") || is_command(line, "/bye"))
         return false;
     if (is_command(line, "/help") || is_command(line, "/?"))
-        printf("%s", help_text);
+        fputs(help_text, aside(c));
     else if ((rest = is_command(line, "/system")))
-        *status = conversation_system(&c->talk, rest);
+        *status = set_system(c, rest);
     else if (is_command(line, "/retry"))
         *status = retry(c);
     else if ((rest = is_command(line, "/save")))
@@ -313,6 +320,7 @@ static glass_status read_line(struct chat *c, struct buf *out, bool first,
     ssize_t n = getline(&line, &cap, stdin);
     *end = n < 0 ? LINE_OVER : LINE_TEXT;
     if (n > 0 && line[n - 1] == '\n') n--;
+    if (n > 0 && line[n - 1] == '\r') n--; /* a file of Windows */
     buf_clear(out);
     glass_status status = n > 0 ? buf_append(out, line, (size_t)n) : GLASS_OK;
     free(line);
@@ -364,7 +372,7 @@ static glass_status open_terminal(struct chat *c) {
     printf("%s (%.3g million parameters, licence %s). /help lists commands, Ctrl-D ends.\n",
            info.name[0] ? info.name : "A model without a name",
            1e-6 * (double)info.n_params, info.license[0] ? info.license : "not said");
-    if (path_state(&history) != GLASS_OK || path_make(history.data) != GLASS_OK ||
+    if (path_state(&history) != GLASS_OK || path_make_private(history.data) != GLASS_OK ||
         buf_text(&history, "/chat_history") != GLASS_OK)
         buf_clear(&history); /* a chat without a memory is still a chat */
     glass_status status =
@@ -444,19 +452,20 @@ int cmd_chat(int argc, char **argv) {
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command_line = {
         "glass chat [MODEL] [options]",
-        "Talks with a model. Without MODEL: " DEFAULT_MODEL ", which setup.sh gets.\n"
-        "From a pipe, every line is a message.",
+        "Talks with a model. Without MODEL: " CLI_DEFAULT_MODEL ", which setup.sh gets.\n"
+        "From a pipe, every line is a message, or one of the commands that /help lists.",
         "  glass chat\n  glass chat model.gguf --system \"Answer in one sentence.\"\n"
         "  glass chat -p \"Why is the sky blue?\" --seed 1\n",
         options,
         0,
         1,
         true};
-    const char *words[1] = {DEFAULT_MODEL};
+    const char *words[1] = {CLI_DEFAULT_MODEL};
     int n_words, code = opts_parse(&command_line, argc, argv, words, &n_words);
     if (code >= 0) return code;
     c.tty =
         isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !c.run.json && c.prompt == NULL;
+    c.shown = isatty(STDOUT_FILENO) && !c.run.json;
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     c.color = c.tty && (no_color == NULL || *no_color == '\0') &&
               (term == NULL || strcmp(term, "dumb") != 0);

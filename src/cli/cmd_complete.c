@@ -19,6 +19,7 @@ struct complete {
     struct engine engine;
     int32_t *ids; /* the prompt */
     int64_t n_ids, prefix_cut, suffix_cut;
+    bool shown;      /* a terminal shows the answer */
     struct buf text; /* the answer, for --json and --trace */
     const char *trace_path;
     glass_trace *trace; /* NULL: the answer is not traced */
@@ -29,9 +30,11 @@ static glass_status on_text(void *context, const char *text, size_t n_bytes) {
     struct complete *c = context;
     if (c->run.json || c->trace != NULL) TRY(buf_append(&c->text, text, n_bytes));
     if (c->run.json) return GLASS_OK;
-    if (fwrite(text, 1, n_bytes, stdout) != n_bytes || fflush(stdout) != 0)
-        return fail_errno("standard output");
-    return GLASS_OK;
+    if (c->shown)
+        cli_print_safely(text, n_bytes);
+    else
+        fwrite(text, 1, n_bytes, stdout);
+    return fflush(stdout) == 0 ? GLASS_OK : fail_errno("standard output");
 }
 
 static glass_status json_token(struct complete *c, int32_t id, float logprob) {
@@ -211,8 +214,8 @@ static glass_status run(struct complete *c, const char *model) {
 static glass_status check(struct complete *c) {
     c->infill = c->prefix_file != NULL || c->suffix_file != NULL ||
                 c->prefix_text != NULL || c->suffix_text != NULL;
-    if (c->logprobs > TOP_LIMIT)
-        return fail(GLASS_USAGE, "--logprobs %lld: at most %d alternatives",
+    if (c->logprobs < -1 || c->logprobs > TOP_LIMIT)
+        return fail(GLASS_USAGE, "--logprobs %lld: 0 to %d alternatives",
                     (long long)c->logprobs, TOP_LIMIT);
     if (strcmp(c->order, "psm") != 0 && strcmp(c->order, "spm") != 0)
         return fail(GLASS_USAGE, "--infill-order %.40s: psm and spm are possible",
@@ -245,9 +248,10 @@ int cmd_complete(int argc, char **argv) {
         RUN_OPTIONS(c.run),
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
-        "glass complete MODEL [-p TEXT | -f FILE | --prefix FILE --suffix FILE]",
+        "glass complete [MODEL] [-p TEXT | -f FILE | --prefix FILE --suffix FILE]",
         "Continues a text, or fills in what is missing between two (models made for it).\n"
-        "MODEL is a GGUF file or the name of a model that `glass list` shows.",
+        "MODEL is a GGUF file or a name that `glass list` shows; without "
+        "it: " CLI_DEFAULT_MODEL ".",
         "  glass complete smollm2 -p \"The capital of France is\" -n 8 --temp 0\n"
         "  glass complete model.gguf -f story.txt -n 200 --seed 7\n"
         "  echo 'def add(a, b):' | glass complete model.gguf -n 64 --stop $'\\n\\n'\n"
@@ -255,12 +259,13 @@ int cmd_complete(int argc, char **argv) {
         "  glass complete codellama --prefix-text 'def add(a, b):' --suffix-text 'return "
         "c'\n",
         options,
-        1,
+        0,
         1,
         true};
-    const char *words[1];
+    const char *words[1] = {CLI_DEFAULT_MODEL};
     int n_words, code = opts_parse(&command, argc, argv, words, &n_words);
     if (code >= 0) return code;
+    c.shown = isatty(STDOUT_FILENO) && !c.run.json;
     glass_status status = check(&c);
     if (status == GLASS_OK) status = run(&c, words[0]);
     engine_close(&c.engine);

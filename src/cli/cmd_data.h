@@ -19,6 +19,8 @@ int data_check_main(int argc, char **argv);
 glass_status data_take_corpus(glass_pack_source *out, struct buf *name, const char *word);
 /* A file's text, or a hash as 64 digits. */
 glass_status data_content_of(uint8_t out[32], const char *document);
+/* The same of a text in a corpus, or the first digits of its hash. */
+glass_status data_content_in(uint8_t out[32], glass_corpus *corpus, const char *document);
 /* To standard output. */
 glass_status data_print(const struct buf *out);
 

@@ -48,12 +48,13 @@ static glass_status report(const struct adding *a, const glass_data_report *r) {
     else
         status = buf_printf(
             &out,
-            "%s: %lld documents, %s\n"
+            "%s: %lld document%s, %s\n"
             "  %lld new, %lld there before, %lld left out by the policy %s, "
             "%lld files that are no documents\n"
             "root %s\n",
-            a->corpus, (long long)r->n_documents, cli_bytes(size, (double)r->n_bytes),
-            (long long)r->n_added, (long long)r->n_again, (long long)r->n_excluded,
+            a->corpus, (long long)r->n_documents, cli_plural(r->n_documents),
+            cli_bytes(size, (double)r->n_bytes), (long long)r->n_added,
+            (long long)r->n_again, (long long)r->n_excluded,
             a->o.policy ? a->o.policy : "known", (long long)r->n_skipped, r->root);
     if (status == GLASS_OK) status = data_print(&out);
     buf_free(&out);

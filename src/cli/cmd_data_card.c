@@ -60,7 +60,7 @@ static glass_status show(struct showing *s, const char *path) {
 int data_card_main(int argc, char **argv) {
     struct showing s = {0};
     const struct opt options[] = {
-        {"output", 'o', OPT_TEXT, &s.out, "FILE",
+        {"out", 'o', OPT_TEXT, &s.out, "FILE",
          "NAME.html, pictures inside, or NAME.md, pictures beside it (Markdown, printed)"},
         {"json", 'j', OPT_FLAG, &s.json, NULL, "print what it is made of as a JSON object"},
         {"What the records do not say", 0, OPT_HEADING, NULL, NULL, NULL},

@@ -108,7 +108,7 @@ int data_clean_main(int argc, char **argv) {
         {"policy", 'p', OPT_TEXT, &c.o.policy, "POLICY",
          "which documents (all that are in): see glass data add"},
         {"memory", 0, OPT_INT, &c.memory, "MB", "to work in (256)"},
-        {"threads", 0, OPT_INT, &c.threads, "N", "all cores; changes no bit"},
+        {"threads", 't', OPT_INT, &c.threads, "N", "all cores; changes no bit"},
         {"json", 'j', OPT_FLAG, &c.json, NULL, "the report as a JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {
@@ -171,20 +171,29 @@ static void print_why(const char *text) {
         if (i < 10) printf("  left out: record %s\n", json_string_value(d));
     }
     if (i > 10) printf("  … and more (--json)\n");
-    if (json_is_true(json_object_get(j, "kept")))
-        printf("in the corpus\n");
-    else if (!json_is_true(json_object_get(j, "known")))
-        printf("not known here: it was not in what was cleaned\n");
+    if (json_is_true(json_object_get(j, "kept"))) printf("in the corpus\n");
+    json_array_foreach(json_object_get(j, "left_out"), i, d)
+        printf("%s of %s was left out: %s\n", json_string_value(json_object_get(d, "path")),
+               json_string_value(json_object_get(d, "source")),
+               json_string_value(json_object_get(d, "reason")));
+    if (!json_is_true(json_object_get(j, "known")))
+        printf("not known here: it was not in what was added or cleaned\n");
     json_decref(j);
 }
 
 static glass_status why(const char *path, const char *document, bool json, bool *kept) {
     glass_corpus *corpus;
-    uint8_t hash[32];
+    uint8_t hash[32] = {0};
     char *text;
-    TRY(data_content_of(hash, document));
     TRY(glass_corpus_open(&corpus, path, false));
-    glass_status status = glass_corpus_why(&text, kept, corpus, hash);
+    bool digits = strspn(document, "0123456789abcdef") == strlen(document);
+    bool file = access(document, F_OK) == 0;
+    glass_status status = GLASS_OK;
+    if (file || digits) status = data_content_in(hash, corpus, document);
+    if (file && status == GLASS_BAD_INPUT) status = GLASS_OK; /* no text: left out, maybe */
+    if (status == GLASS_OK)
+        status =
+            glass_corpus_why(&text, kept, corpus, hash, digits && !file ? NULL : document);
     glass_corpus_close(corpus);
     if (status != GLASS_OK) return status;
     if (json)
@@ -203,11 +212,12 @@ int data_why_main(int argc, char **argv) {
         "glass data why CORPUS DOC [options]",
         "Tells what rules decided of a document when the corpus was cleaned: which rule, "
         "what it\n"
-        "measured, its bounds. DOC is a file, or the SHA-256 of a text or a record, from "
-        "before "
-        "or after.\n"
+        "measured, its bounds; and why glass data add left a file out. DOC is a file, its "
+        "path in the\n"
+        "source, or the SHA-256 of a text or a record, from before or after.\n"
         "The exit code is 0 where the text is in the corpus, and 1 where it is not.",
-        "  glass data why cleaned letter.txt\n",
+        "  glass data why cleaned letter.txt\n"
+        "  glass data why corpus src/main.c\n",
         options,
         2,
         2,

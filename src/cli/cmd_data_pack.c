@@ -1,5 +1,6 @@
 /* cmd_data_pack.c - glass data pack: corpora into shards for training. */
 #include "cli/cmd_data.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,13 +75,14 @@ static glass_status report(const struct packing *p, const glass_pack_report *r) 
     else
         status = buf_printf(
             &out,
-            "%s: %lld documents (%lld held out), %s, %lld tokens in %lld shards\n"
+            "%s: %lld document%s (%lld held out), %s, %lld tokens in %lld shard%s\n"
             "  %lld more have a text that another one has\n"
             "root %s\n"
             "in a recipe:\n  data:\n  - shards: %s\n    root: %s\n",
-            p->folder, (long long)r->n_documents, (long long)r->n_held_out,
-            cli_bytes(size, (double)r->n_bytes), (long long)r->n_tokens,
-            (long long)r->n_shards, (long long)r->n_again, r->root, p->folder, r->root);
+            p->folder, (long long)r->n_documents, cli_plural(r->n_documents),
+            (long long)r->n_held_out, cli_bytes(size, (double)r->n_bytes),
+            (long long)r->n_tokens, (long long)r->n_shards, cli_plural(r->n_shards),
+            (long long)r->n_again, r->root, p->folder, r->root);
     if (status == GLASS_OK) status = data_print(&out);
     buf_free(&out);
     return status;
@@ -88,6 +90,7 @@ static glass_status report(const struct packing *p, const glass_pack_report *r) 
 
 static glass_status pack(struct packing *p, const char **words, int n) {
     glass_tokenizer *tokenizer = NULL;
+    char *path = NULL;
     glass_pack_report r;
     glass_status status = GLASS_OK;
     if (p->tokenizer == NULL)
@@ -101,7 +104,11 @@ static glass_status pack(struct packing *p, const char **words, int n) {
     p->o.n_threads = threads;
     p->o.memory_bytes = p->memory << 20;
     p->o.held_out = (double)p->held_out;
-    if (status == GLASS_OK) status = glass_tokenizer_open(&tokenizer, p->tokenizer);
+    if (status == GLASS_OK && access(p->tokenizer, F_OK) != 0)
+        status = store_resolve(&path, p->tokenizer);
+    if (status == GLASS_OK)
+        status = glass_tokenizer_open(&tokenizer, path != NULL ? path : p->tokenizer);
+    mem_free(path);
     if (status == GLASS_OK)
         status = glass_data_pack(&r, p->folder, p->sources, p->n, tokenizer, &p->o);
     glass_tokenizer_close(tokenizer);
@@ -114,7 +121,7 @@ int data_pack_main(int argc, char **argv) {
     static struct packing p;
     const struct opt options[] = {
         {"tokenizer", 't', OPT_TEXT, &p.tokenizer, "T",
-         "a tokenizer.json, its folder, or a GGUF file"},
+         "a tokenizer.json, its folder, a GGUF file, or the name of a model"},
         {"policy", 'p', OPT_TEXT, &p.o.policy, "POLICY",
          "which documents (all that are in): see glass data add"},
         {"mix", 0, OPT_LIST, &p.mix, "CORPUS=WEIGHT",

@@ -27,14 +27,22 @@ glass_status data_content_of(uint8_t out[32], const char *document) {
     return glass_data_content(out, document);
 }
 
+glass_status data_content_in(uint8_t out[32], glass_corpus *corpus, const char *document) {
+    size_t n = strspn(document, "0123456789abcdef");
+    if (access(document, F_OK) == 0 || document[n] != '\0' || n < 8 || n == 64)
+        return data_content_of(out, document);
+    return glass_corpus_find(out, corpus, document);
+}
+
 static glass_status prove(const char *path, const char *document, const char *root,
                           bool *present) {
     glass_corpus *corpus;
     uint8_t content[32];
     char *json;
-    TRY(data_content_of(content, document));
     TRY(glass_corpus_open(&corpus, path, false));
-    glass_status status = glass_corpus_prove(&json, present, corpus, root, content);
+    glass_status status = data_content_in(content, corpus, document);
+    if (status == GLASS_OK)
+        status = glass_corpus_prove(&json, present, corpus, root, content);
     glass_corpus_close(corpus);
     if (status != GLASS_OK) return status;
     if (fputs(json, stdout) == EOF) status = fail_errno("standard output");
@@ -52,13 +60,15 @@ int data_prove_main(int argc, char **argv) {
         "glass data prove CORPUS DOC [options]",
         "Prints a proof, as JSON, that the corpus has a document with this text, or that "
         "it has none.\n"
-        "DOC is a file, or the SHA-256 of a text as `glass data list` shows it. Texts are "
-        "equal only\n"
-        "byte for byte. `glass data check` verifies the proof without the corpus. The exit "
+        "DOC is a file, or the SHA-256 of a text, or its first digits, as `glass data "
+        "list` "
+        "shows them.\n"
+        "Texts are equal only byte for byte. `glass data check` verifies the proof without "
+        "the corpus. The exit "
         "code is 0\n"
         "where the text is in the corpus, and 1 where it is not.",
         "  glass data prove corpus letter.txt > proof.json\n"
-        "  glass data prove corpus 3fa9…(64 digits) --root 71c2 > proof.json\n",
+        "  glass data prove corpus 3fa9c07e5511d2ab --root 71c2 > proof.json\n",
         options,
         2,
         2,
@@ -101,9 +111,10 @@ static glass_status print_proof(const struct checking *c, const glass_proof *p) 
     else
         status = buf_printf(
             &out,
-            "the proof holds: text %s\n  %s the corpus of %lld documents\n  root %s\n%s%s",
+            "the proof holds: text %s\n  %s the corpus of %lld document%s\n  root %s\n%s%s",
             p->content, p->present ? "is in" : "is NOT in", (long long)p->n_documents,
-            p->root, p->record ? p->record : "", p->record ? "\n" : "");
+            cli_plural(p->n_documents), p->root, p->record ? p->record : "",
+            p->record ? "\n" : "");
     if (status == GLASS_OK) status = data_print(&out);
     buf_free(&out);
     return status;

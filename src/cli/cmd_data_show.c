@@ -50,18 +50,20 @@ static glass_status put_summary(struct buf *out, const char *path, const json_t 
     char size[32];
     const json_t *roots = json_object_get(s, "roots");
     TRY(buf_printf(
-        out, "%s: %lld documents, %s; %lld with statements that contradict each other\n",
+        out, "%s: %lld document%s, %s; %lld with statements that contradict each other\n",
         path, (long long)json_integer_value(json_object_get(s, "documents")),
+        cli_plural(json_integer_value(json_object_get(s, "documents"))),
         cli_bytes(size, (double)json_integer_value(json_object_get(s, "bytes"))),
         (long long)json_integer_value(json_object_get(s, "contradictory"))));
     if (json_array_size(roots) == 0)
         TRY(buf_text(out, "never finished: give the same command again\n"));
     for (size_t i = 0; i < json_array_size(roots) && i < ROWS; i++) {
         const json_t *r = json_array_get(roots, i);
-        TRY(buf_printf(out, "root %s  %s  %lld documents\n",
+        TRY(buf_printf(out, "root %s  %s  %lld document%s\n",
                        json_string_value(json_object_get(r, "root")),
                        json_string_value(json_object_get(r, "sealed")),
-                       (long long)json_integer_value(json_object_get(r, "documents"))));
+                       (long long)json_integer_value(json_object_get(r, "documents")),
+                       cli_plural(json_integer_value(json_object_get(r, "documents")))));
     }
     TRY(put_table(out, json_object_get(s, "licences"), "licence", "licence"));
     TRY(put_table(out, json_object_get(s, "sources"), "source", "source"));

@@ -33,8 +33,11 @@ static void print_short(const char *what, const char *text) {
     while (most < n && most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80) most--;
     printf("    %-9s ", what);
     for (size_t i = 0; i < most; i++) {
-        unsigned char c = (unsigned char)text[i];
-        putchar(c < 32 || c == 127 ? ' ' : c);
+        size_t n_same = strcspn(text + i, "\n\t");
+        if (n_same > most - i) n_same = most - i;
+        cli_print_safely(text + i, n_same);
+        i += n_same;
+        if (i < most) putchar(' ');
     }
     printf("%s\n", most < n ? "…" : "");
 }
@@ -76,7 +79,7 @@ static glass_status export(struct feedback *f, struct conversations *c) {
     TRY(buf_append(&f->lines, "", 0));
     TRY(feedback_each(c, f->ratings ? FEEDBACK_RATINGS : FEEDBACK_PAIRS, collect, f));
     if (f->out != NULL && strcmp(f->out, "-") != 0)
-        return path_write_whole(f->out, f->lines.data, f->lines.len);
+        return path_write_private(f->out, f->lines.data, f->lines.len);
     fwrite(f->lines.data, 1, f->lines.len, stdout);
     return GLASS_OK;
 }
@@ -120,6 +123,18 @@ static glass_status stats(const struct feedback *f, struct conversations *c) {
 
 /* ---- the command ---- */
 
+/* Who names a folder means one with conversations in it; looking makes none. */
+static glass_status look_for(const char *folder) {
+    struct buf path = {0};
+    if (folder == NULL) return GLASS_OK;
+    glass_status status = buf_printf(&path, "%s/conversations.db", folder);
+    if (status == GLASS_OK && access(path.data, F_OK) != 0)
+        status = fail(GLASS_BAD_INPUT, "%s: there is none; glass serve --data %s makes it",
+                      path.data, folder);
+    buf_free(&path);
+    return status;
+}
+
 static glass_status run(struct feedback *f, const char *const *words, int n_words) {
     struct conversations *c;
     glass_status status;
@@ -129,6 +144,7 @@ static glass_status run(struct feedback *f, const char *const *words, int n_word
                     forget ? "glass feedback forget needs the ID of one"
                            : "glass feedback %s takes no second word",
                     words[0]);
+    TRY(look_for(f->data));
     TRY(conversations_open(&c, f->data));
     if (strcmp(words[0], "list") == 0)
         status = feedback_each(c, FEEDBACK_ALL, print_one, f);

@@ -303,6 +303,12 @@ static glass_status activations(struct view *v, const char *name) {
     char text[32];
     if (v->out == NULL)
         return fail(GLASS_USAGE, "--out FILE.safetensors or FOLDER is missing");
+    const char *dot = strrchr(v->out, '.');
+    if (dot != NULL && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".npz") == 0))
+        return fail(GLASS_USAGE,
+                    "--out %s: a FOLDER gets a .npy file for each array, FILE.safetensors "
+                    "gets them all",
+                    v->out);
     TRY(parse_what(&what, v->what));
     TRY(prepare(v, name));
     TRY(glass_inspect_activations(v->out, v->model, v->ids, v->n_ids, what, &n_bytes,

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEFAULT_MODEL "SmolLM2-135M-Instruct"
 enum { MOST_MODELS = 16 };
 
 struct serve {
@@ -23,10 +22,50 @@ struct serve {
     const char *keys_with_env[65];
 };
 
-static void say_listening(void *context, const char *url) {
+static void say_listening(void *context, const char *url, bool unguarded) {
     const struct serve *s = context;
     printf("glass serves %s at %s\n", s->o.models.names[0], url);
     fflush(stdout);
+    if (unguarded)
+        fprintf(
+            stderr,
+            "glass: whoever reaches this address may ask%s: --api-key or --api-key-file "
+            "guards it\n",
+            s->o.no_page ? "" : " and read the page's conversations");
+}
+
+static void say_ready(void *context, const struct sched_stats *stats) {
+    const struct serve *s = context;
+    char cache[32], work[32];
+    if (s->o.quiet) return;
+    printf("%lld answer%s at once of %lld positions; %s for caches, %s to work in\n",
+           (long long)stats->n_parallel, stats->n_parallel == 1 ? "" : "s",
+           (long long)stats->n_ctx, cli_bytes(cache, (double)stats->cache_bytes),
+           cli_bytes(work, (double)stats->work_bytes));
+    fflush(stdout);
+}
+
+/* "https://chat.example:3000"; a path or a slash behind it would never match. */
+static glass_status check_origin(const char *origin) {
+    const char *name = strstr(origin, "://");
+    if (strcmp(origin, "*") == 0 || strcmp(origin, "null") == 0) return GLASS_OK;
+    if (name != NULL && name[3] != '\0' && strpbrk(name + 3, "/?# ") == NULL)
+        return GLASS_OK;
+    return fail(
+        GLASS_USAGE,
+        "--cors-origin %.200s: browsers send http://NAME or https://NAME, with :PORT "
+        "if it is not the usual one, and nothing behind it",
+        origin);
+}
+
+/* A default that no request could be answered with is refused now, not then. */
+static glass_status check_sampler(const glass_sampler_options *o, int64_t n_predict) {
+    glass_sampler *sampler;
+    TRY(glass_sampler_create(&sampler, NULL, o));
+    glass_sampler_free(sampler);
+    if (n_predict >= -1) return GLASS_OK;
+    return fail(GLASS_USAGE, "--predict %lld: -1 (until it ends), 0 or more",
+                (long long)n_predict);
 }
 
 static glass_status set_log(struct serve *s) {
@@ -63,7 +102,7 @@ static glass_status set_models(struct serve *s, const char *const *words, int n_
                                       .prefix_dir = s->prefix_dir};
     TRY(cli_narrow(&m->sched.n_threads, s->n_threads, "threads"));
     TRY(cli_cache_type(&m->sched.cache_type, s->cache_type));
-    if (s->prefix_dir != NULL) TRY(path_make(s->prefix_dir));
+    if (s->prefix_dir != NULL) TRY(path_make_private(s->prefix_dir));
     for (int i = 0; i < s->adapters.n; i++) {
         char *path;
         TRY(cli_adapter_parse(&path, &s->parsed[i].scale, s->adapters.items[i]));
@@ -90,9 +129,12 @@ static glass_status set_rest(struct serve *s) {
     s->o.seeded = s->seed >= 0;
     s->o.sampler.seed = (uint64_t)s->seed;
     s->o.listening = say_listening;
+    s->o.ready = say_ready;
     s->o.context = s;
     set_keys(s);
     TRY(cli_narrow(&s->o.sampler.top_k, s->top_k, "top-k"));
+    TRY(check_sampler(&s->o.sampler, s->n_predict));
+    for (int i = 0; i < s->origins.n; i++) TRY(check_origin(s->origins.items[i]));
     return set_log(s);
 }
 
@@ -178,7 +220,7 @@ int cmd_serve(int argc, char **argv) {
     const struct opt_command command_line = {
         "glass serve [MODEL…] [options]",
         "Serves models over HTTP: a chat page for browsers, the APIs of OpenAI and Ollama, "
-        "infilling\nfor editors. Without MODEL: " DEFAULT_MODEL
+        "infilling\nfor editors. Without MODEL: " CLI_DEFAULT_MODEL
         ". docs/serving.md tells the "
         "rest.",
         "  glass serve\n  glass serve model.gguf --port 0 -np 8 -c 2048\n"
@@ -190,7 +232,7 @@ int cmd_serve(int argc, char **argv) {
         0,
         MOST_MODELS,
         true};
-    const char *words[MOST_MODELS] = {DEFAULT_MODEL};
+    const char *words[MOST_MODELS] = {CLI_DEFAULT_MODEL};
     int n_words, code = opts_parse(&command_line, argc, argv, words, &n_words);
     if (code >= 0) return code;
     if (s.openapi) {

@@ -28,10 +28,6 @@ static void clear_line(const struct progress *p) {
     if (p->shown > 0) fprintf(stderr, "\r\x1b[K");
 }
 
-static const char *plural(int64_t n) {
-    return n == 1 ? "" : "s";
-}
-
 static glass_status member(struct buf *json, const char *name, const char *text) {
     TRY(buf_printf(json, ",\"%s\":", name));
     return buf_json_string(json, text, strlen(text));
@@ -66,7 +62,7 @@ static glass_status print_signed(const struct sign *s, const char *model,
                 r->n_outside);
     if (!s->json) {
         printf("%s: %" PRId64 " file%s, %s, signed by key %.16s… into %s\nroot %s\n", model,
-               r->n_files, plural(r->n_files), cli_bytes(bytes, (double)r->n_bytes),
+               r->n_files, cli_plural(r->n_files), cli_bytes(bytes, (double)r->n_bytes),
                r->key_sha256, s->out, r->root);
         return GLASS_OK;
     }
@@ -200,7 +196,7 @@ static void print_report(const glass_signature_report *r, const char *model) {
         return;
     }
     printf("%s: the %" PRId64 " file%s that w%s signed (%s)\n", model, r->n_files,
-           plural(r->n_files), r->n_files == 1 ? "as" : "ere",
+           cli_plural(r->n_files), r->n_files == 1 ? "as" : "ere",
            cli_bytes(bytes, (double)r->n_bytes));
     printf("%s %s%s%s%s\n",
            !r->signer_checked ? "signer not checked; the signature says:"

@@ -1,4 +1,5 @@
 /* cmd_tokenizer_train.c - glass tokenizer train: a vocabulary from text. */
+#include "base/filemap.h"
 #include "base/path.h"
 #include "cli/cli.h"
 
@@ -20,15 +21,32 @@ struct trained {
     bool on_terminal;
 };
 
-/* "500M", "4G", "1000000". */
+/* The words may have been swapped: what is no tokenizer.json stays. */
+static glass_status check_out(const char *path) {
+    struct filemap map;
+    if (access(path, F_OK) != 0) return GLASS_OK;
+    TRY(filemap_open(&map, path));
+    bool json = map.size == 0 || map.data[0] == '{';
+    filemap_close(&map);
+    if (json) return GLASS_OK;
+    return fail(
+        GLASS_USAGE,
+        "%s is there, and no tokenizer.json: it stays (the new vocabulary's name is the "
+        "first word, then come texts)",
+        path);
+}
+
+/* "500" is MB, as everywhere; "500M", "4G". */
 static glass_status read_bytes(size_t *out, const char *text) {
     static const char units[] = "KMGT";
     char *end;
     double value = strtod(text, &end);
     const char *unit = *end == '\0' ? NULL : strchr(units, *end & ~0x20);
-    if (end == text || !(value >= 1) || (*end != '\0' && (unit == NULL || end[1] != '\0')))
-        return fail(GLASS_USAGE, "--memory %s: bytes, or a number with K, M, G or T", text);
-    for (const char *u = units; unit != NULL && u <= unit; u++) value *= 1024;
+    if (end == text || !(value > 0) || (*end != '\0' && (unit == NULL || end[1] != '\0')))
+        return fail(GLASS_USAGE, "--memory %s: a number of MB, or one with K, M, G or T",
+                    text);
+    if (unit == NULL) unit = units + 1;
+    for (const char *u = units; u <= unit; u++) value *= 1024;
     if (value > (double)(SIZE_MAX / 4))
         return fail(GLASS_USAGE, "--memory %s: more than there is", text);
     *out = (size_t)value;
@@ -109,6 +127,7 @@ static glass_status train(struct trained *c, const char **paths, int n_paths) {
                     c->n_vocab < 1 ? "vocab" : "min-count",
                     (long long)(c->n_vocab < 1 ? c->n_vocab : c->min_count));
     TRY(cli_narrow(&o.n_threads, c->n_threads, "threads"));
+    TRY(check_out(c->out));
     if (c->memory != NULL) TRY(read_bytes(&o.memory_bytes, c->memory));
     for (int i = 0; i < n_paths; i++)
         if (strcmp(paths[i], "-") == 0) paths[i] = "/dev/stdin";
@@ -142,8 +161,8 @@ int cmd_tokenizer_train(int argc, char **argv) {
          "every line is a text of its own: no token spans two"},
         {"threads", 't', OPT_INT, &c.n_threads, "N",
          "threads (default: all cores); the result is the same with any"},
-        {"memory", 0, OPT_TEXT, &c.memory, "BYTES",
-         "the most to hold, e.g. 500M (4G); a text that needs more is an error"},
+        {"memory", 0, OPT_TEXT, &c.memory, "MB",
+         "the most to hold, or with a unit: 8G (4096); a text that needs more is an error"},
         {"json", 'j', OPT_FLAG, &c.json, NULL, "the report as a JSON object"},
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {

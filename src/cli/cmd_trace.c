@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/trace_show.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,9 +37,9 @@ static void print_info(const glass_trace *trace) {
     glass_trace_info i;
     char text[32];
     glass_trace_get_info(trace, &i);
-    printf("%lld tokens of %lld documents in %lld shard%s; %s, %.2f bytes a token\n",
-           (long long)i.n_tokens, (long long)i.n_documents, (long long)i.n_shards,
-           i.n_shards == 1 ? "" : "s", cli_bytes(text, (double)i.bytes),
+    printf("%lld tokens of %lld document%s in %lld shard%s; %s, %.2f bytes a token\n",
+           (long long)i.n_tokens, (long long)i.n_documents, cli_plural(i.n_documents),
+           (long long)i.n_shards, cli_plural(i.n_shards), cli_bytes(text, (double)i.bytes),
            (double)i.bytes / (double)i.n_tokens);
 }
 
@@ -82,7 +83,11 @@ static glass_status read_text(struct trace *t, const char *word) {
         return fail(GLASS_USAGE, "give a TEXT, or -f FILE (-: standard input)");
     if (word != NULL) return buf_text(&t->text, word);
     const char *path = strcmp(t->file, "-") == 0 ? "/dev/stdin" : t->file;
-    return path_read_whole(&t->text, path, TEXT_LIMIT);
+    TRY(path_read_whole(&t->text, path, TEXT_LIMIT));
+    /* The newline that ends a file is no part of its text. */
+    if (t->text.len > 0 && t->text.data[t->text.len - 1] == '\n')
+        t->text.data[--t->text.len] = '\0';
+    return GLASS_OK;
 }
 
 /* The text's tokens as it stands, or behind a space: many vocabularies know a word at the start
@@ -195,8 +200,10 @@ static glass_status show_ngrams(const glass_trace *trace, const struct trace *t)
         status = buf_printf(&json, "{\"context_tokens\":%lld,\"count\":%.0f,\"next\":[",
                             (long long)used, total);
     else if (status == GLASS_OK)
-        printf("after %lld tokens, which stand %.0f times; %lld different ones follow:\n",
-               (long long)used, total, (long long)n_list);
+        printf(
+            "after %lld token%s, which stand%s %.0f times; %lld different ones follow:\n",
+            (long long)used, cli_plural(used), used == 1 ? "s" : "", total,
+            (long long)n_list);
     if (status == GLASS_OK) status = print_next(trace, t, list, shown, total, &json);
     if (status == GLASS_OK && t->json) printf("%s]}\n", json.data);
     buf_free(&json);
@@ -217,14 +224,47 @@ static glass_status write_html(const glass_trace *trace, const struct trace *t,
 
 /* The text again, as an option of glass verify: as it was given. */
 static glass_status asked_as(struct buf *out, const struct trace *t) {
-    TRY(buf_text(out, t->file == NULL ? "--answer " : "-f "));
-    if (t->file != NULL)
+    bool file = t->file != NULL && strcmp(t->file, "-") != 0;
+    TRY(buf_text(out, file ? "-f " : "--answer "));
+    if (file)
         TRY(trace_quote(out, t->file, strlen(t->file)));
     else
         TRY(trace_quote(out, t->text.len > 0 ? t->text.data : "", t->text.len));
     if (t->prompt == NULL) return GLASS_OK;
     TRY(buf_text(out, " -p "));
     return trace_quote(out, t->prompt, strlen(t->prompt));
+}
+
+static double least_likely(const glass_trace_result *r) {
+    return r->n_spans > 0 ? r->spans[0].log2_probability : 0;
+}
+
+/* The text as it stands or behind a space, whichever has the less likely span: to many vocabularies
+ * the first word of a text is another token than the same word in the middle of one. Where a space
+ * is a token of its own, it is not the text's. */
+static glass_status trace_both(glass_trace_result **out, const glass_trace *trace,
+                               const struct trace *t, const glass_trace_options *o) {
+    const char *text = t->text.len > 0 ? t->text.data : "";
+    struct buf spaced = {0};
+    glass_trace_result *other = NULL;
+    TRY(glass_trace_text(out, trace, text, t->text.len, o));
+    if (text[0] == '\0' || isspace((unsigned char)text[0])) return GLASS_OK;
+    glass_status status = buf_byte(&spaced, ' ');
+    if (status == GLASS_OK) status = buf_append(&spaced, text, t->text.len);
+    if (status == GLASS_OK)
+        status = glass_trace_text(&other, trace, spaced.data, spaced.len, o);
+    if (status == GLASS_OK && other->n_tokens <= (*out)->n_tokens &&
+        least_likely(other) < least_likely(*out)) {
+        glass_trace_result_free(*out);
+        *out = other;
+        other = NULL;
+    }
+    glass_trace_result_free(other);
+    buf_free(&spaced);
+    if (status == GLASS_OK) return GLASS_OK;
+    glass_trace_result_free(*out);
+    *out = NULL;
+    return status;
 }
 
 static glass_status show_text(const glass_trace *trace, const struct trace *t) {
@@ -237,7 +277,7 @@ static glass_status show_text(const glass_trace *trace, const struct trace *t) {
                                    .n_reads = t->n_reads};
     glass_trace_result *r;
     struct buf json = {0}, asked = {0};
-    TRY(glass_trace_text(&r, trace, t->text.len > 0 ? t->text.data : "", t->text.len, &o));
+    TRY(trace_both(&r, trace, t, &o));
     glass_status status = GLASS_OK;
     if (t->html != NULL) status = write_html(trace, t, r, &o);
     if (status == GLASS_OK && t->json) {
@@ -268,7 +308,7 @@ static glass_status work(struct trace *t, const char *const *words, int n_words)
         if (status == GLASS_OK) printf("%s: every byte is as it was written\n", words[0]);
     } else if (t->ngrams != 0) {
         status = show_ngrams(trace, t);
-    } else if (!text) {
+    } else if (!text && !t->count) {
         print_info(trace);
     } else {
         status = t->count ? show_count(trace, t) : show_text(trace, t);

@@ -1,8 +1,10 @@
 /* cmd_train.c - glass train: from a recipe to a model, with one line that says how it goes. */
 #include "cli/cli.h"
+#include "store/store.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct train {
@@ -46,14 +48,15 @@ static glass_status measure_peak(struct train *t, int n_threads) {
 static void print_plan(const glass_run_plan *p) {
     char a[32], b[32];
     printf("parameters     %lld\n", (long long)p->n_params);
-    printf("text           %lld tokens of %s in %lld documents\n", (long long)p->n_tokens,
-           cli_bytes(a, (double)p->text_bytes), (long long)p->n_documents);
+    printf("text           %lld tokens of %s in %lld document%s\n", (long long)p->n_tokens,
+           cli_bytes(a, (double)p->text_bytes), (long long)p->n_documents,
+           cli_plural(p->n_documents));
     if (p->held_out_tokens > 0)
         printf("held out       %lld tokens of %s\n", (long long)p->held_out_tokens,
                cli_bytes(a, (double)p->held_out_bytes));
-    printf("steps          %lld of %lld tokens in %lld micro-batches: %.2f epochs\n",
+    printf("steps          %lld of %lld tokens in %lld micro-batch%s: %.2f epochs\n",
            (long long)p->n_steps, (long long)p->n_batch_tokens, (long long)p->n_micro,
-           p->epochs);
+           p->n_micro == 1 ? "" : "es", p->epochs);
     printf("work           %.3g FLOP a step, %.3g in all\n", p->step_flops,
            p->step_flops * (double)p->n_steps);
     printf("checkpoint     %s each\n", cli_bytes(b, (double)p->checkpoint_bytes));
@@ -132,6 +135,8 @@ static glass_status dry_run(struct train *t, const char *recipe,
     glass_run_get_plan(run, &plan);
     if (!t->json) print_plan(&plan);
     glass_status status = glass_run_probe(run, &seconds, &memory);
+    /* Of a small run more may be seen than reckoned: the program, a text being encoded. */
+    if (memory > plan.memory_bytes) plan.memory_bytes = memory;
     if (status == GLASS_OK) status = measure_peak(t, plan.n_threads);
     if (status == GLASS_OK && t->json)
         status = plan_json(t, &plan, seconds, memory);
@@ -264,7 +269,14 @@ static glass_status train(struct train *t, const char *recipe, glass_run_options
 }
 
 static glass_status work(struct train *t, const char *recipe) {
-    glass_run_options options = {.folder = t->folder, .dry = t->dry, .from = t->from};
+    glass_run_options options = {
+        .folder = t->folder, .dry = t->dry, .from = t->from, .find = store_resolve};
+    struct stat st;
+    if (recipe != NULL && stat(recipe, &st) == 0 && S_ISDIR(st.st_mode))
+        return fail(GLASS_USAGE,
+                    "%s: a folder, and a recipe is wanted: --resume %s goes on with a run, "
+                    "--status tells how it stands",
+                    recipe, recipe);
     TRY(cli_narrow(&options.n_threads, t->n_threads, "threads"));
     TRY(cli_narrow(&options.n_processes, t->n_processes, "processes"));
     if (t->n_threads < 0) return fail(GLASS_USAGE, "--threads: no negative number");
@@ -294,7 +306,8 @@ int cmd_train(int argc, char **argv) {
          "parameters, memory, work and time; nothing is written"},
         {"processes", 0, OPT_INT, &t.n_processes, "N",
          "with --dry-run: what it is with so many (default: those of mpirun)"},
-        {"json", 0, OPT_FLAG, &t.json, NULL, "with --dry-run or --status: a line of JSON"},
+        {"json", 'j', OPT_FLAG, &t.json, NULL,
+         "with --dry-run or --status: a line of JSON"},
         {"threads", 't', OPT_INT, &t.n_threads, "N",
          "threads (default: the recipe's, or all cores); results are the same"},
         {"quiet", 'q', OPT_FLAG, &t.quiet, NULL, "say nothing"},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 enum { WORDS = 1024 };
+#define UNSET INT64_MIN
 
 struct verify {
     struct verify_without without;
@@ -22,8 +23,8 @@ struct verify {
 
 static bool show(void *context, int64_t step, int64_t last) {
     struct verify *v = context;
-    if (glass_processes_rank(v->processes) == 0 && isatty(STDERR_FILENO) &&
-        (cli_now() - v->shown > 0.2 || step == last)) {
+    if (glass_processes_rank(v->processes) == 0 && !v->without.quiet &&
+        isatty(STDERR_FILENO) && (cli_now() - v->shown > 0.2 || step == last)) {
         v->shown = cli_now();
         fprintf(stderr, "\rstep %lld of %lld%s\x1b[K", (long long)step, (long long)last,
                 step == last ? "\r" : "");
@@ -31,15 +32,16 @@ static bool show(void *context, int64_t step, int64_t last) {
     return !cli_interrupted;
 }
 
-/* "A..B" */
+/* "A..B", or one step */
 static glass_status parse_steps(int64_t *first, int64_t *last, const char *text) {
     char *end, *last_end;
-    *first = strtoll(text, &end, 10);
+    *first = *last = strtoll(text, &end, 10);
+    if (end != text && *end == '\0' && *first >= 1) return GLASS_OK;
     bool good = end != text && end[0] == '.' && end[1] == '.';
     if (good) *last = strtoll(end + 2, &last_end, 10);
     if (good && last_end != end + 2 && *last_end == '\0' && *first >= 1 && *last >= *first)
         return GLASS_OK;
-    return fail(GLASS_USAGE, "--steps %.40s: A..B is wanted, from 1 on", text);
+    return fail(GLASS_USAGE, "--steps %.40s: A..B or one step is wanted, from 1 on", text);
 }
 
 static glass_status choose_seed(struct verify *v) {
@@ -58,9 +60,55 @@ static void print_drawn(const struct verify *v, const glass_verify_report *r) {
     fflush(stdout);
 }
 
+/* A replay's or a comparison's answer, where there is one: the same, or what differs. */
+static glass_status print_json(struct buf *b, glass_status status) {
+    TRY(buf_printf(b,
+                   ",\"same\":%s,\"difference\":", status == GLASS_OK ? "true" : "false"));
+    TRY(status == GLASS_OK ? buf_text(b, "null")
+                           : buf_json_string(b, glass_error(), strlen(glass_error())));
+    printf("%s}\n", b->data);
+    return GLASS_OK;
+}
+
+static glass_status print_replay(const struct verify *v, const char *folder,
+                                 const glass_verify_report *r, glass_status verdict) {
+    struct buf b = {0};
+    glass_status status;
+    TRY_FAIL(buf_text(&b, "{\"run\":"));
+    TRY_FAIL(buf_json_string(&b, folder, strlen(folder)));
+    TRY_FAIL(buf_printf(&b, ",\"steps_computed\":%lld,\"from_texts\":%s",
+                        (long long)r->n_replayed, v->full ? "true" : "false"));
+    if (r->n_picked > 0)
+        TRY_FAIL(buf_printf(&b, ",\"seed\":%lld,\"drawn\":[", (long long)v->seed));
+    for (int64_t i = 0; i < r->n_picked; i++)
+        TRY_FAIL(buf_printf(&b, "%lld%c", (long long)r->picked[i],
+                            i + 1 < r->n_picked ? ',' : ']'));
+    status = print_json(&b, verdict);
+fail:
+    buf_free(&b);
+    return status;
+}
+
+static glass_status print_runs(const char *x, const char *y, int64_t n,
+                               glass_status verdict) {
+    struct buf b = {0};
+    glass_status status;
+    TRY_FAIL(buf_text(&b, "{\"runs\":["));
+    TRY_FAIL(buf_json_string(&b, x, strlen(x)));
+    TRY_FAIL(buf_byte(&b, ','));
+    TRY_FAIL(buf_json_string(&b, y, strlen(y)));
+    TRY_FAIL(buf_byte(&b, ']'));
+    if (verdict == GLASS_OK) TRY_FAIL(buf_printf(&b, ",\"up_to_step\":%lld", (long long)n));
+    status = print_json(&b, verdict);
+fail:
+    buf_free(&b);
+    return status;
+}
+
 static glass_status verify_run(struct verify *v, const char *folder) {
-    glass_verify_options o = {.n_sample = v->sample,
+    glass_verify_options o = {.n_sample = v->sample == UNSET ? 0 : v->sample,
                               .full = v->full,
+                              .texts = v->without.texts,
                               .progress = show,
                               .context = v,
                               .processes = v->processes};
@@ -68,29 +116,40 @@ static glass_status verify_run(struct verify *v, const char *folder) {
     glass_verify_report r;
     TRY(cli_narrow(&o.n_threads, v->n_threads, "threads"));
     if (v->steps != NULL) TRY(parse_steps(&o.first, &o.last, v->steps));
-    if (v->sample < 0) return fail(GLASS_USAGE, "--sample: no negative number");
+    if (v->sample < 1 && v->sample != UNSET)
+        return fail(GLASS_USAGE, "--sample: a number of steps, from 1 on");
     TRY(choose_seed(v));
     o.seed = (uint64_t)v->seed;
     glass_status status = glass_run_verify(folder, &o, &r);
-    if (r.n_picked > 0 && speaks) print_drawn(v, &r);
+    bool json = v->without.json && speaks,
+         answered = status == GLASS_OK || status == GLASS_NEGATIVE;
+    glass_status printed =
+        json && answered ? print_replay(v, folder, &r, status) : GLASS_OK;
+    if (r.n_picked > 0 && speaks && !json) print_drawn(v, &r);
     glass_free(r.picked);
-    if (status == GLASS_OK && speaks)
+    TRY(printed);
+    if (status == GLASS_OK && speaks && !json)
         printf("%s: the same to the bit (%lld steps computed again%s)\n", folder,
                (long long)r.n_replayed, v->full ? ", from the texts" : "");
     return status;
 }
 
 static glass_status compare_runs(struct verify *v, const char *a, const char *b) {
-    glass_verify_options o = {.progress = show, .context = v};
+    glass_verify_options o = {.progress = show, .context = v, .texts = v->without.texts};
     int64_t n;
     TRY(cli_narrow(&o.n_threads, v->n_threads, "threads"));
-    TRY(glass_run_bisect(&n, a, b, &o));
+    glass_status status = glass_run_bisect(&n, a, b, &o);
+    if (v->without.json && (status == GLASS_OK || status == GLASS_NEGATIVE)) {
+        TRY(print_runs(a, b, n, status));
+        return status;
+    }
+    TRY(status);
     printf("%s and %s: the same to the bit, up to step %lld\n", a, b, (long long)n);
     return GLASS_OK;
 }
 
 static glass_status work_without(struct verify *v, const char *const *words, int n_words) {
-    if (v->steps != NULL || v->sample != 0 || v->bisect)
+    if (v->steps != NULL || v->sample != UNSET || v->bisect)
         return fail(
             GLASS_USAGE,
             "--without trains again: --steps, --sample and --bisect do not go with it");
@@ -104,8 +163,9 @@ static glass_status work_without(struct verify *v, const char *const *words, int
 static glass_status work_signature(struct verify *v, const char *const *words,
                                    int n_words) {
     const struct verify_without *w = &v->without;
-    if (v->steps != NULL || v->sample != 0 || v->full || v->bisect || w->documents.n > 0 ||
-        w->answer != NULL || w->file != NULL || w->prompt != NULL || w->out != NULL)
+    if (v->steps != NULL || v->sample != UNSET || v->full || v->bisect ||
+        w->texts != NULL || w->documents.n > 0 || w->answer != NULL || w->file != NULL ||
+        w->prompt != NULL || w->out != NULL)
         return fail(GLASS_USAGE, "--signature is about a model's files: nothing that "
                                  "computes again goes with it");
     if (n_words != 1) return fail(GLASS_USAGE, "one MODEL is wanted");
@@ -121,11 +181,10 @@ static glass_status work(struct verify *v, const char *const *words, int n_words
         return fail(GLASS_USAGE, "--key, --certificate, --any-signer, --ignore and "
                                  "--ignore-unsigned go with --signature FILE");
     if (w->documents.n > 0) return work_without(v, words, n_words);
-    if (w->answer != NULL || w->file != NULL || w->prompt != NULL || w->out != NULL ||
-        w->json)
-        return fail(GLASS_USAGE, "--answer, --file, --prompt, --out and --json go with "
+    if (w->answer != NULL || w->file != NULL || w->prompt != NULL || w->out != NULL)
+        return fail(GLASS_USAGE, "--answer, --file, --prompt and --out go with "
                                  "--without DOC");
-    int ways = (v->steps != NULL || v->sample != 0) + v->full + v->bisect;
+    int ways = (v->steps != NULL || v->sample != UNSET) + v->full + v->bisect;
     if (ways > 1)
         return fail(GLASS_USAGE,
                     "one of --full, --bisect, and --steps or --sample can be wanted");
@@ -140,11 +199,11 @@ static glass_status work(struct verify *v, const char *const *words, int n_words
 }
 
 int cmd_verify(int argc, char **argv) {
-    struct verify v = {.seed = -1};
+    struct verify v = {.seed = -1, .sample = UNSET};
     struct verify_without *w = &v.without;
     const char *words[WORDS] = {NULL};
     const struct opt options[] = {
-        {"steps", 0, OPT_TEXT, &v.steps, "A..B", "these steps only (default: all)"},
+        {"steps", 0, OPT_TEXT, &v.steps, "A..B", "these steps only, or one (default: all)"},
         {"sample", 0, OPT_INT, &v.sample, "N",
          "N steps drawn at random, of all or of --steps"},
         {"seed", 's', OPT_INT, &v.seed, "N",
@@ -153,7 +212,11 @@ int cmd_verify(int argc, char **argv) {
          "from the texts: shards, steps and checkpoints"},
         {"bisect", 0, OPT_FLAG, &v.bisect, NULL,
          "where do two runs part, and which is right?"},
+        {"texts", 0, OPT_TEXT, &w->texts, "FOLDER",
+         "where the recipe's files lie now (default: where it says, else beside RUN)"},
         {"threads", 't', OPT_INT, &v.n_threads, "N", "threads (default: the recipe's)"},
+        {"json", 'j', OPT_FLAG, &w->json, NULL, "one JSON object"},
+        {"quiet", 'q', OPT_FLAG, &w->quiet, NULL, "no progress"},
         {"Without some documents", 0, OPT_HEADING, NULL, NULL, NULL},
         {"without", 0, OPT_LIST, &w->documents, "DOC",
          "train again without it (repeatable; @FILE: a list)"},
@@ -164,8 +227,6 @@ int cmd_verify(int argc, char **argv) {
         {"prompt", 'p', OPT_TEXT, &w->prompt, "TEXT", "what it answers, or goes on from"},
         {"out", 'o', OPT_TEXT, &w->out, "RUN",
          "keep the other run; what was stopped goes on (default: removed at the end)"},
-        {"json", 'j', OPT_FLAG, &w->json, NULL, "one JSON object"},
-        {"quiet", 'q', OPT_FLAG, &w->quiet, NULL, "no progress"},
         SIGNATURE_OPTIONS(v.signature),
         {NULL, 0, OPT_FLAG, NULL, NULL, NULL}};
     const struct opt_command command = {

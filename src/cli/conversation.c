@@ -4,6 +4,7 @@
 #include "base/path.h"
 
 #include <jansson.h>
+#include <sys/stat.h>
 #include <time.h>
 
 glass_status conversation_add(struct conversation *c, const char *role, const char *content,
@@ -121,8 +122,16 @@ glass_status conversation_encode(const struct conversation *c, int64_t n_skip,
 
 glass_status conversation_save(const struct conversation *c, const char *path) {
     struct buf b = {0};
-    glass_status status = conversation_json(c, &b);
-    if (status == GLASS_OK) status = path_write_whole(path, b.data, b.len);
+    struct conversation other = {0};
+    glass_status status = GLASS_OK;
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        conversation_load(&other, path) != GLASS_OK)
+        status =
+            fail(GLASS_USAGE, "%s is there, and is no saved chat: it stays as it is", path);
+    conversation_clear(&other);
+    if (status == GLASS_OK) status = conversation_json(c, &b);
+    if (status == GLASS_OK) status = path_write_private(path, b.data, b.len);
     buf_free(&b);
     return status;
 }
@@ -139,6 +148,12 @@ static glass_status take_messages(struct conversation *c, json_t *list, const ch
         if (role == NULL || !json_is_string(content))
             return fail(GLASS_BAD_INPUT, "%s: message %zu lacks a role or a content", path,
                         i);
+        if (strcmp(role, "system") != 0 && strcmp(role, "user") != 0 &&
+            strcmp(role, "assistant") != 0)
+            return fail(GLASS_BAD_INPUT,
+                        "%s: message %zu is of \"%.40s\": system, user and assistant speak "
+                        "here",
+                        path, i, role);
         TRY(conversation_add(c, role, json_string_value(content),
                              json_string_length(content)));
     }

@@ -69,6 +69,24 @@ const char *cli_bytes(char text[32], double n) {
     return text;
 }
 
+const char *cli_plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
+void cli_print_safely(const char *text, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        unsigned char ch = (unsigned char)text[i];
+        bool c1 = ch == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] >= 0x80 &&
+                  (unsigned char)text[i + 1] < 0xa0;
+        if ((ch < ' ' && ch != '\n' && ch != '\t') || ch == 0x7f || c1) {
+            fputs("\xef\xbf\xbd", stdout);
+            i += c1;
+        } else {
+            putchar(ch);
+        }
+    }
+}
+
 void run_options_init(struct run_options *r) {
     *r = (struct run_options){.n_predict = -1, .cache_type = "f32"};
     glass_sampler_defaults(&r->sampler);
@@ -138,6 +156,9 @@ static glass_status make_sampler(struct engine *e, struct run_options *r) {
         r->sampler.dry_breakers = r->breakers.items;
         r->sampler.n_dry_breakers = r->breakers.n;
     }
+    if (r->n_predict < -1)
+        return fail(GLASS_USAGE, "--predict %lld: -1 (until it ends), 0 or more",
+                    (long long)r->n_predict);
     if (r->seed < 0) {
         uint32_t random;
         if (getrandom(&random, sizeof random, 0) != sizeof random)

@@ -57,14 +57,29 @@ bool inspect_colour(void) {
 static uint32_t shown(uint32_t c) {
     if (c == '\n') return 0x21b5;
     if (c == '\t') return 0x2192;
-    if (c == UTF8_BAD || c < ' ' || (c >= 0x7f && c < 0xa0)) return 0xfffd;
+    if (c < ' ' || (c >= 0x7f && c < 0xa0)) return 0xfffd;
     return c;
+}
+
+/* Bytes that are a piece of a character stand as \xE4, as `glass tokenizer` writes them. */
+static glass_status readable(struct buf *out, const char *text, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        size_t used = utf8_decode(&c, text + i, n - i);
+        if (c == UTF8_BAD)
+            TRY(buf_printf(out, "\\x%02X", (unsigned char)text[i]));
+        else
+            TRY(buf_append(out, text + i, used));
+        i += used;
+    }
+    return GLASS_OK;
 }
 
 void inspect_token(const glass_tokenizer *t, int32_t id, int width) {
     char *text = NULL, number[16];
     size_t n = 0, i = 0;
     int columns = 0;
+    struct buf b = {0};
     if (t != NULL && id >= 0 && id < glass_tokenizer_n_vocab(t) &&
         glass_tokenizer_decode(t, &text, &n, &id, 1, GLASS_SHOW_SPECIAL | GLASS_CONTINUE) !=
             GLASS_OK)
@@ -73,6 +88,11 @@ void inspect_token(const glass_tokenizer *t, int32_t id, int width) {
         snprintf(number, sizeof number, "%d", id);
         printf("%-*s", width, number);
         return;
+    }
+    if (readable(&b, text, n) == GLASS_OK && b.len > 0) {
+        glass_free(text);
+        text = b.data;
+        n = b.len;
     }
     putchar('"');
     while (i < n && columns < width - 2) {
@@ -90,7 +110,10 @@ void inspect_token(const glass_tokenizer *t, int32_t id, int width) {
     }
     putchar('"');
     for (columns += 2; columns < width; columns++) putchar(' ');
-    glass_free(text);
+    if (text == b.data)
+        buf_free(&b);
+    else
+        glass_free(text);
 }
 
 void inspect_bar(double share, int width) {

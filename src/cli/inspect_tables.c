@@ -258,8 +258,9 @@ void inspect_show_diff(const glass_diff *d, bool all) {
         if (d->counts[i] > 0)
             printf("%6lld tensors %s\n", (long long)d->counts[i],
                    glass_likeness_name((glass_likeness)i));
-    printf("matrices: cosine %.5f, median %.5f, relative distance %.5f\n", d->cosine,
-           d->median, d->relative);
+    if (d->counts[GLASS_UNCOMPARED] < d->n)
+        printf("matrices: cosine %.5f, median %.5f, relative distance %.5f\n", d->cosine,
+               d->median, d->relative);
     if (mem_alloc(&list, (size_t)d->n, sizeof *list) != GLASS_OK) return;
     for (int64_t i = 0; i < d->n; i++)
         if (all || d->list[i].likeness > GLASS_SAME_VALUES) list[n++] = &d->list[i];

@@ -47,17 +47,29 @@ static int help(FILE *out, int code) {
     return code;
 }
 
+/* What the same is called elsewhere. */
+static const char *our_name(const char *name) {
+    static const char *const words[][2] = {
+        {"run", "chat"},       {"ls", "list"},           {"generate", "complete"},
+        {"cli", "chat"},       {"download", "pull"},     {"perplexity", "eval"},
+        {"info", "show"},      {"embed", "serve"},       {"tokenize", "tokenizer"},
+        {"finetune", "train"}, {"version", "--version"}, {"-v", "--version"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(name, words[i][0]) == 0) return words[i][1];
+    return NULL;
+}
+
 static int unknown(const char *name) {
-    int least = 3, best = -1;
+    const char *best = our_name(name);
+    int least = best != NULL ? 0 : 3;
     for (int i = 0; i < N_COMMANDS; i++) {
         int d = opts_distance(name, commands[i].name);
         if (d >= least) continue;
         least = d;
-        best = i;
+        best = commands[i].name;
     }
     fprintf(stderr, "glass: there is no command \"%s\"%s%s%s; glass --help lists them\n",
-            name, best >= 0 ? " (did you mean " : "", best >= 0 ? commands[best].name : "",
-            best >= 0 ? "?)" : "");
+            name, best ? " (did you mean " : "", best ? best : "", best ? "?)" : "");
     return 2;
 }
 

@@ -57,6 +57,16 @@ static int unknown(const struct opt_command *c, const char *word) {
     return 2;
 }
 
+/* "-ngl" is -n with "gl" here, and an option of its own elsewhere. */
+static int bad_letters(const struct opt *o, const char *word) {
+    fprintf(
+        stderr,
+        "glass: there is no option %s (-%c is --%s %s, and \"%s\" is none); --help lists "
+        "them\n",
+        word, o->letter, o->name, o->argument, word + 2);
+    return 2;
+}
+
 static int bad_value(const struct opt *o, const char *value) {
     fprintf(stderr, "glass: --%s wants %s, not \"%s\"\n", o->name, o->argument, value);
     return 2;
@@ -96,7 +106,9 @@ static const char *our_name(const char *name, size_t *n) {
         {"n-threads", "threads"}, {"system-prompt", "system"},
         {"typical-p", "typical"}, {"cache-type-k", "cache-type"},
         {"model-draft", "draft"}, {"draft-max", "draft-n"},
-        {"chunks", "windows"},    {"ppl-stride", "stride"}};
+        {"chunks", "windows"},    {"ppl-stride", "stride"},
+        {"output", "out"},        {"licence", "license"},
+        {"license", "licence"},   {"licences", "licenses"}};
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
         if (strlen(aliases[i][0]) != *n || memcmp(aliases[i][0], name, *n) != 0) continue;
         *n = strlen(aliases[i][1]);
@@ -153,6 +165,9 @@ static int take(const struct opt_command *c, int argc, char **argv, int *i) {
         fprintf(stderr, "glass: --%s wants %s after it\n", o->name, o->argument);
         return 2;
     }
+    if (value != NULL && word[1] != '-' && (o->kind == OPT_INT || o->kind == OPT_FLOAT) &&
+        strchr("+-.0123456789", value[0]) == NULL)
+        return bad_letters(o, word);
     return store(o, value ? value : argv[++*i]);
 }
 
@@ -188,8 +203,8 @@ int opts_parse(const struct opt_command *c, int argc, char **argv, const char **
             int code = take(c, argc, argv, &i);
             if (code >= 0) return code;
         } else if (*n_words == c->max_words) {
-            fprintf(stderr, "glass: \"%s\" is one word too many\nusage: %s\n", word,
-                    c->usage);
+            fprintf(stderr, "glass: \"%s\" is one word too many\nusage: %s\n",
+                    model ? model : word, c->usage);
             return 2;
         } else {
             words[(*n_words)++] = model ? model : word;

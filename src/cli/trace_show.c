@@ -2,6 +2,7 @@
 #include "cli/trace_show.h"
 
 #include "base/utf8.h"
+#include "cli/cli.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -102,24 +103,41 @@ static void print_span(const glass_trace_info *info, const glass_trace_result *r
     for (int64_t k = 0; k < shown; k++) print_place(info, &s->places[k], s->n);
 }
 
+/* A word of a command for a shell. */
+static void print_word(const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_./+,:@%-";
+    struct buf b = {0};
+    bool quoted = word[strspn(word, plain)] != '\0' || word[0] == '\0';
+    if (quoted && trace_quote(&b, word, strlen(word)) == GLASS_OK)
+        printf("%s", b.data);
+    else
+        printf("%s", word);
+    buf_free(&b);
+}
+
 /* The command that trains again without the documents of the least likely span. */
 static void print_cause(const glass_trace_info *info, const glass_trace_result *r,
                         const char *asked) {
     enum { MOST = 8 };
     const glass_trace_span *s = &r->spans[0];
     int64_t seen[MOST], n = 0;
+    const char *names[MOST];
     if (info->run == NULL || r->n_spans == 0) return;
-    printf("What these documents did to it is seen by training again without them:\n"
-           "  glass verify %s --without",
-           info->run);
     for (int64_t i = 0; i < s->n_places && n < MOST; i++) {
         const glass_trace_place *p = &s->places[i];
         bool again = false;
         for (int64_t k = 0; k < n; k++) again |= seen[k] == p->at.document;
         if (again) continue;
+        names[n] = p->name;
         seen[n++] = p->at.document;
-        printf(" %s", p->name);
     }
+    if (n == info->n_documents) return; /* nothing would be left to learn from */
+    printf("What these documents did to it is seen by training again without them:\n"
+           "  glass verify ");
+    print_word(info->run);
+    printf(" --without");
+    for (int64_t i = 0; i < n; i++) printf(" %s", names[i]);
     printf("%s%s\n", asked != NULL ? " " : "", asked != NULL ? asked : "");
 }
 
@@ -128,9 +146,10 @@ void trace_print(const glass_trace *trace, const glass_trace_result *r, const ch
     glass_trace_get_info(trace, &info);
     printf(
         "%lld tokens, %lld of them in stretches that stand word for word in the "
-        "training texts\n(%lld tokens, %lld documents). The least likely %lld of %lld:\n",
+        "training texts\n(%lld tokens, %lld document%s). The least likely %lld of %lld:\n",
         (long long)r->n_tokens, (long long)r->n_covered, (long long)info.n_tokens,
-        (long long)info.n_documents, (long long)r->n_spans, (long long)r->n_spans_all);
+        (long long)info.n_documents, cli_plural(info.n_documents), (long long)r->n_spans,
+        (long long)r->n_spans_all);
     for (int64_t i = 0; i < r->n_spans; i++) print_span(&info, r, i);
     int64_t n = r->n_documents < SHOWN_DOCUMENTS ? r->n_documents : SHOWN_DOCUMENTS;
     if (n > 0) printf("\ndocuments, most relevant first:\n");

@@ -133,8 +133,13 @@ static void print_computed(const glass_without_report *r) {
 }
 
 static void print_row(const char *name, const glass_without_pair *p) {
-    printf("%-44s %12.4f %12.4f %+12.4f\n", name, p->with, p->without,
-           p->without - p->with);
+    if (isfinite(p->with) && isfinite(p->without))
+        printf("%-44s %12.4f %12.4f %+12.4f\n", name, p->with, p->without,
+               p->without - p->with);
+    else if (isfinite(p->with))
+        printf("%-44s %12.4f %12s %12s\n", name, p->with, "-", "-");
+    else
+        printf("%-44s %12s %12s %12s\n", name, "-", "-", "-");
 }
 
 static void print_table(const glass_without_report *r) {
@@ -302,8 +307,11 @@ static glass_status read_answer(struct buf *out, const struct verify_without *v)
         return fail(GLASS_USAGE, "--answer and --file: one of them");
     if (v->answer != NULL) return buf_text(out, v->answer);
     if (v->file == NULL) return GLASS_OK;
-    return path_read_whole(out, strcmp(v->file, "-") == 0 ? "/dev/stdin" : v->file,
-                           TEXT_LIMIT);
+    TRY(path_read_whole(out, strcmp(v->file, "-") == 0 ? "/dev/stdin" : v->file,
+                        TEXT_LIMIT));
+    /* As glass trace has it. */
+    if (out->len > 0 && out->data[out->len - 1] == '\n') out->data[--out->len] = '\0';
+    return GLASS_OK;
 }
 
 static void on_stop(int number) {
@@ -327,6 +335,7 @@ static glass_status ask(const struct verify_without *v, const char *run,
                                      .prompt = v->prompt,
                                      .n_prompt = v->prompt == NULL ? 0 : strlen(v->prompt),
                                      .n_threads = v->n_threads,
+                                     .texts = v->texts,
                                      .processes = v->processes,
                                      .stop = &cli_interrupted,
                                      .progress = show,

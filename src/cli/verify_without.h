@@ -7,7 +7,7 @@
 
 struct verify_without {
     struct opt_list documents; /* DOC, or @FILE with one a line */
-    const char *answer, *file, *prompt, *out;
+    const char *answer, *file, *prompt, *out, *texts;
     bool json, quiet, full;
     int n_threads;
     glass_processes *processes;

@@ -22,7 +22,7 @@ static glass_status open_file(FILE **out, const struct cleaning *c, const char *
                               uint64_t n) {
     struct buf path = {0};
     TRY(file_path(&path, c, name));
-    int fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     glass_status status = GLASS_OK;
     off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
     if (fd < 0 || size < 0)

@@ -122,38 +122,83 @@ static glass_status put_group(struct buf *b, struct glass_corpus *c,
     return status;
 }
 
-glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
-                              const uint8_t hash[32]) {
-    struct buf b = {0};
+/* Files that an add left out, whose paths end as this one does. */
+static glass_status put_left_out(struct buf *b, struct glass_corpus *c, const char *path,
+                                 bool *any) {
+    sqlite3_stmt *s;
+    int r;
+    *any = false;
+    TRY(buf_text(b, ",\"left_out\":["));
+    TRY(corpus_prepare(
+        c, &s,
+        "SELECT DISTINCT sources.spec, path, reason FROM excluded JOIN sources ON "
+        "sources.id = from_source WHERE " NEWEST_ADDS
+        " AND (path = ?1 OR substr(?1, -length(path) - 1) = '/' || path) "
+        "ORDER BY 1, 2, 3 LIMIT 100"));
+    sqlite3_bind_text(s, 1, path, -1, SQLITE_STATIC);
+    glass_status status = GLASS_OK;
+    while ((r = sqlite3_step(s)) == SQLITE_ROW && status == GLASS_OK) {
+        static const char *const keys[] = {"{\"source\":", ",\"path\":", ",\"reason\":"};
+        if (*any) status = buf_byte(b, ',');
+        *any = true;
+        for (int i = 0; i < 3 && status == GLASS_OK; i++) {
+            const char *text = (const char *)sqlite3_column_text(s, i);
+            status = buf_text(b, keys[i]);
+            if (status == GLASS_OK)
+                status = buf_json_string(b, text ? text : "", text ? strlen(text) : 0);
+        }
+        if (status == GLASS_OK) status = buf_byte(b, '}');
+    }
+    if (status == GLASS_OK && r != SQLITE_ROW && r != SQLITE_DONE)
+        status = corpus_failed(c, "read");
+    sqlite3_finalize(s);
+    TRY(status);
+    return buf_byte(b, ']');
+}
+
+/* The rules' decisions, if rules were run on this corpus. */
+static glass_status put_decisions(struct buf *b, struct glass_corpus *c,
+                                  const uint8_t hash[32], bool *removed, uint8_t record[32],
+                                  bool *has_record, int64_t *tables) {
     sqlite3_stmt *s = NULL;
-    bool first = true, removed = false;
-    int64_t n = 0, tables;
-    uint8_t record[32];
-    bool has_record = false;
-    size_t length;
-    int r = SQLITE_DONE;
-    glass_status status;
-    *json = NULL;
-    TRY(corpus_number(c, &tables,
+    bool first = true;
+    glass_status status = GLASS_OK;
+    TRY(buf_text(b, "{\"decisions\":["));
+    TRY(corpus_number(c, tables,
                       "SELECT count(*) FROM sqlite_master WHERE name='decisions'", 0));
-    if (tables == 0)
-        return fail(GLASS_USAGE, "%s: was not made by `glass data clean`", c->path);
-    TRY_FAIL(buf_text(&b, "{\"decisions\":["));
-    TRY_FAIL(corpus_prepare(
+    if (*tables == 0) return GLASS_OK;
+    TRY(corpus_prepare(
         c, &s, "SELECT * FROM decisions WHERE content=?1 OR record=?1 ORDER BY rowid"));
     sqlite3_bind_blob(s, 1, hash, 32, SQLITE_STATIC);
-    for (; (r = sqlite3_step(s)) == SQLITE_ROW; first = false) {
-        removed |= sqlite3_column_int(s, 7) != 0;
-        has_record = corpus_hash(record, s, 1);
-        TRY_FAIL(put_decision(&b, s, first));
+    for (; status == GLASS_OK && sqlite3_step(s) == SQLITE_ROW; first = false) {
+        *removed |= sqlite3_column_int(s, 7) != 0;
+        *has_record = corpus_hash(record, s, 1);
+        status = put_decision(b, s, first);
     }
     sqlite3_finalize(s);
+    return status;
+}
+
+glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
+                              const uint8_t hash[32], const char *path) {
+    struct buf b = {0};
+    sqlite3_stmt *s = NULL;
+    static const uint8_t none[32];
+    bool removed = false, has_record = false, left_out = false;
+    int64_t n = 0, tables = 0;
+    uint8_t record[32];
+    size_t length;
+    glass_status status;
+    *json = NULL;
+    TRY_FAIL(put_decisions(&b, c, hash, &removed, record, &has_record, &tables));
     TRY_FAIL(corpus_prepare(c, &s,
                             "SELECT count(*),hash,json_extract(record,'$.cleaned.record') "
-                            "FROM documents WHERE content=?1 OR hash=?1 OR "
+                            "FROM documents WHERE content=?1 OR hash=?1 OR path=?2 OR "
                             "json_extract(record,'$.cleaned.record')=lower(hex(?1)) OR "
                             "json_extract(record,'$.cleaned.content')=lower(hex(?1))"));
     sqlite3_bind_blob(s, 1, hash, 32, SQLITE_STATIC);
+    if (path != NULL && memcmp(hash, none, 32) == 0)
+        sqlite3_bind_text(s, 2, path, -1, SQLITE_STATIC);
     if (sqlite3_step(s) == SQLITE_ROW) n = sqlite3_column_int64(s, 0);
     if (n > 0 && !has_record) { /* as it was before: decisions know that one */
         const char *before = (const char *)sqlite3_column_text(s, 2);
@@ -161,13 +206,43 @@ glass_status glass_corpus_why(char **json, bool *kept, glass_corpus *c,
                             : corpus_hash(record, s, 1);
     }
     *kept = n > 0;
-    TRY_FAIL(buf_printf(&b, "],\"kept\":%s,\"known\":%s", n > 0 ? "true" : "false",
-                        n > 0 || removed ? "true" : "false"));
-    if (has_record) TRY_FAIL(put_group(&b, c, record));
+    TRY_FAIL(buf_printf(&b, "],\"kept\":%s", n > 0 ? "true" : "false"));
+    if (path != NULL) TRY_FAIL(put_left_out(&b, c, path, &left_out));
+    TRY_FAIL(
+        buf_printf(&b, ",\"known\":%s", n > 0 || removed || left_out ? "true" : "false"));
+    if (has_record && tables > 0) TRY_FAIL(put_group(&b, c, record));
     TRY_FAIL(buf_text(&b, "}\n"));
     status = buf_take(&b, json, &length);
 fail:
     sqlite3_finalize(s);
     buf_free(&b);
     return status;
+}
+
+glass_status glass_corpus_find(uint8_t hash[32], glass_corpus *c, const char *digits) {
+    enum { LEAST = 8 };
+    uint8_t ends[2][32];
+    size_t n = strlen(digits);
+    sqlite3_stmt *s;
+    int found = 0;
+    for (int i = 0; i < 2; i++) {
+        char hex[65];
+        memset(hex, i == 0 ? '0' : 'f', sizeof hex - 1);
+        if (n <= 64) memcpy(hex, digits, n);
+        if (n < LEAST || n > 64 || !sha256_parse(ends[i], hex, 64))
+            return fail(GLASS_USAGE,
+                        "%s: neither a file nor %d digits or more of a SHA-256", digits,
+                        LEAST);
+    }
+    TRY(corpus_prepare(
+        c, &s,
+        "SELECT DISTINCT content FROM documents WHERE content BETWEEN ? AND ? "
+        "LIMIT 2"));
+    for (int i = 0; i < 2; i++) sqlite3_bind_blob(s, i + 1, ends[i], 32, SQLITE_STATIC);
+    while (sqlite3_step(s) == SQLITE_ROW && corpus_hash(hash, s, 0)) found++;
+    sqlite3_finalize(s);
+    if (found == 1) return GLASS_OK;
+    return fail(GLASS_USAGE, "%s: %s of %s has a SHA-256 that begins so%s", digits,
+                found == 0 ? "no text" : "more than one text", c->path,
+                found == 0 ? "" : ": give more digits");
 }

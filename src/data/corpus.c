@@ -167,7 +167,7 @@ glass_status corpus_begin_writing(struct glass_corpus *c) {
     int64_t committed;
     if (c->writing) return GLASS_OK;
     TRY(buf_printf(&file, "%s/texts", c->path));
-    int fd = open(file.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(file.data, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     glass_status status = GLASS_OK;
     struct stat st;
     if (fd < 0) {

@@ -72,6 +72,9 @@ glass_status corpus_each_after(struct glass_corpus *c, const char *root, const c
 glass_status corpus_view(struct glass_corpus *c);
 
 /* Copies a statement's column of 32 bytes; false if it has another length. */
+/* Of rows of `excluded`: those of a source's last add. */
+#define NEWEST_ADDS "from_source IN (SELECT max(id) FROM sources GROUP BY spec)"
+
 bool corpus_hash(uint8_t out[32], sqlite3_stmt *s, int column);
 
 #endif

@@ -235,10 +235,11 @@ static glass_status put_summary(struct buf *out, struct glass_corpus *c) {
         out, c, "evidence", "kind",
         "SELECT coalesce(json_extract(record,'$.evidence[0].kind'),'none'),count(*),"
         "sum(text_bytes) FROM documents GROUP BY 1 ORDER BY 3 DESC,1"));
-    /* A line's number is no reason of its own. */
+    /* A line's number is no reason of its own. What was added again counts once. */
     TRY(put_groups(out, c, "left_out", "reason",
                    "SELECT CASE WHEN reason LIKE 'line %' THEN 'a line that is no JSON' "
-                   "ELSE reason END,count(*) FROM excluded GROUP BY 1 ORDER BY 2 DESC,1"));
+                   "ELSE reason END,count(*) FROM excluded WHERE " NEWEST_ADDS
+                   " GROUP BY 1 ORDER BY 2 DESC,1"));
     TRY(put_rules(out, c));
     TRY(put_near(out, c));
     return buf_byte(out, '}');

@@ -393,7 +393,12 @@ static glass_status open_path(struct gather *g, struct source *s) {
     char real[4096];
     struct stat st;
     if (realpath(s->spec, real) == NULL || stat(real, &st) != 0)
-        return fail_errno("%s: cannot open", s->spec);
+        return strstr(s->spec, "://") != NULL ? fail(GLASS_USAGE,
+                                                     "%s: addresses are not fetched: get "
+                                                     "it first (curl -LO, git clone), "
+                                                     "and add the file or folder",
+                                                     s->spec)
+                                              : fail_errno("%s: cannot open", s->spec);
     const char *name = strrchr(real, '/');
     name = name && name[1] ? name + 1 : real;
     bool folder = S_ISDIR(st.st_mode);
@@ -456,6 +461,26 @@ static void gather_clear(struct gather *g) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) buf_free(all[i]);
 }
 
+/* What is declared by mistake would be in every record. */
+static glass_status check_declared(const glass_data_options *o) {
+    static const char own[] = "LicenseRef-";
+    struct buf b = {0};
+    glass_status status = GLASS_OK;
+    if (o->licence != NULL) status = licence_normal(&b, o->licence, strlen(o->licence));
+    if (status == GLASS_OK && b.len > 0 && strstr(b.data, own) != NULL &&
+        strstr(o->licence, own) == NULL &&
+        strstr(b.data, "LicenseRef-public-domain") == NULL)
+        status = fail(GLASS_USAGE,
+                      "licence \"%s\": no licence that is known here; one of your own is "
+                      "called %sNAME",
+                      o->licence, own);
+    buf_free(&b);
+    if (status == GLASS_OK && o->made_by != NULL && strcmp(o->made_by, "person") != 0 &&
+        (strncmp(o->made_by, "model:", 6) != 0 || o->made_by[6] == '\0'))
+        status = fail(GLASS_USAGE, "made by \"%s\": person, or model:NAME", o->made_by);
+    return status;
+}
+
 /* What makes two adds of one source the same. */
 static glass_status describe(struct buf *out, const glass_data_options *o) {
     const char *words[] = {o->policy, o->name,    o->licence,
@@ -493,6 +518,7 @@ glass_status glass_corpus_add(glass_corpus *c, glass_data_report *report,
     if (g.options->max_document < 0 || g.options->max_ratio < 0 ||
         g.options->max_files < 0 || g.options->max_depth < 0)
         return fail(GLASS_USAGE, "limits of documents cannot be negative");
+    TRY(check_declared(g.options));
     TRY(policy_open(&g.policy, g.options->policy));
     glass_status status = describe(&described, g.options);
     if (status == GLASS_OK) status = corpus_begin_writing(c);

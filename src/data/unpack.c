@@ -359,7 +359,16 @@ static glass_status walk_folder(struct walk *w, const char *path, const char *na
     if (depth > WALK_FOLDERS)
         return fail(GLASS_BAD_INPUT, "%s: more than %d folders deep", path, WALK_FOLDERS);
     glass_status status = list_folder(path, &names, &n);
-    for (size_t i = 0; i < n && status == GLASS_OK; i++) {
+    bool corpus = false;
+    for (size_t i = 0; i < n; i++) corpus |= strcmp(names[i], "corpus.sqlite") == 0;
+    if (corpus && depth == 0)
+        status =
+            fail(GLASS_USAGE,
+                 "%s: a corpus, and no source of one: `glass data clean` and `glass data "
+                 "pack` take several corpora",
+                 path);
+    if (corpus && depth > 0) skip(w, name, "a corpus");
+    for (size_t i = 0; i < n && status == GLASS_OK && !corpus; i++) {
         if (strcmp(names[i], ".git") == 0) continue;
         buf_clear(&inner_path);
         buf_clear(&inner_name);

@@ -1,5 +1,6 @@
 /* inspect_json.c - what was seen, as JSON: one object a call. */
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "glass/inspect.h"
 
 static glass_status member(struct buf *b, const char *name) {
@@ -32,6 +33,17 @@ static glass_status put_shape(struct buf *b, const char *name, const int64_t *sh
     return buf_byte(b, ']');
 }
 
+/* "bytes":[…] of a token that is a piece of a character: its text says U+FFFD alone. */
+static glass_status put_pieces(struct buf *b, const char *text, size_t n) {
+    uint32_t c = 0;
+    for (size_t i = 0; i < n && c != UTF8_BAD;) i += utf8_decode(&c, text + i, n - i);
+    if (c != UTF8_BAD) return GLASS_OK;
+    TRY(member(b, "bytes"));
+    for (size_t i = 0; i < n; i++)
+        TRY(buf_printf(b, "%s%u", i > 0 ? "," : "[", (unsigned char)text[i]));
+    return buf_byte(b, ']');
+}
+
 /* "id":…,"text":… */
 static glass_status put_token(struct buf *b, const glass_tokenizer *t, int32_t id) {
     char *text;
@@ -41,6 +53,7 @@ static glass_status put_token(struct buf *b, const glass_tokenizer *t, int32_t i
     TRY(glass_tokenizer_decode(t, &text, &n, &id, 1, GLASS_SHOW_SPECIAL | GLASS_CONTINUE));
     glass_status status = member(b, "text");
     if (status == GLASS_OK) status = buf_json_string(b, text, n);
+    if (status == GLASS_OK) status = put_pieces(b, text, n);
     glass_free(text);
     return status;
 }

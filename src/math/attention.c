@@ -439,37 +439,18 @@ static void gather_rows(struct rows *rows, const struct run *run,
     rows->base = rows->first / ATTN_BLOCK * ATTN_BLOCK;
 }
 
-enum { AHEAD = 16, LINE = 64 }; /* lines that are asked for of a run that comes next */
-
-static void ask_for(const void *at) {
-    for (int i = 0; i < AHEAD; i++) __builtin_prefetch((const char *)at + i * LINE, 0, 2);
-}
-
-/* Where blocks lie apart, the processor does not see the next one coming: its first lines are
- * asked for while this one is read. */
-static void ask_for_keys(const struct rows *rows, int64_t key0) {
-    const struct attn_cache *cache = rows->segment->cache;
-    if (cache->pages != NULL && key0 < rows->last) ask_for(k_tile(cache, rows->head, key0));
-}
-
-static void ask_for_values(const struct rows *rows, int64_t key0, int64_t d, int64_t n_d) {
-    const struct attn_cache *cache = rows->segment->cache;
-    if (cache->pages == NULL || key0 >= rows->last) return;
-    for (int64_t panel = d / panel_dims(cache); panel * panel_dims(cache) < d + n_d;
-         panel++)
-        ask_for(v_tile(cache, rows->head, panel, key0));
-}
-
+/* The member reads the keys from `after` on next, if the rows see them; where blocks lie apart,
+ * the processor would not see that coming. */
 static void scores_of_block(const struct run *run, const struct rows *rows, float *s,
-                            int64_t s_stride, int64_t key0) {
+                            int64_t s_stride, int64_t key0, int64_t after) {
     const struct attn_cache *cache = rows->segment->cache;
     qk_kernel *kernel = cache->dtype == GLASS_F32   ? run->kernels->attn_qk_f32
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_qk_f16
                                                     : run->kernels->attn_qk_q8_0;
-    ask_for_keys(rows, key0 + ATTN_BLOCK);
     kernel(s + key0 - rows->base, s_stride, rows->q, run->head_dim, rows->begin, rows->end,
-           rows->n, k_tile(cache, rows->head, key0), key0, run->head_dim,
-           run->shape->scale);
+           rows->n, k_tile(cache, rows->head, key0),
+           after < rows->last ? k_tile(cache, rows->head, after) : NULL, key0,
+           run->head_dim, run->shape->scale);
 }
 
 /* Features [d, d + n_d) of the weighted sums, d at the start of a panel. */
@@ -480,9 +461,10 @@ static void values_of_block(const struct run *run, const struct rows *rows, cons
                         : cache->dtype == GLASS_F16 ? run->kernels->attn_pv_f16
                                                     : run->kernels->attn_pv_q8_0;
     int64_t width = round_up(run->head_dim, ATTN_TILE);
-    ask_for_values(rows, key0 + ATTN_BLOCK, d, n_d);
+    int64_t panel = d / panel_dims(cache), after = key0 + ATTN_BLOCK;
     kernel(rows->sum + d, width, p + key0 - rows->base, p_stride, rows->begin, rows->end,
-           rows->n, v_tile(cache, rows->head, d / panel_dims(cache), key0),
+           rows->n, v_tile(cache, rows->head, panel, key0),
+           after < rows->last ? v_tile(cache, rows->head, panel, after) : NULL,
            panel_bytes(cache), key0, n_d);
 }
 
@@ -509,7 +491,7 @@ static void finish_row(const struct run *run, const struct rows *rows, int64_t r
 static void attend(const struct run *run, struct rows *rows, float *s) {
     int64_t stride = round_up(rows->last - rows->base, ATTN_TILE) + ROW_PAD;
     for (int64_t key0 = rows->base; key0 < rows->last; key0 += ATTN_BLOCK)
-        scores_of_block(run, rows, s, stride, key0);
+        scores_of_block(run, rows, s, stride, key0, key0 + ATTN_BLOCK);
     /* The row's sum waits in the padding after its last score. */
     for (int64_t r = 0; r < rows->n; r++)
         s[(r + 1) * stride - 1] = exponents_of_row(run, rows, s + r * stride, r);
@@ -618,7 +600,8 @@ static void run_split(const struct member *me, const struct run *run, void *scra
     while (next_part(me, run, &rows, &part, count_blocks)) {
         int64_t stride = round_up(rows.last, ATTN_BLOCK) + ROW_PAD;
         float *s = all + split_offset(run, rows.segment - run->segments, rows.head);
-        scores_of_block(run, &rows, s, stride, rows.base + part * ATTN_BLOCK);
+        int64_t key0 = rows.base + part * ATTN_BLOCK;
+        scores_of_block(run, &rows, s, stride, key0, key0 + me->n * ATTN_BLOCK);
     }
     team_barrier(me);
     while (next_part(me, run, &rows, &part, count_rows)) {
@@ -709,7 +692,7 @@ float attn_exponents(float *p, const float *q, int64_t head, int64_t pos,
                         .begin = &begin,
                         .end = &end};
     for (int64_t key0 = rows.base; key0 < end; key0 += ATTN_BLOCK)
-        scores_of_block(&run, &rows, p + rows.base, ROW_PAD, key0);
+        scores_of_block(&run, &rows, p + rows.base, ROW_PAD, key0, key0 + ATTN_BLOCK);
     float z = exponents_of_row(&run, &rows, p + rows.base, 0);
     for (int64_t j = 0; j < begin; j++) p[j] = 0;
     return z;

@@ -25,11 +25,11 @@ enum {
 
 #define ATTN_QK_PARAMETERS                                                                 \
     (float *s, int64_t s_stride, const float *q, int64_t q_stride, const int64_t *begin,   \
-     const int64_t *end, int64_t n_rows, const void *k, int64_t key0, int64_t head_dim,    \
-     float scale)
+     const int64_t *end, int64_t n_rows, const void *k, const void *next, int64_t key0,    \
+     int64_t head_dim, float scale)
 #define ATTN_PV_PARAMETERS                                                                 \
     (float *o, int64_t o_stride, const float *p, int64_t p_stride, const int64_t *begin,   \
-     const int64_t *end, int64_t n_rows, const void *v, size_t panel_bytes, int64_t key0,  \
-     int64_t head_dim)
+     const int64_t *end, int64_t n_rows, const void *v, const void *next,                  \
+     size_t panel_bytes, int64_t key0, int64_t head_dim)
 
 #endif

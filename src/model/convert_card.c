@@ -103,9 +103,10 @@ glass_status convert_readme(const struct convert *c, struct buf *text) {
     TRY(buf_text(text, "---\n"));
     TRY(put_head(text, c->in));
     TRY(gguf_get_string_or(c->in, "general.name", &name));
-    TRY(buf_printf(text, "---\n\n# %.*s\n\n",
-                   (int)(name.n_bytes < 200 ? name.n_bytes : 200),
-                   name.n_bytes == 0 ? "" : name.text));
+    TRY(buf_text(text, "---\n\n"));
+    if (name.n_bytes > 0)
+        TRY(buf_printf(text, "# %.*s\n\n", (int)(name.n_bytes < 200 ? name.n_bytes : 200),
+                       name.text));
     return buf_printf(text,
                       "Converted by Glass %s from %s. What the model is, who made it and "
                       "under which licence: see its metadata above.\n",

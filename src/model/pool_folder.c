@@ -100,7 +100,7 @@ static glass_status look_at(struct glass_pool *p, int folder, const char *name) 
 glass_status pages_folder_open(struct glass_pool *p, const char *folder, size_t n_bytes) {
     glass_status status = GLASS_OK;
     TRY(root_digest(p));
-    TRY(path_make(folder));
+    TRY(path_make_private(folder));
     TRY(path_remove_parts(folder));
     TRY(mem_copy_text(&p->folder, folder, strlen(folder)));
     p->folder_bytes = n_bytes > 0 ? n_bytes : (size_t)p->n_pages * p->page_bytes;
@@ -181,7 +181,7 @@ static glass_status write_page(struct glass_pool *p, const struct page *page, st
     TRY(buf_append(b, page->rows, p->page_bytes));
     TRY(sha256_bytes(digest, b->data, b->len));
     TRY(buf_append(b, digest, DIGEST));
-    TRY(path_write_whole(path, b->data, b->len));
+    TRY(path_write_private(path, b->data, b->len));
     p->n_written++;
     return GLASS_OK;
 }

@@ -56,7 +56,7 @@ static glass_status write_parts(const struct glass_session *s, struct buf *b) {
 glass_status glass_session_save(const glass_session *s, const char *path) {
     struct buf b = {0};
     glass_status status = write_parts(s, &b);
-    if (status == GLASS_OK) status = path_write_whole(path, b.data, b.len);
+    if (status == GLASS_OK) status = path_write_private(path, b.data, b.len);
     buf_free(&b);
     return status;
 }

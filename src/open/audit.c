@@ -1,5 +1,5 @@
 /* audit.c - glass_audit_open: everything at hand about a model, and what it claims. */
-#include "open/audit_parts.h"
+#include "open/audit_limits.h"
 
 #include "base/mem.h"
 
@@ -113,6 +113,12 @@ static glass_status tell_tree(struct glass_audit *a) {
             "%lld link%s out of the folder, and %s not followed", (long long)t->n_outside,
             t->n_outside == 1 ? " leads" : "s lead", t->n_outside == 1 ? "was" : "were"));
     }
+    if (t->outside_licence != NULL)
+        TRY(audit_limits_unread(a, GLASS_PART_MODEL, t->outside_licence,
+                                "this leads out of the folder, and was not read"));
+    if (t->cut)
+        TRY(audit_limits_unread(a, GLASS_PART_MODEL, "",
+                                "there are more files than are looked at"));
     if (t->cut)
         TRY(audit_finding_add(
             a, GLASS_FINDING_WARNING, NULL, NULL,
@@ -193,6 +199,7 @@ static glass_status open_all(struct glass_audit *a, const char *path,
     }
     TRY(audit_add_policies(a));
     TRY(audit_compare_claims(a));
+    TRY(audit_limits_tell(a));
     TRY(audit_check_tokenizers(a));
     TRY(audit_kin(a, o));
     TRY(audit_judge(a));
@@ -221,6 +228,7 @@ void glass_audit_close(glass_audit *a) {
     for (int64_t i = 0; i < a->n_texts; i++) glass_licence_free(a->texts[i]);
     mem_free(a->texts);
     mem_free(a->claims);
+    mem_free(a->limits);
     mem_free(a->findings);
     mem_free(a->points);
     mem_free(a->checks);

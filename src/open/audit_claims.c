@@ -1,5 +1,5 @@
 /* audit_claims.c - what licence texts, cards, GGUF files and adapters at hand claim. */
-#include "open/audit_parts.h"
+#include "open/audit_limits.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -7,13 +7,18 @@
 #include "data/notice.h"
 #include "format/gguf.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { READ_MOST = 300, JSON_MOST = 1 << 20 }; /* files; bytes of a configuration */
+enum {
+    READ_MOST = 300,
+    WEIGHTS_MOST = 64,
+    JSON_MOST = 1 << 20
+}; /* files; bytes of a configuration */
 
 /* The file being looked at. */
 struct source {
@@ -72,6 +77,21 @@ static glass_audit_part part_of(const struct source *s, const char *about,
     if (strcmp(about, "model") == 0 || s->model) return GLASS_PART_MODEL;
     if (strcmp(about, "data") == 0) return GLASS_PART_DATA;
     return strcmp(about, "software") == 0 ? GLASS_PART_CODE : GLASS_PART_DOCUMENT;
+}
+
+static struct audit_where where(const struct source *s, int64_t first_claim) {
+    return (struct audit_where){.part = s->part,
+                                .folder = s->folder,
+                                .shown = s->shown,
+                                .sha256 = s->sha256,
+                                .text = s->text.data,
+                                .n_bytes = s->text.len,
+                                .first_claim = first_claim};
+}
+
+/* A model's folder, or the top of what is looked at. */
+static bool is_near(const struct source *s) {
+    return s->model || s->file->path == s->file->name;
 }
 
 /* ---- texts ---- */
@@ -165,16 +185,32 @@ static bool is_called_licence(const struct source *s) {
            !plural;
 }
 
+/* PDF, UTF-16, …: what it says is not known here. */
+static bool is_no_text(const struct source *s) {
+    return memchr(s->text.data, '\0', s->text.len) != NULL;
+}
+
 static glass_status take_licence(struct source *s) {
     int64_t n = 0;
+    struct audit_where w = where(s, s->a->n_claims);
     TRY(take_texts(s, 50, &n));
     if (n == 0) TRY(take_notice(s, true, false, &n));
-    if (n > 0 || !is_called_licence(s)) return GLASS_OK;
+    if (n > 0 && is_no_text(s))
+        TRY(audit_limits_unread(s->a, s->part, s->shown,
+                                "not all of this is text that can be read here"));
+    if (n > 0) return audit_limits_beside(s->a, &w);
+    bool text = !is_no_text(s);
+    if (text && !is_called_licence(s))
+        return is_near(s) || strncasecmp(s->file->path, "licen", 5) == 0
+                   ? audit_limits_prose(s->a, &w, LIMIT_SAID, true)
+                   : GLASS_OK;
+    if (!text && !is_near(s)) return GLASS_OK;
     struct audit_claim claim = {0};
     claim.c.part = part_of(s, "software",
                            audit_role(s->file->path) == ROLE_POLICY ? "policy" : "licence");
     claim.c.grade = GLASS_AUDIT_DECLARED;
-    claim.c.name = "a text that the table does not know";
+    claim.c.name = text ? "a text that the table does not know"
+                        : "a file that is no text in UTF-8, and was not read";
     claim.c.how = "text";
     return add(s, &claim, 0, 0);
 }
@@ -186,9 +222,12 @@ static glass_status add_named(struct source *s, glass_audit_part part, const cha
                               const char *how, size_t begin, size_t end) {
     struct audit_claim claim = {0};
     struct buf spdx = {0};
+    size_t at = 0, from, to;
     claim.licence = clause_table_find(&s->a->table, said);
     glass_status status = GLASS_OK;
-    if (claim.licence == NULL) {
+    /* "mit (non-commercial)" is not MIT. */
+    if (claim.licence == NULL && !limit_word(said, strlen(said), true) &&
+        limit_next(said, strlen(said), &at, &from, &to) == LIMIT_NONE) {
         status = licence_normal(&spdx, said, strlen(said));
         if (status == GLASS_OK && spdx.len > 0)
             claim.licence = clause_table_find(&s->a->table, spdx.data);
@@ -235,29 +274,95 @@ static bool vague(const char *said) {
     return strcasecmp(said, "other") == 0 || strcasecmp(said, "unknown") == 0;
 }
 
+/* Whether a member is a licence, however it is spelt: "license", "licence[0]", "weights_license",
+ * "license.weights". */
+static bool is_licence_key(const char *key) {
+    for (const char *p = key; *p;) {
+        size_t n = strcspn(p, ".[");
+        static const char *const names[] = {"license", "licence", "licenses", "licences"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            size_t k = strlen(names[i]);
+            bool whole = n == k || (n > k && strchr("_-", p[n - k - 1]) != NULL);
+            if (n >= k && whole && strncasecmp(p + n - k, names[i], k) == 0) return true;
+        }
+        p += n;
+        while (*p == '[') p += strcspn(p, "]") + (strchr(p, ']') != NULL);
+        p += *p == '.';
+    }
+    return false;
+}
+
+/* Whether a file lies beside this one. */
+static bool has_file(const struct source *s, const char *name) {
+    size_t n = audit_folder(s->file->path);
+    if (strncmp(name, "./", 2) == 0) name += 2;
+    for (int64_t i = 0; i < s->t->n; i++)
+        if (strncmp(s->t->files[i].path, s->file->path, n) == 0 &&
+            strcmp(s->t->files[i].path + n, name) == 0)
+            return true;
+    return false;
+}
+
 static glass_status take_card_licence(struct source *s, const struct card *c,
                                       glass_audit_part part, int64_t *n) {
+    enum { MOST = 16 };
     const struct card_member *name = card_find(c, "license_name");
     const struct card_member *link = card_find(c, "license_link");
-    const struct card_member *m;
+    const struct clause_licence *l = NULL;
+    bool named = false, linked = false;
     size_t at;
-    for (int i = 0; (m = card_item(c, "license", i)) != NULL && i < 16; i++) {
-        const struct card_member *say = vague(m->value) && name != NULL ? name : m;
-        const struct clause_licence *l =
-            link != NULL
-                ? clause_table_link(&s->a->table, link->value, strlen(link->value), &at)
-                : NULL;
+    if (link != NULL)
+        l = clause_table_link(&s->a->table, link->value, strlen(link->value), &at);
+    /* A key that stands twice counts twice: readers differ on which one holds. */
+    for (int i = 0; i < c->n && *n < MOST; i++) {
+        const struct card_member *m = &c->members[i];
+        static const char tag[] = "license:";
+        bool tagged = strncmp(m->key, "tags[", 5) == 0 &&
+                      strncasecmp(m->value, tag, sizeof tag - 1) == 0;
+        if (!is_licence_key(m->key) && !tagged) continue;
         (*n)++;
-        if (vague(m->value) && l != NULL) {
-            struct audit_claim claim = {.licence = l};
-            claim.c.part = part;
-            claim.c.grade = GLASS_AUDIT_DECLARED;
-            claim.c.how = "address";
-            TRY(add(s, &claim, link->begin, link->end));
-        } else {
-            TRY(add_named(s, part, say->value, "tag", say->begin, say->end));
+        if (tagged) {
+            TRY(add_named(s, part, m->value + sizeof tag - 1, "tag", m->begin, m->end));
+        } else if (!vague(m->value)) {
+            bool data = strcasestr(m->key, "data") != NULL;
+            TRY(add_named(s, data ? GLASS_PART_DATA : part, m->value, "tag", m->begin,
+                          m->end));
+        } else if (l == NULL) {
+            if (name == NULL) TRY(add_named(s, part, m->value, "tag", m->begin, m->end));
+            named |= name == NULL;
         }
     }
+    for (int64_t i = s->a->n_claims - *n; i >= 0 && i < s->a->n_claims; i++)
+        linked |= s->a->claims[i].licence == l && l != NULL;
+    if (l != NULL && !linked) {
+        struct audit_claim claim = {.licence = l};
+        claim.c.part = part;
+        claim.c.grade = GLASS_AUDIT_DECLARED;
+        claim.c.how = "address";
+        TRY(add(s, &claim, link->begin, link->end));
+        (*n)++;
+    } else if (link != NULL && strstr(link->value, "://") == NULL &&
+               !has_file(s, link->value)) {
+        TRY(audit_limits_unread(s->a, part, s->shown,
+                                "the card names a licence's file that is not at hand"));
+    }
+    if (name != NULL && !linked && l == NULL && !named && !vague(name->value)) {
+        TRY(add_named(s, part, name->value, "tag", name->begin, name->end));
+        (*n)++;
+    }
+    return GLASS_OK;
+}
+
+/* What somebody has to agree to before he gets the files. */
+static glass_status take_gates(struct source *s, const struct card *c) {
+    struct audit_where w = where(s, s->a->n_claims);
+    bool told = false;
+    for (int i = 0; i < c->n && !told; i++)
+        if (strncmp(c->members[i].key, "extra_gated_prompt", 18) == 0 ||
+            strncmp(c->members[i].key, "extra_gated_fields", 18) == 0) {
+            TRY(audit_limits_gate(s->a, &w, c->members[i].begin, c->members[i].end));
+            told = true;
+        }
     return GLASS_OK;
 }
 
@@ -265,6 +370,9 @@ static glass_status take_front(struct source *s, int64_t *n) {
     struct card c;
     TRY(card_read(&c, s->text.data, s->text.len, false));
     glass_audit_part part = s->part;
+    if (s->text.len > 3 && memcmp(s->text.data, "+++", 3) == 0)
+        TRY(audit_limits_unread(s->a, part, s->shown,
+                                "its front matter is no YAML, and was not read"));
     const struct card_member *m;
     glass_status status = GLASS_OK;
     if (*c.problem) {
@@ -277,6 +385,7 @@ static glass_status take_front(struct source *s, int64_t *n) {
     }
     if (is_data_card(&c) && s->file->path == s->file->name) part = GLASS_PART_DATA;
     if (status == GLASS_OK) status = take_card_licence(s, &c, part, n);
+    if (status == GLASS_OK) status = take_gates(s, &c);
     for (int i = 0; status == GLASS_OK && part != GLASS_PART_DATA && i < 32 &&
                     (m = card_item(&c, "base_model", i)) != NULL;
          i++)
@@ -329,6 +438,12 @@ static glass_status named_at(struct source *s, const char *text, size_t n,
         while (begin < end && strchr(" *[`\"'_", text[begin]) != NULL) begin++;
         glass_status status = buf_append(&name, text + begin, end - begin);
         if (status == GLASS_OK) *out = clause_table_find(&s->a->table, name.data);
+        if (status == GLASS_OK && *out == NULL) { /* "Llama 2" is "llama-2" */
+            for (size_t i = 0; i < name.len; i++)
+                if (name.data[i] == ' ') name.data[i] = '-';
+            *out = clause_table_find(&s->a->table, name.data);
+            for (size_t i = 0; i < name.len; i++) name.data[i] = text[begin + i];
+        }
         if (status == GLASS_OK && *out == NULL) {
             status = licence_normal(&id, name.data, name.len);
             if (status == GLASS_OK && id.len > 0)
@@ -341,39 +456,133 @@ static glass_status named_at(struct source *s, const char *text, size_t n,
     return GLASS_OK;
 }
 
-/* "All our models are licensed under Apache 2.0." */
-static glass_status take_sentence(struct source *s, int64_t *n) {
-    static const char *const verbs[] = {"licensed under ", "released under ",
-                                        "published under "};
+/* Behind words such as "licensed under (the terms of) (the)" that begin at p; NULL: others do. */
+static const char *behind_verb(const char *p, const char *end) {
+    static const char *const verbs[] = {
+        "licensed under",  "released under", "published under", "distributed under",
+        "available under", "provided under", "governed by",     "covered by"};
+    static const char *const fill[] = {"the terms of", "terms of", "the", "a", "an"};
     for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++) {
-        const char *p = s->text.data;
-        for (int i = 0; i < 8 && *n == 0 && (p = strcasestr(p, verbs[v])) != NULL; i++) {
-            size_t at = (size_t)(p - s->text.data), begin = at, end = at;
-            struct audit_claim claim = {0};
-            p += strlen(verbs[v]);
-            while (begin > 0 && s->text.data[begin - 1] != '\n' && at - begin < 200)
-                begin--;
-            while (end < s->text.len && s->text.data[end] != '\n' && end - at < 200) end++;
-            TRY(named_at(s, p, end - at - strlen(verbs[v]), &claim.licence));
-            if (claim.licence == NULL) continue;
-            const char *line = s->text.data + begin;
-            bool model = memmem(line, end - begin, "model", 5) != NULL ||
-                         memmem(line, end - begin, "weights", 7) != NULL;
-            claim.c.part = model ? GLASS_PART_MODEL : part_of(s, claim.licence->about, "");
-            claim.c.grade = GLASS_AUDIT_DECLARED;
-            claim.c.how = "notice";
-            TRY(add(s, &claim, begin, end));
-            (*n)++;
+        const char *q = p, *w = verbs[v];
+        while (q < end && *w) {
+            bool blank = *w == ' ' && isspace((unsigned char)*q);
+            if (!blank && tolower((unsigned char)*q) != *w) break;
+            q++;
+            if (blank)
+                while (q < end && isspace((unsigned char)*q)) q++;
+            w++;
         }
+        if (*w) continue;
+        for (size_t i = 0; i < sizeof fill / sizeof *fill; i++) {
+            size_t n = strlen(fill[i]);
+            while (q < end && isspace((unsigned char)*q)) q++;
+            if ((size_t)(end - q) > n && strncasecmp(q, fill[i], n) == 0 &&
+                isspace((unsigned char)q[n]))
+                q += n;
+        }
+        return q;
+    }
+    return NULL;
+}
+
+/* Behind "License:", "Model weights:" or a heading "# License" that begins a line at p; NULL. */
+static const char *behind_label(const char *p, const char *end) {
+    static const char *const labels[] = {"license",       "licence", "model license",
+                                         "model licence", "weights", "model weights"};
+    bool heading = false;
+    size_t n = 0;
+    while (p < end && strchr("#*-> \t_|", *p) != NULL) heading |= *p++ == '#';
+    for (size_t i = 0; i < sizeof labels / sizeof *labels && n == 0; i++) {
+        size_t k = strlen(labels[i]);
+        if ((size_t)(end - p) > k && strncasecmp(p, labels[i], k) == 0 &&
+            !isalnum((unsigned char)p[k]))
+            n = k;
+    }
+    if (n == 0) return NULL;
+    p += n;
+    while (p < end && strchr("*_ \r", *p) != NULL) p++;
+    bool colon = p < end && (*p == ':' || *p == '|');
+    bool line = p + 4 < end && *p == '\n' &&
+                (strncmp(p + 1, "===", 3) == 0 || strncmp(p + 1, "---", 3) == 0);
+    if (!colon && !line && !(heading && p < end && *p == '\n')) return NULL;
+    while (p < end && strchr(line ? " \t\r\n*_=-" : " \t\r\n*_:|", *p) != NULL) p++;
+    return p;
+}
+
+/* "All our models are licensed under Apache 2.0.", "License: MIT": as a claim, unless the file has said
+ * the same. */
+static glass_status add_sentence(struct source *s, int64_t before, size_t at,
+                                 const char *name, int64_t *n) {
+    enum { REACH = 200 };
+    const char *text = s->text.data;
+    size_t begin = at, end = (size_t)(name - text), stop = end;
+    struct audit_claim claim = {0};
+    while (begin > 0 && text[begin - 1] != '\n' && at - begin < REACH) begin--;
+    while (stop < s->text.len && stop - end < REACH && text[stop] != '\n') stop++;
+    TRY(named_at(s, name, stop - end, &claim.licence));
+    if (claim.licence == NULL) return GLASS_OK;
+    const char *line = text + begin;
+    bool model = memmem(line, stop - begin, "model", 5) != NULL ||
+                 memmem(line, stop - begin, "Model", 5) != NULL ||
+                 memmem(line, stop - begin, "weights", 7) != NULL ||
+                 memmem(line, stop - begin, "checkpoint", 10) != NULL;
+    claim.c.part = model ? GLASS_PART_MODEL : part_of(s, claim.licence->about, "");
+    claim.c.grade = GLASS_AUDIT_DECLARED;
+    claim.c.how = "notice";
+    for (int64_t i = before; i < s->a->n_claims; i++)
+        if (s->a->claims[i].licence == claim.licence) return GLASS_OK;
+    (*n)++;
+    return add(s, &claim, begin, stop);
+}
+
+static glass_status take_sentences(struct source *s, int64_t before, int64_t *n) {
+    enum { MOST = 8, TRIES = 64 };
+    const char *text = s->text.data, *end = text + s->text.len;
+    int64_t said = 0;
+    int tries = 0;
+    bool line = true;
+    for (const char *p = text; p < end && said < MOST && tries < TRIES; p++) {
+        bool start = p == text || !isalnum((unsigned char)p[-1]);
+        const char *name =
+            start && strchr("lrpdagcLRPDAGC", *p) ? behind_verb(p, end) : NULL;
+        if (name == NULL && line) name = behind_label(p, end);
+        line = *p == '\n';
+        tries += name != NULL;
+        if (name != NULL) TRY(add_sentence(s, before, (size_t)(p - text), name, &said));
+    }
+    *n += said;
+    return GLASS_OK;
+}
+
+/* "A fine-tuned version of [meta-llama/Llama-2-7b-hf]": where the table knows that model. */
+static glass_status take_made_from(struct source *s) {
+    enum { MOST = 4 };
+    size_t at = 0, name, n;
+    for (int i = 0;
+         i < MOST && limit_made_from(s->text.data, s->text.len, &at, &name, &n);) {
+        const char *said;
+        TRY(pool_text(&s->a->pool, &said, s->text.data + name, n));
+        if (clause_table_model(&s->a->table, said) == NULL) continue;
+        bool there = false;
+        for (int64_t k = 0; k < s->a->n_claims; k++)
+            there |= strcmp(s->a->claims[k].c.subject, said) == 0;
+        if (!there) TRY(add_other(s, GLASS_PART_BASE, said, name, name + n));
+        i++;
     }
     return GLASS_OK;
 }
 
 static glass_status take_card(struct source *s) {
-    int64_t n = 0, texts = 0;
+    int64_t n = 0, texts = 0, before = s->a->n_claims;
     size_t at = 0;
+    struct audit_where w = where(s, before);
+    if (is_no_text(s))
+        return audit_limits_unread(s->a, s->part, s->shown,
+                                   "this is no text in UTF-8, and was not read");
     TRY(take_front(s, &n));
     TRY(take_texts(s, 90, &texts)); /* some cards hold the licence itself */
+    TRY(audit_limits_prose(s->a, &w, s->model ? LIMIT_SAID : LIMIT_COMMERCE, false));
+    if (s->model && s->part != GLASS_PART_DATA) TRY(take_made_from(s));
     if (texts > 0) return GLASS_OK;
     const struct clause_licence *l =
         clause_table_link(&s->a->table, s->text.data, s->text.len, &at);
@@ -386,10 +595,49 @@ static glass_status take_card(struct source *s) {
         while (end < s->text.len && (unsigned char)s->text.data[end] > ' ' &&
                strchr(")>]\"'", s->text.data[end]) == NULL)
             end++;
-        return add(s, &claim, at, end);
+        TRY(add(s, &claim, at, end));
+        n++;
     }
-    if (n == 0) TRY(take_sentence(s, &n));
+    TRY(take_sentences(s, before, &n));
     return n == 0 ? take_notice(s, false, true, &n) : GLASS_OK;
+}
+
+/* Any other text: what it says of licences, and of limits if it lies beside the model. */
+static glass_status take_prose(struct source *s) {
+    int64_t n = 0;
+    struct audit_where w = where(s, s->a->n_claims);
+    bool terms = audit_is_terms(s->file->name);
+    TRY(take_sentences(s, s->a->n_claims, &n));
+    if (!terms && !is_near(s)) return GLASS_OK;
+    return audit_limits_prose(s->a, &w, terms ? LIMIT_SAID : LIMIT_COMMERCE,
+                              terms && is_near(s));
+}
+
+/* What a configuration says: a licence, and the model that it was loaded from. */
+static glass_status take_config(struct source *s) {
+    json_error_t error;
+    json_t *root = json_loadb(s->text.data,
+                              s->text.len < JSON_MOST ? s->text.len : JSON_MOST, 0, &error);
+    const char *licence = json_string_value(json_object_get(root, "license"));
+    const char *from = json_string_value(json_object_get(root, "_name_or_path"));
+    glass_status status = GLASS_OK;
+    if (licence != NULL && !vague(licence)) {
+        const char *at = memmem(s->text.data, s->text.len, licence, strlen(licence));
+        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
+        status = add_named(s, s->part, licence, "configuration", begin,
+                           begin + (at != NULL ? strlen(licence) : 0));
+    }
+    bool known = from != NULL && clause_table_model(&s->a->table, from) != NULL;
+    for (int64_t i = 0; i < s->a->n_claims && known; i++)
+        known = strcmp(s->a->claims[i].c.subject, from) != 0;
+    if (status == GLASS_OK && known) {
+        const char *at = memmem(s->text.data, s->text.len, from, strlen(from));
+        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
+        status =
+            add_other(s, GLASS_PART_BASE, from, begin, begin + (at ? strlen(from) : 0));
+    }
+    json_decref(root);
+    return status;
 }
 
 /* ---- GGUF, adapters ---- */
@@ -473,17 +721,44 @@ static glass_status take_adapter(struct source *s) {
     return status;
 }
 
+/* The header of safetensors may tell a licence, too: "license", "modelspec.license". */
+static glass_status take_safetensors(struct source *s) {
+    enum { HEADER_MOST = 256 << 10 };
+    json_error_t error;
+    uint64_t n = 0;
+    TRY(audit_tree_read(&s->text, s->t, s->file, HEADER_MOST));
+    if (s->text.len < 8) return GLASS_OK;
+    for (int i = 7; i >= 0; i--) n = n << 8 | (uint8_t)s->text.data[i];
+    if (n > s->text.len - 8) return GLASS_OK;
+    json_t *root = json_loadb(s->text.data + 8, (size_t)n, 0, &error), *value;
+    const char *key;
+    glass_status status = GLASS_OK;
+    json_object_foreach(json_object_get(root, "__metadata__"), key, value) {
+        const char *said = json_string_value(value);
+        if (status != GLASS_OK || said == NULL ||
+            !(has(key, "license") || has(key, "licence")) || vague(said) || *said == '\0')
+            continue;
+        const char *at = memmem(s->text.data, s->text.len, said, strlen(said));
+        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
+        status = add_named(s, s->part, said, "safetensors metadata", begin,
+                           begin + (at != NULL ? strlen(said) : 0));
+    }
+    json_decref(root);
+    return status;
+}
+
 /* ---- the tree ---- */
 
 static glass_status take_file(struct source *s, enum audit_role role) {
-    int64_t n = 0;
     if (role == ROLE_GGUF) return take_gguf(s);
+    if (role == ROLE_WEIGHTS) return take_safetensors(s);
     TRY(read_source(s));
     switch (role) {
     case ROLE_CARD: return take_card(s);
     case ROLE_ADAPTER: return take_adapter(s);
     case ROLE_CITATION: return take_citation(s);
-    case ROLE_OTHER: return take_sentence(s, &n);
+    case ROLE_CONFIG: return take_config(s);
+    case ROLE_OTHER: return take_prose(s);
     default: return take_licence(s);
     }
 }
@@ -493,28 +768,54 @@ static bool is_cff(const char *name) {
     return n > 4 && strcasecmp(name + n - 4, ".cff") == 0;
 }
 
+/* Configurations besides config.json. */
+static bool is_settings(const char *name) {
+    static const char *const names[] = {"generation_config.json", "model_index.json",
+                                        "configuration.json", "metadata.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
 static bool is_prose(const char *name) {
+    static const char *const texts[] = {".txt", ".rst", ".html", ".htm"};
     size_t n = strlen(name);
-    return n > 3 && strcasecmp(name + n - 3, ".md") == 0;
+    bool text = strchr(name, '.') == NULL;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t k = strlen(texts[i]);
+        text |= n > k && strcasecmp(name + n - k, texts[i]) == 0;
+    }
+    return (n > 3 && strcasecmp(name + n - 3, ".md") == 0) ||
+           (text && audit_is_terms(name));
 }
 
 glass_status audit_collect(struct glass_audit *a, const struct audit_tree *t,
                            glass_audit_part part, const char *prefix) {
-    int n_read = 0;
+    int n_read = 0, n_weights = 0;
     for (int64_t i = 0; i < t->n; i++) {
         struct source s = {.a = a, .t = t, .file = &t->files[i], .part = part};
         enum audit_role role = audit_role(s.file->path);
         if (t->one && role == ROLE_OTHER)
             role = ROLE_LICENCE; /* somebody asks about this */
+        if (role == ROLE_OTHER && is_settings(s.file->name)) role = ROLE_CONFIG;
         if (role != ROLE_LICENCE && role != ROLE_POLICY && role != ROLE_CARD &&
-            role != ROLE_GGUF && role != ROLE_ADAPTER &&
+            role != ROLE_GGUF && role != ROLE_ADAPTER && role != ROLE_CONFIG &&
+            !(role == ROLE_WEIGHTS && has(s.file->name, ".safetensors")) &&
             !(role == ROLE_CITATION && is_cff(s.file->name)) &&
             !(role == ROLE_OTHER && is_prose(s.file->name)))
             continue;
-        if (n_read++ == READ_MOST)
+        if (role == ROLE_WEIGHTS && n_weights++ >= WEIGHTS_MOST) continue;
+        if (role != ROLE_WEIGHTS && n_read++ == READ_MOST) {
+            TRY(audit_limits_unread(a, part, "",
+                                    "there are more licences and cards than are read"));
             return audit_finding_add(
                 a, GLASS_FINDING_WARNING, NULL, NULL,
                 "more than %d licences and cards: the rest was not read", READ_MOST);
+        }
+        if (role != ROLE_GGUF && role != ROLE_CONFIG && role != ROLE_WEIGHTS &&
+            s.file->n_bytes > AUDIT_TEXT)
+            TRY(audit_limits_unread(a, part, s.file->path,
+                                    "of this file only the first 4 MiB were read"));
         size_t n = audit_folder(s.file->path);
         TRY(pool_printf(&a->pool, &s.shown, "%s%s", prefix, s.file->path));
         TRY(pool_text(&a->pool, &s.folder, s.shown, strlen(prefix) + n));

@@ -38,6 +38,18 @@ static bool covers(const char *subject, const char *file) {
     return strncmp(subject, file, strlen(subject)) == 0;
 }
 
+/* 0: an open licence; 1: one whose name is all that is known; 2: one that is not open. */
+static int strictness(const struct audit_claim *c) {
+    return c->licence == NULL ? 1 : is_open(c->licence) ? 0 : 2;
+}
+
+/* Documents of one data set, each under its own licence: all of them hold. */
+static bool is_stricter_record(const struct audit_claim *c,
+                               const struct audit_claim *best) {
+    return strcmp(c->c.how, "record") == 0 && strcmp(best->c.how, "record") == 0 &&
+           strictness(c) > strictness(best);
+}
+
 static const struct audit_claim *claim_for(const struct glass_audit *a,
                                            glass_audit_part part, const char *file) {
     const struct audit_claim *best = NULL;
@@ -48,7 +60,8 @@ static const struct audit_claim *claim_for(const struct glass_audit *a,
         if (c->c.part != part || c->aside || c->c.grade >= GLASS_AUDIT_INHERITED) continue;
         if (!covers(c->c.subject, file)) continue;
         if (best == NULL || n > longest ||
-            (n == longest && c->c.grade < best->c.grade && c->licence != NULL)) {
+            (n == longest && c->c.grade < best->c.grade && c->licence != NULL) ||
+            (n == longest && is_stricter_record(c, best))) {
             best = c;
             longest = n;
         }
@@ -64,11 +77,6 @@ static bool is_mention(const struct glass_audit *a, const struct audit_claim *c)
             strcmp(a->claims[i].c.evidence.file, c->c.evidence.file) == 0)
             return true;
     return false;
-}
-
-/* 0: an open licence; 1: one whose name is all that is known; 2: one that is not open. */
-static int strictness(const struct audit_claim *c) {
-    return c->licence == NULL ? 1 : is_open(c->licence) ? 0 : 2;
 }
 
 /* Weights that are elsewhere are under what the cards at hand say; if these disagree, under the
@@ -246,6 +254,8 @@ static glass_status judge_mof(struct glass_audit *a) {
             const glass_audit_component *c = &a->components[i];
             counts[i] = c->grade != GLASS_AUDIT_MISSING && c->open &&
                         grade_of(c) <= ways[w].worst && (w == 0 || c->fit);
+            /* The paper's table 2 takes data sets as they are, "including unlicensed". */
+            if (w == 1 && i == MOF_DATASETS) counts[i] = c->grade <= ways[w].worst;
             inherited += counts[i] && c->licence_grade == GLASS_AUDIT_INHERITED;
             n_counts += counts[i];
             if (counts[i]) grade = worse(grade, grade_of(c));

@@ -7,6 +7,7 @@
 #include "open/audit_pool.h"
 #include "open/audit_tree.h"
 #include "open/clause_table.h"
+#include "open/limit_words.h"
 #include "open/mof.h"
 
 /* A claim with what it rests on. */
@@ -16,6 +17,19 @@ struct audit_claim {
     const glass_licence_text *text;       /* the file's, owned by the audit; NULL */
     const glass_licence_found *found;     /* of text */
     bool aside;                           /* a mention, not what decides */
+};
+
+/* How far words that no licence of the table holds leave an answer open. */
+enum audit_doubt {
+    DOUBT_READ,     /* a condition: read them */
+    DOUBT_COMMERCE, /* nothing is certain of commerce, and of what is passed on */
+    DOUBT_ALL       /* nothing is certain */
+};
+
+struct audit_limit {
+    glass_audit_claim c; /* where they stand */
+    enum audit_doubt doubt;
+    const char *words; /* ours, about them */
 };
 
 /* What a file is, by its name and place. */
@@ -61,6 +75,8 @@ struct glass_audit {
     struct audit_tree tree;
     struct audit_claim *claims;
     int64_t n_claims, claims_room;
+    struct audit_limit *limits;
+    int64_t n_limits, limits_room;
     glass_audit_finding *findings;
     int64_t n_findings, findings_room;
     struct audit_thing things[N_SIGNS];

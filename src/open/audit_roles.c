@@ -72,6 +72,10 @@ enum audit_role audit_role(const char *path) {
     if ((!is_made(name) && licence_file_kind(path, false) == LICENCE_FILE_FOLDER) ||
         (is_text_name(name) && (names(name, "license") || names(name, "licence"))))
         return ROLE_LICENCE;
+    if (is_text_name(name) && name - path >= 9 &&
+        (strncasecmp(name - 9, "licenses/", 9) == 0 ||
+         strncasecmp(name - 9, "licences/", 9) == 0))
+        return ROLE_LICENCE;
     if (ends(name, ".gguf")) return ROLE_GGUF;
     if (is_weights(name)) return ROLE_WEIGHTS;
     if (strcmp(name, "config.json") == 0 || strcmp(name, "params.json") == 0)

@@ -1,5 +1,5 @@
 /* audit_tree.c - see audit_tree.h. */
-#include "open/audit_tree.h"
+#include "open/audit_parts.h"
 
 #include "base/mem.h"
 
@@ -62,7 +62,11 @@ static glass_status take_link(struct audit_tree *t, const char *full, const char
         return GLASS_OK;
     }
     if (!may_follow(t, target)) {
+        enum audit_role role = audit_role(path);
         if (t->n_outside++ == 0) TRY(mem_copy_text(&t->outside, path, strlen(path)));
+        if (t->outside_licence == NULL &&
+            (role == ROLE_LICENCE || role == ROLE_POLICY || role == ROLE_CARD))
+            TRY(mem_copy_text(&t->outside_licence, path, strlen(path)));
         return GLASS_OK;
     }
     /* Folders behind links are seen where they are. */
@@ -160,6 +164,7 @@ void audit_tree_close(struct audit_tree *t) {
     mem_free(t->files);
     mem_free(t->root);
     mem_free(t->outside);
+    mem_free(t->outside_licence);
     *t = (struct audit_tree){0};
 }
 

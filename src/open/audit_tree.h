@@ -21,8 +21,9 @@ struct audit_tree {
     struct audit_file *files; /* by path */
     int64_t n, room;
     int64_t n_links, n_outside, n_special;
-    char *outside; /* the first link that leads out, relative; NULL */
-    bool cut, one; /* one: path was a file */
+    char *outside;         /* the first link that leads out, relative; NULL */
+    char *outside_licence; /* the first of these that is called a licence, policy or card */
+    bool cut, one;         /* one: path was a file */
 };
 
 glass_status audit_tree_open(struct audit_tree *out, const char *path);

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "open/limit_words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,28 @@ static void keep_order(int64_t *place, int64_t n) {
     }
 }
 
+/* A word counts if all shingles that hold it are equal, as far as its neighbours stand beside it: three
+ * hashes of 12 bits. One that is equal by chance would hide a changed word. */
+static void keep_firm(const struct matcher *m, const struct clause_licence *l,
+                      int64_t *place) {
+    int64_t n = l->n_words - LICENCE_SHINGLE + 1;
+    for (int64_t i = 0; i < n;) {
+        int64_t first = i, last = -1;
+        for (; i < n; i++) {
+            int64_t at = place[i];
+            bool row = at >= 0 && place[i + 1] == at + 1 && place[i + 2] == at + 2;
+            if (!row || l->shingles[i] == m->shingles[at]) break;
+            last = i;
+        }
+        i = i > first ? i : i + 1;
+        if (last < 0) continue;
+        /* The words that all of these shingles share; or all, if there is none. */
+        int64_t from = last - first < LICENCE_SHINGLE ? last : first;
+        int64_t to = last - first < LICENCE_SHINGLE ? first : last;
+        for (int64_t k = from; k <= to + LICENCE_SHINGLE - 1; k++) place[k] = -1;
+    }
+}
+
 static glass_status lay_along(const struct matcher *m, const struct clause_licence *l,
                               int64_t *place, bool again) {
     struct lay y = {m, l, NULL, l->n_words - LICENCE_SHINGLE};
@@ -198,7 +221,10 @@ static glass_status lay_along(const struct matcher *m, const struct clause_licen
             l->n_words - i0 + BEFORE < m->n - j0 ? j0 + l->n_words - i0 + BEFORE : m->n;
         fill_gap(m, l, place, i0, l->n_words - LICENCE_SHINGLE + 1, j0, end);
     }
-    if (status == GLASS_OK) keep_order(place, l->n_words);
+    if (status == GLASS_OK) {
+        keep_order(place, l->n_words);
+        keep_firm(m, l, place);
+    }
     mem_free(y.along);
     return status;
 }
@@ -233,6 +259,28 @@ static bool is_notice(const struct matcher *m, int64_t word, int64_t n) {
            (n == 3 && says(m, word, "all") && says(m, word + 1, "rights"));
 }
 
+/* "12", "Page 3 of 14" on a line of their own, beside an empty one or a form feed. */
+static bool is_page_number(const struct matcher *m, int64_t word, int64_t n) {
+    enum { MOST = 4, DIGITS = 3 };
+    const struct licence_word *w = m->words->words + word;
+    if (n == 0 || n > MOST) return false;
+    for (int64_t i = 0; i < n; i++) {
+        size_t digits = 0, length = w[i].end - w[i].begin;
+        while (digits < length && m->text[w[i].begin + digits] >= '0' &&
+               m->text[w[i].begin + digits] <= '9')
+            digits++;
+        bool number = digits == length && length <= DIGITS;
+        if (!number && !says(m, word + i, "page") && !says(m, word + i, "of")) return false;
+    }
+    size_t begin = w[0].begin, end = w[n - 1].end;
+    int before = 0, behind = 0; /* lines' ends */
+    for (; begin > 0 && strchr(" -|\r\n\f\t", m->text[begin - 1]) != NULL; begin--)
+        before += m->text[begin - 1] == '\f' ? 2 : m->text[begin - 1] == '\n';
+    for (; end < m->n_bytes && strchr(" -|\r\n\f\t", m->text[end]) != NULL; end++)
+        behind += m->text[end] == '\f' ? 2 : m->text[end] == '\n';
+    return before > 0 && behind > 0 && before + behind > 2;
+}
+
 static const char *section_of(const struct clause_licence *l, int64_t word) {
     const char *name = "";
     int64_t best = -1;
@@ -249,10 +297,14 @@ static glass_status add_change(struct clause_match *x, const struct matcher *m,
     const struct licence_word *w = m->words->words;
     if (falls_open(x->licence, c.known, c.n_known))
         c.kind = CLAUSE_FILLED;
-    else if (c.n_known == 0 && is_notice(m, c.word, c.n_words))
+    else if (c.n_known == 0 &&
+             (is_notice(m, c.word, c.n_words) || is_page_number(m, c.word, c.n_words)))
         c.kind = CLAUSE_NOTICE;
     c.begin = c.n_words > 0 ? w[c.word].begin : c.word > 0 ? w[c.word - 1].end : 0;
     c.end = c.n_words > 0 ? w[c.word + c.n_words - 1].end : c.begin;
+    /* "Copyright 2024 Somebody, for research only" is more than a holder's name. */
+    if (c.n_words > 0 && limit_word(m->text + c.begin, c.end - c.begin, true))
+        c.kind = CLAUSE_CHANGED;
     c.section = section_of(x->licence, c.known);
     if (c.kind == CLAUSE_CHANGED)
         x->n_changed += c.n_known > c.n_words ? c.n_known : c.n_words;
@@ -377,12 +429,53 @@ static glass_status best_match(struct clause_match *out, struct matcher *m,
 
 /* ---- the text ---- */
 
-static glass_status prepare(struct matcher *m) {
+/* Whether words in a row make pairs that known licences have, all of them. */
+static bool is_known(const struct matcher *m, const struct licence_word *w, int64_t n) {
+    for (int64_t i = 0; i + LICENCE_SHINGLE < n; i++) {
+        uint16_t s[2] = {licence_shingle(w + i), licence_shingle(w + i + 1)};
+        uint32_t p = pair(s);
+        if (!(m->seen[p >> 3] >> (p & 7) & 1)) return false;
+    }
+    return true;
+}
+
+/* "commer-" at a line's end and "cial" become one word where a known licence has that in this place, and
+ * not the two. */
+static void join_broken(struct matcher *m, const struct clause_table *table) {
+    enum { AROUND = 2 };
+    struct licence_word *w = m->words->words, one;
+    int64_t n = m->words->n, to = 0;
+    memset(m->seen, 0, PAIRS / 8);
+    for (int i = 0; i < table->n; i++)
+        for (int64_t k = 0; k + LICENCE_SHINGLE < table->licences[i].n_words; k++) {
+            uint32_t p = pair(table->licences[i].shingles + k);
+            m->seen[p >> 3] |= (uint8_t)(1 << (p & 7));
+        }
+    for (int64_t i = 0; i < n; i++) {
+        bool broken = i + 1 + AROUND < n && to >= AROUND &&
+                      licence_words_joined(&one, m->text, w + i);
+        if (broken) {
+            struct licence_word row[2 * AROUND + 2];
+            memcpy(row, w + to - AROUND, AROUND * sizeof *w);
+            memcpy(row + AROUND, w + i, (2 + AROUND) * sizeof *w);
+            broken = !is_known(m, row, 2 * AROUND + 2);
+            row[AROUND] = one;
+            memcpy(row + AROUND + 1, w + i + 2, AROUND * sizeof *w);
+            broken &= is_known(m, row, 2 * AROUND + 1);
+        }
+        w[to++] = broken ? one : w[i];
+        i += broken;
+    }
+    m->words->n = to;
+}
+
+static glass_status prepare(struct matcher *m, const struct clause_table *table) {
+    TRY(mem_alloc(&m->seen, PAIRS / 8, 1));
+    join_broken(m, table);
     int64_t n = m->words->n;
     m->n = n >= LICENCE_SHINGLE ? n - LICENCE_SHINGLE + 1 : 0;
     TRY(mem_alloc(&m->shingles, (size_t)m->n + 1, sizeof *m->shingles));
     TRY(mem_alloc_zero(&m->taken, (size_t)n + LICENCE_SHINGLE + 1, sizeof *m->taken));
-    TRY(mem_alloc(&m->seen, PAIRS / 8, 1));
     TRY(mem_alloc(&m->first, PAIRS, sizeof *m->first));
     TRY(mem_alloc(&m->cells, CELLS, sizeof *m->cells));
     for (int64_t i = 0; i < m->n; i++)
@@ -461,7 +554,7 @@ glass_status clause_match_text(struct clause_matches *out, const struct clause_t
                     n_bytes, LICENCE_TEXT_MOST);
     struct matcher m = {.text = text, .n_bytes = n_bytes, .words = &out->words};
     glass_status status = licence_words_make(&out->words, text, n_bytes);
-    if (status == GLASS_OK) status = prepare(&m);
+    if (status == GLASS_OK) status = prepare(&m, table);
     if (status == GLASS_OK)
         status = mem_alloc_zero(&out->matches, MATCHES, sizeof *out->matches);
     if (status == GLASS_OK) status = find_all(out, &m, table);

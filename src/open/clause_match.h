@@ -8,7 +8,7 @@
 enum clause_change_kind {
     CLAUSE_CHANGED, /* words of substance: others, more, or fewer */
     CLAUSE_FILLED,  /* where the known text leaves room: a name, a year, an appendix */
-    CLAUSE_NOTICE   /* a copyright line more */
+    CLAUSE_NOTICE   /* a copyright line more, or a page's number */
 };
 
 /* A place where the text at hand and the known one part. */

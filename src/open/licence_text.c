@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "open/limit_words.h"
 
 #include <string.h>
 #include <strings.h>
@@ -19,6 +20,9 @@ struct cursor {
     char word[WORD_MOST]; /* the start of the current one, in lower case */
     size_t length, begin, end;
     uint32_t hash;
+    bool html; /* the text is a page */
+    size_t
+        closed[2]; /* where its next script and its next style end, as far as was looked */
 };
 
 static bool is_letter(char c) {
@@ -121,23 +125,68 @@ static void put(struct cursor *c, size_t from, size_t to) {
     c->end = to;
 }
 
-/* Where a tag that begins here ends, or 0 if none does. Scripts and styles end with their own
+/* Whether a name is one of HTML's. */
+static bool is_element(const char *name, size_t n) {
+    static const char list[] =
+        " a abbr address article aside b base blockquote body br button caption center "
+        "cite "
+        "code col colgroup dd del details dfn div dl dt em figure font footer form h1 h2 "
+        "h3 "
+        "h4 h5 h6 head header hr html i img input ins kbd label li link main mark meta nav "
+        "ol "
+        "option p path pre q s samp script section select small span strike strong style "
+        "sub "
+        "summary sup svg table tbody td textarea tfoot th thead time title tr tt u ul var "
+        "doctype xml ";
+    char word[16] = " ";
+    if (n == 0 || n > sizeof word - 3) return false;
+    for (size_t i = 0; i < n; i++)
+        word[i + 1] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+    word[n + 1] = ' ';
+    return strstr(list, word) != NULL;
+}
+
+/* Whether what stands between angle brackets, or in a comment, says something: "<but not for
+ * commerce>" is no markup. Attributes of elements do not. */
+static bool says_something(const struct cursor *c, size_t end) {
+    size_t i = c->at + 1;
+    while (i < end && (c->text[i] == '/' || c->text[i] == '!' || c->text[i] == '?')) i++;
+    size_t name = i;
+    while (i < end && (is_letter(c->text[i]) || is_digit(c->text[i]))) i++;
+    bool attributes = memchr(c->text + i, '=', end - i) != NULL ||
+                      c->text[name - 1] == '!' || c->text[name - 1] == '?';
+    if (memmem(c->text + i, end - i, "://", 3) != NULL &&
+        memchr(c->text + i, ' ', end - i) == NULL)
+        return false; /* an address */
+    if (is_element(c->text + name, i - name) && attributes)
+        return !c->html && limit_word(c->text + c->at, end - c->at, false);
+    return limit_word(c->text + c->at, end - c->at, true);
+}
+
+/* The next closing tag from byte i on, or the text's end. */
+static size_t find_closing(const struct cursor *c, size_t i, const char *name, size_t n) {
+    for (; i + n + 2 < c->n; i++)
+        if (c->text[i] == '<' && c->text[i + 1] == '/' &&
+            strncasecmp(c->text + i + 2, name, n) == 0)
+            return i;
+    return c->n;
+}
+
+/* Where a tag that begins here ends, or 0 if none does. A page's scripts and styles end with their own
  * closing tag. */
-static size_t tag_end(const struct cursor *c) {
+static size_t tag_end(struct cursor *c) {
     char next = at(c, c->at + 1);
     if (!is_letter(next) && next != '/' && next != '!' && next != '?') return 0;
     size_t limit = c->n - c->at < TAG_MOST ? c->n : c->at + TAG_MOST, i = c->at + 1;
     while (i < limit && c->text[i] != '>' && c->text[i] != '<') i++;
-    if (i >= limit || c->text[i] != '>') return 0;
+    if (i >= limit || c->text[i] != '>' || says_something(c, i)) return 0;
     static const char *const closed[] = {"script", "style"};
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < 2 && c->html; k++) {
         size_t n = strlen(closed[k]);
         if (c->n - c->at <= n || strncasecmp(c->text + c->at + 1, closed[k], n) != 0)
             continue;
-        for (size_t j = i; j + n + 2 < c->n; j++)
-            if (c->text[j] == '<' && c->text[j + 1] == '/' &&
-                strncasecmp(c->text + j + 2, closed[k], n) == 0)
-                return j;
+        if (c->closed[k] < i) c->closed[k] = find_closing(c, i, closed[k], n);
+        if (c->closed[k] < c->n) return c->closed[k];
     }
     return i + 1;
 }
@@ -159,13 +208,51 @@ static size_t entity_end(const struct cursor *c, bool *joins) {
     return i + 1;
 }
 
+/* "&#110;" is a letter: its code; 0: none is here. *end is behind it. */
+static uint32_t entity_letter(const struct cursor *c, size_t *end) {
+    uint32_t code = 0;
+    size_t i = c->at + 1;
+    if (at(c, i++) != '#') return 0;
+    bool hex = at(c, i) == 'x' || at(c, i) == 'X';
+    i += hex;
+    for (size_t from = i; i < c->n && i - from < ENTITY_MOST; i++) {
+        char b = c->text[i];
+        int digit = is_digit(b)           ? b - '0'
+                    : hex && is_letter(b) ? (b | 0x20) - 'a' + 10
+                                          : 99;
+        if (digit >= (hex ? 16 : 10) || code > 0x10ffff) break;
+        code = code * (hex ? 16 : 10) + (uint32_t)digit;
+    }
+    *end = i + 1;
+    bool letter = code < 0x80 && (is_letter((char)code) || is_digit((char)code));
+    return at(c, i) == ';' && letter ? code : 0;
+}
+
 /* Behind "](target)", or 0. */
 static size_t target_end(const struct cursor *c) {
     if (at(c, c->at + 1) != '(') return 0;
     size_t limit = c->n - c->at < TAG_MOST ? c->n : c->at + TAG_MOST;
-    for (size_t i = c->at + 2; i < limit && !is_blank(c->text[i]); i++)
-        if (c->text[i] == ')') return i + 1;
+    bool address = false; /* "[to](not-for-commerce)" is none */
+    for (size_t i = c->at + 2; i < limit && !is_blank(c->text[i]); i++) {
+        if (c->text[i] == ']') return 0;
+        address |= strchr("./#:", c->text[i]) != NULL;
+        if (c->text[i] == ')')
+            return address || !limit_word(c->text + c->at, i - c->at, true) ? i + 1 : 0;
+    }
     return 0;
+}
+
+/* What typesetters draw as one: "fi" of "modification". */
+static bool take_ligature(struct cursor *c, uint32_t code, size_t from) {
+    static const char *const letters[] = {"ff", "fi", "fl", "ffi", "ffl", "st", "st"};
+    if (code < 0xfb00 || code > 0xfb06) return false;
+    if (c->length == 0) {
+        c->begin = from;
+        c->hash = fnv_start;
+    }
+    for (const char *p = letters[code - 0xfb00]; *p; p++) put_byte(c, *p);
+    c->end = c->at;
+    return true;
 }
 
 /* What a character outside ASCII is: a letter, part of a script without spaces, an apostrophe,
@@ -177,6 +264,7 @@ static glass_status take_wide(struct cursor *c) {
     c->at += n;
     if (code == 0x2019 || code == 0x2018 || code == 0xad || code == 0xfeff) return GLASS_OK;
     if (parts_words(code)) return end_word(c);
+    if (take_ligature(c, code, from)) return GLASS_OK;
     if (code < 0x3040) {
         bool capital = code >= 0xc0 && code <= 0xde; /* Latin-1's */
         put(c, from, capital ? c->at - 1 : c->at);
@@ -206,12 +294,24 @@ glass_status licence_words_make(struct licence_words *out, const char *text, siz
     struct cursor c = {.text = text, .n = n, .out = out, .hash = fnv_start};
     glass_status status = GLASS_OK;
     *out = (struct licence_words){0};
+    for (size_t i = 0; i + 9 < n && i < 1000 && !c.html; i++)
+        c.html = strncasecmp(text + i, "<html", 5) == 0 ||
+                 strncasecmp(text + i, "<!doctype", 9) == 0;
     while (c.at < c.n && status == GLASS_OK) {
         char b = text[c.at];
         bool joins;
+        uint32_t letter;
+        size_t end;
         if (is_letter(b) || is_digit(b)) {
             put(&c, c.at, c.at + 1);
             c.at++;
+        } else if (b == '&' && (letter = entity_letter(&c, &end)) != 0) {
+            if (c.length == 0) {
+                c.begin = c.at;
+                c.hash = fnv_start;
+            }
+            put_byte(&c, letter >= 'A' && letter <= 'Z' ? (int)letter + 32 : (int)letter);
+            c.at = c.end = end;
         } else if (take_markup(&c, &joins)) {
             if (!joins) status = end_word(&c);
         } else if ((uint8_t)b >= 0x80) {
@@ -224,6 +324,37 @@ glass_status licence_words_make(struct licence_words *out, const char *text, siz
     if (status == GLASS_OK) status = end_word(&c);
     if (status != GLASS_OK) licence_words_clear(out);
     return status;
+}
+
+bool licence_words_joined(struct licence_word *out, const char *text,
+                          const struct licence_word *w) {
+    enum { GAP = 16 };
+    size_t at = w[0].end, end = w[1].begin;
+    bool line = false;
+    if (end - at > GAP || is_digit(text[end])) return false;
+    if (text[at] == '-')
+        at++;
+    else if (end - at > 3 && memcmp(text + at, "\xe2\x80\x90", 3) == 0)
+        at += 3;
+    else
+        return false;
+    for (; at < end; at++) {
+        line |= text[at] == '\n';
+        if (!is_blank(text[at]) && strchr("*#>/", text[at]) == NULL) return false;
+    }
+    *out = (struct licence_word){w[0].begin, w[1].end, w[0].hash};
+    struct cursor c = {.length = 1, .hash = w[0].hash};
+    for (size_t i = end; i < w[1].end;) {
+        uint32_t code;
+        size_t n = utf8_decode(&code, text + i, w[1].end - i);
+        if (!take_ligature(&c, code, i)) {
+            c.text = text;
+            put(&c, i, i + n);
+        }
+        i += n;
+    }
+    out->hash = c.hash;
+    return line;
 }
 
 void licence_words_clear(struct licence_words *w) {

@@ -28,6 +28,10 @@ struct licence_words {
 /* n_bytes is at most LICENCE_TEXT_MOST. Any bytes are fine. */
 glass_status licence_words_make(struct licence_words *out, const char *text,
                                 size_t n_bytes);
+/* Whether w[0] and w[1] are parted by a hyphen at a line's end; *out is the word that they may be
+ * together. */
+bool licence_words_joined(struct licence_word *out, const char *text,
+                          const struct licence_word *w);
 void licence_words_clear(struct licence_words *w);
 /* Of three words: 0 to 4095. */
 uint16_t licence_shingle(const struct licence_word *first);

@@ -197,18 +197,20 @@ static glass_status read_question(struct question *q, const char *action) {
 
 static glass_may_verdict soften(const struct audit_claim *c, glass_may_verdict v) {
     /* Whether weights are made of their data in the sense of the law is open. */
-    if (c->c.part == GLASS_PART_DATA && v != GLASS_MAY_YES)
-        return c->licence != NULL ? GLASS_MAY_IF : GLASS_MAY_YES;
-    return v;
+    return c->c.part == GLASS_PART_DATA && v != GLASS_MAY_YES ? GLASS_MAY_IF : v;
+}
+
+static glass_status grow(struct answer *x) {
+    if (x->n < x->room) return GLASS_OK;
+    int64_t room = x->room > 0 ? 2 * x->room : 16;
+    TRY(mem_resize(&x->reasons, (size_t)room, sizeof *x->reasons));
+    x->room = room;
+    return GLASS_OK;
 }
 
 static glass_status add(struct answer *x, int64_t claim, glass_may_verdict v,
                         const char *topic, const char *section, const char *words) {
-    if (x->n == x->room) {
-        int64_t room = x->room > 0 ? 2 * x->room : 16;
-        TRY(mem_resize(&x->reasons, (size_t)room, sizeof *x->reasons));
-        x->room = room;
-    }
+    TRY(grow(x));
     const struct audit_claim *c = &x->a->claims[claim];
     glass_may_verdict counted = c->aside ? GLASS_MAY_YES : soften(c, v);
     glass_may_reason *r = &x->reasons[x->n++];
@@ -250,15 +252,17 @@ static glass_status add_row(struct answer *x, int64_t claim, int i, glass_may_ve
 /* ---- what a licence says ---- */
 
 /* "policy:use" holds for any use, "notice" where copies are given on, … */
-static bool duty_holds(const char *detail, enum action_kind kind) {
+static bool duty_holds(const char *about, const char *detail, enum action_kind kind) {
     const char *when = strchr(detail, ':');
     if (when == NULL) {
         bool serve = strcmp(detail, "display") == 0 || strcmp(detail, "restrictions") == 0;
         return kind == MAY_REDISTRIBUTE || kind == MAY_MODIFY ||
                (serve && kind == MAY_SERVE);
     }
+    if (strcmp(detail, "law:use") == 0) return kind != MAY_NAME; /* sanctions name places */
     if (strcmp(when, ":use") == 0) return kind != MAY_NAME && kind != MAY_TERRITORY;
-    if (strcmp(when, ":outputs") == 0) return kind == MAY_TRAIN;
+    if (strcmp(when, ":outputs") == 0) /* works made of data are what a service shows */
+        return kind == MAY_TRAIN || (kind == MAY_SERVE && strcmp(about, "data") == 0);
     if (strcmp(when, ":serve") == 0) return kind == MAY_SERVE;
     return false;
 }
@@ -288,31 +292,102 @@ static int find_row(const struct clause_licence *l, const char *topic) {
     return -1;
 }
 
+/* Where use itself has conditions, or commerce, these hold for whatever else somebody does. */
+static glass_status ask_purpose(struct answer *x, int64_t claim, int row) {
+    const struct clause_licence *l = x->a->claims[claim].licence;
+    enum action_kind k = x->q->kind;
+    int use = find_row(l, "use"), commerce = find_row(l, "commercial");
+    if (k == MAY_NAME || k == MAY_TERRITORY) return GLASS_OK;
+    if (use >= 0 && use != row && k != MAY_RELICENSE &&
+        strcmp(l->rows[use].answer, "yes") != 0)
+        TRY(add_row(x, claim, use, verdict_of(l->rows[use].answer)));
+    if (commerce >= 0 && commerce != row && strcmp(l->rows[commerce].answer, "yes") != 0)
+        TRY(add_row(x, claim, commerce, GLASS_MAY_IF));
+    int modify = find_row(l, "modify");
+    return k == MAY_RELICENSE && modify >= 0 && strcmp(l->rows[modify].answer, "no") == 0
+               ? add_row(x, claim, modify, GLASS_MAY_NO)
+               : GLASS_OK;
+}
+
 static glass_status ask_main(struct answer *x, int64_t claim) {
     const struct clause_licence *l = x->a->claims[claim].licence;
     const char *topic = main_topic(x->q->kind);
-    if (topic == NULL) return GLASS_OK;
+    if (topic == NULL) return ask_purpose(x, claim, -1);
     int row = find_row(l, topic);
-    if (row < 0 && x->q->kind == MAY_SERVE) {
-        /* To serve is to use; where commerce is forbidden, only without it. */
-        int commerce = find_row(l, "commercial");
-        row = find_row(l, "use");
-        if (commerce >= 0 && strcmp(l->rows[commerce].answer, "yes") != 0)
-            TRY(add_row(x, claim, commerce, GLASS_MAY_IF));
-    }
+    if (row < 0 && x->q->kind == MAY_SERVE)
+        row = find_row(l, "use"); /* to serve is to use */
     if (row < 0)
         return add(x, claim, GLASS_MAY_UNKNOWN, topic, "-", "the table has no word on it");
-    return add_row(x, claim, row, verdict_of(l->rows[row].answer));
+    TRY(add_row(x, claim, row, verdict_of(l->rows[row].answer)));
+    return ask_purpose(x, claim, row);
 }
 
-static bool in_union(const char *place) {
-    return has_word(
-        "EU europe european-union AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT "
-        "LU MT NL PL PT RO SK SI ES SE austria belgium bulgaria croatia cyprus "
-        "czechia denmark estonia finland france germany greece hungary ireland italy "
-        "latvia lithuania luxembourg malta netherlands poland portugal romania "
-        "slovakia slovenia spain sweden",
-        place, strlen(place));
+/* Places that licences name, by code and by what people call them. */
+static const struct {
+    const char *place, *names;
+} places[] = {
+    {"EU",
+     "eu europe european-union at aut austria \xc3\xb6sterreich be bel belgium bg bgr "
+     "bulgaria hr "
+     "hrv croatia cy cyp cyprus cz cze czechia czech-republic dk dnk denmark ee est "
+     "estonia fi "
+     "fin finland fr fra france de deu germany deutschland el gr grc greece hu hun hungary "
+     "ie "
+     "irl ireland republic-of-ireland it ita italy italia lv lva latvia lt ltu lithuania "
+     "lu lux "
+     "luxembourg mt mlt malta nl nld netherlands holland pl pol poland pt prt portugal ro "
+     "rou "
+     "romania sk svk slovakia slovak-republic si svn slovenia es esp spain se swe sweden"},
+    {"GB", "uk gb gbr united-kingdom great-britain britain england scotland wales "
+           "northern-ireland"},
+    {"KR", "kr kor korea south-korea republic-of-korea"}};
+
+/* Whether a place is one that a licence names; *known: whether that can be told. Codes of two letters
+ * are places; of other names only those above are known. */
+static bool is_place(const char *row, const char *place, bool *known) {
+    char name[64];
+    size_t n = 0;
+    if (strncasecmp(place, "the ", 4) == 0 || strncasecmp(place, "the-", 4) == 0)
+        place += 4;
+    for (; *place && n + 1 < sizeof name; place++)
+        name[n++] =
+            (char)(*place == ' ' || *place == '_' ? '-' : tolower((unsigned char)*place));
+    name[n] = '\0';
+    *known = n == 2 && isalpha((unsigned char)name[0]) && isalpha((unsigned char)name[1]);
+    if (strcasecmp(row, name) == 0) return *known = true;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (has_word(places[i].names, name, n)) {
+            *known = true;
+            return strcmp(places[i].place, row) == 0;
+        }
+    return false;
+}
+
+static glass_status ask_place(struct answer *x, int64_t claim, int i) {
+    const struct clause_row *row = &x->a->claims[claim].licence->rows[i];
+    bool known;
+    if (is_place(row->detail, x->q->value, &known))
+        return add_row(x, claim, i, verdict_of(row->answer));
+    if (known) return GLASS_OK;
+    const char *words;
+    TRY(pool_printf(
+        &x->a->pool, &words,
+        "%s; whether that is so of \"%s\" is not known here: ask by its code of "
+        "two letters",
+        row->words, x->q->value));
+    return add(x, claim, GLASS_MAY_IF, row->topic, row->section, words);
+}
+
+/* A name that has the licence's first word in it may be somebody's mark, unless it is asked for. */
+static glass_status ask_mark(struct answer *x, int64_t claim, int i) {
+    const struct clause_licence *l = x->a->claims[claim].licence;
+    char mark[32];
+    size_t n = strcspn(l->name, " ");
+    if (find_row(l, "name") >= 0 || n < 3 || n >= sizeof mark) return GLASS_OK;
+    memcpy(mark, l->name, n);
+    mark[n] = '\0';
+    return strcasestr(x->q->value, mark) != NULL ? add_row(x, claim, i, GLASS_MAY_IF)
+                                                 : GLASS_OK;
 }
 
 /* A section that is about numbers, fields, names or places. */
@@ -325,7 +400,7 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
         if (q->kind == MAY_SERVE)
             return add_row(x, claim, i,
                            q->number > limit_of(row->detail) ? v : GLASS_MAY_YES);
-        return q->kind == MAY_COMMERCIAL || q->kind == MAY_USE
+        return q->kind != MAY_NAME && q->kind != MAY_TERRITORY
                    ? add_row(x, claim, i, GLASS_MAY_IF)
                    : GLASS_OK;
     }
@@ -333,7 +408,9 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
         if (q->kind == MAY_REVENUE)
             return add_row(x, claim, i,
                            q->number > limit_of(row->detail) ? v : GLASS_MAY_YES);
-        return q->kind == MAY_COMMERCIAL ? add_row(x, claim, i, GLASS_MAY_IF) : GLASS_OK;
+        return q->kind != MAY_NAME && q->kind != MAY_TERRITORY
+                   ? add_row(x, claim, i, GLASS_MAY_IF)
+                   : GLASS_OK;
     }
     if (strcmp(t, "field") == 0 && q->kind == MAY_FIELD)
         return has_word(row->detail, q->field, strlen(q->field)) ? add_row(x, claim, i, v)
@@ -343,20 +420,22 @@ static glass_status ask_row(struct answer *x, int64_t claim, int i) {
                        strncasecmp(q->value, row->detail, strlen(row->detail)) == 0
                            ? GLASS_MAY_YES
                            : GLASS_MAY_NO);
+    if (strcmp(t, "note") == 0 && strcmp(row->detail, "mark") == 0 && q->kind == MAY_NAME)
+        return ask_mark(x, claim, i);
     if (strcmp(t, "territory") == 0 && q->kind == MAY_TERRITORY)
-        return strcasecmp(row->detail, q->value) == 0 ||
-                       (strcmp(row->detail, "EU") == 0 && in_union(q->value))
-                   ? add_row(x, claim, i, v)
-                   : GLASS_OK;
+        return ask_place(x, claim, i);
     if (strcmp(t, "duty") == 0 && q->kind == MAY_RELICENSE) {
         if (strcmp(row->detail, "share-alike") == 0 ||
             strcmp(row->detail, "other-terms") == 0)
             return add_row(x, claim, i, GLASS_MAY_NO);
-        return strcmp(row->detail, "restrictions") == 0 || strcmp(row->detail, "copy") == 0
+        return strcmp(row->detail, "restrictions") == 0 ||
+                       strcmp(row->detail, "copy") == 0 ||
+                       strcmp(row->detail, "notice") == 0
                    ? add_row(x, claim, i, GLASS_MAY_IF)
                    : GLASS_OK;
     }
-    if (strcmp(t, "duty") == 0 && duty_holds(row->detail, q->kind))
+    if (strcmp(t, "duty") == 0 &&
+        duty_holds(x->a->claims[claim].licence->about, row->detail, q->kind))
         return add_row(x, claim, i, GLASS_MAY_IF);
     return GLASS_OK;
 }
@@ -366,7 +445,8 @@ static glass_status ask_fields(struct answer *x, int64_t claim) {
     const struct clause_licence *l = x->a->claims[claim].licence;
     int n = 0, first = -1;
     const char *words;
-    if (x->q->kind != MAY_USE && x->q->kind != MAY_COMMERCIAL && x->q->kind != MAY_SERVE)
+    if (x->q->kind != MAY_USE && x->q->kind != MAY_COMMERCIAL && x->q->kind != MAY_SERVE &&
+        x->q->kind != MAY_REVENUE)
         return GLASS_OK;
     for (int i = 0; i < l->n_rows; i++)
         if (strcmp(l->rows[i].topic, "field") == 0) {
@@ -389,9 +469,24 @@ static glass_status ask_silence(struct answer *x, int64_t claim, int64_t before)
     case MAY_RELICENSE:
         return add(
             x, claim, GLASS_MAY_YES, "duty", "-",
-            "it asks neither for its own terms on what derives from it nor for a copy");
+            "it asks neither for its own terms on what derives from it nor for a copy or "
+            "notices");
     default: return GLASS_OK;
     }
+}
+
+/* Whether what was changed in a policy is a name here and an address there: no words that limit, and few
+ * more than there were. */
+static bool is_small(const struct audit_claim *c) {
+    enum { FEW = 4 };
+    for (int64_t i = 0; i < c->found->n_changes; i++) {
+        const glass_licence_change *d = &c->found->changes[i];
+        if (d->kind != GLASS_CHANGE_SUBSTANCE) continue;
+        if (d->n_here > d->n_known + FEW ||
+            limit_word(c->text->text + d->begin, d->end - d->begin, true))
+            return false;
+    }
+    return true;
 }
 
 static glass_status ask_claim(struct answer *x, int64_t claim) {
@@ -401,6 +496,10 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
         const char *words = "its licence is not at hand, or not in the table";
         if (c->c.grade == GLASS_AUDIT_MISSING && c->c.part == GLASS_PART_MODEL)
             words = "nothing at hand says what it is under; no licence is no permission";
+        if (c->c.part == GLASS_PART_DATA) /* see soften */
+            words =
+                "its licence is not at hand, or not in the table; this does not count, as "
+                "whether weights are a work made of their data is open in law";
         return add(x, claim, GLASS_MAY_UNKNOWN, "licence", "-", words);
     }
     bool policy = c->c.part == GLASS_PART_POLICY;
@@ -408,6 +507,10 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
     for (int i = 0; i < c->licence->n_rows; i++) TRY(ask_row(x, claim, i));
     TRY(ask_fields(x, claim));
     if (!policy) TRY(ask_silence(x, claim, before));
+    bool asked = x->q->kind == MAY_FIELD || x->q->kind == MAY_TERRITORY;
+    if (policy && x->a->n_claims == 1 && (!asked || x->n == before))
+        TRY(add(x, claim, GLASS_MAY_UNKNOWN, "licence", "-",
+                "a policy grants nothing; the licence that it belongs to is not at hand"));
     if (!c->c.changed || x->n == before) return GLASS_OK;
     const char *words;
     TRY(pool_printf(
@@ -416,7 +519,28 @@ static glass_status ask_claim(struct answer *x, int64_t claim) {
         "--license %s",
         (long long)c->found->n_changed, c->c.evidence.file));
     /* What was added to a licence may take back what it grants. */
-    return add(x, claim, policy ? GLASS_MAY_IF : GLASS_MAY_UNKNOWN, "text", "-", words);
+    return add(x, claim, policy && is_small(c) ? GLASS_MAY_IF : GLASS_MAY_UNKNOWN, "text",
+               "-", words);
+}
+
+/* Words beside licences: nobody but a reader can tell what they do. */
+static glass_status ask_limit(struct answer *x, const struct audit_limit *l) {
+    enum action_kind k = x->q->kind;
+    bool commerce = k == MAY_COMMERCIAL || k == MAY_SERVE || k == MAY_REVENUE ||
+                    k == MAY_RELICENSE || k == MAY_REDISTRIBUTE || k == MAY_TRAIN;
+    bool open = l->doubt == DOUBT_ALL || (l->doubt == DOUBT_COMMERCE && commerce);
+    glass_may_verdict v =
+        open && l->c.part != GLASS_PART_DATA ? GLASS_MAY_UNKNOWN : GLASS_MAY_IF;
+    TRY(grow(x));
+    x->reasons[x->n++] = (glass_may_reason){.verdict = v,
+                                            .claim = &l->c,
+                                            .topic = "words",
+                                            .section = "-",
+                                            .words = l->words,
+                                            .at_hand = *l->c.evidence.quote != '\0',
+                                            .evidence = l->c.evidence};
+    if (v > x->verdict) x->verdict = v;
+    return GLASS_OK;
 }
 
 /* How much a claim can show: a text more than a tag. */
@@ -447,6 +571,8 @@ glass_status glass_audit_may(const glass_may_answer **out, glass_audit *audit,
     glass_status status = GLASS_OK;
     for (int64_t i = 0; i < audit->n_claims && status == GLASS_OK; i++)
         status = is_said(audit, i) ? GLASS_OK : ask_claim(&x, i);
+    for (int64_t i = 0; i < audit->n_limits && status == GLASS_OK; i++)
+        status = ask_limit(&x, &audit->limits[i]);
     if (status != GLASS_OK) {
         mem_free(x.reasons);
         return status;

@@ -382,7 +382,7 @@ static glass_status write_part(struct trace_building *b) {
 static glass_status open_part(struct trace_building *b) {
     struct stat st;
     bool good = false;
-    b->fd = open(b->part, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    b->fd = open(b->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (b->fd < 0) return fail_errno("%s: cannot open", b->part);
     if (flock(b->fd, LOCK_EX | LOCK_NB) != 0)
         return fail(GLASS_USAGE, "%s: another process is at it", b->part);

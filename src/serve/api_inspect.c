@@ -3,6 +3,7 @@
  *
  * A look runs the text again in a session of its own, on one thread and in short passes, and one
  * look at a time in the whole server: answers go on beside it. */
+#include "base/utf8.h"
 #include "glass/inspect.h"
 #include "serve/chat.h"
 #include "serve/server.h"
@@ -197,6 +198,23 @@ static glass_status put_mean(struct buf *b, const float *rows, int64_t n, int64_
     return buf_byte(b, ']');
 }
 
+/* A token's text; bytes that are a piece of a character stand as <E4>, as the page writes them. */
+static glass_status put_piece(struct buf *b, const char *text, size_t n) {
+    struct buf whole = {0};
+    glass_status status = GLASS_OK;
+    for (size_t i = 0; status == GLASS_OK && i < n;) {
+        uint32_t c;
+        size_t used = utf8_decode(&c, text + i, n - i);
+        status = c == UTF8_BAD ? buf_printf(&whole, "<%02X>", (unsigned char)text[i])
+                               : buf_append(&whole, text + i, used);
+        i += used;
+    }
+    if (status == GLASS_OK)
+        status = buf_json_string(b, whole.len > 0 ? whole.data : "", whole.len);
+    buf_free(&whole);
+    return status;
+}
+
 static glass_status put_attention(struct view *v, const glass_attention *a) {
     struct buf *b = &v->b;
     bool one = v->layer >= 0;
@@ -211,7 +229,7 @@ static glass_status put_attention(struct view *v, const glass_attention *a) {
         size_t n;
         TRY(ask_token_text(&v->ask, a->ids[k], &text, &n));
         glass_status status = buf_text(b, k > 0 ? "," : "");
-        if (status == GLASS_OK) status = buf_json_string(b, text, n);
+        if (status == GLASS_OK) status = put_piece(b, text, n);
         glass_free(text);
         TRY(status);
     }

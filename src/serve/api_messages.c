@@ -103,9 +103,12 @@ static glass_status take_message(struct letter *l, const struct fields *f) {
 }
 
 static glass_status take_tool(struct letter *l, const struct fields *f) {
+    static const char *const kinds[] = {"custom", NULL}; /* others are not known here */
     const char *name = NULL, *about = NULL;
     const json_t *schema = NULL;
     char path[320];
+    int kind = 0;
+    TRY(fields_word(f, "type", &kind, kinds));
     TRY(fields_text(f, "name", &name));
     TRY(fields_text(f, "description", &about));
     TRY(fields_object(f, "input_schema", &schema));
@@ -132,6 +135,7 @@ static glass_status take_tools(struct letter *l, const struct fields *f) {
     }
     TRY(fields_inside(&choice, f, "tool_choice", path));
     TRY(fields_word(&choice, "type", &kind, kinds));
+    TRY(fields_bool(&choice, "disable_parallel_tool_use", &l->chat.one_call));
     if (choice.json != NULL && fields_get(&choice, "type") == NULL)
         return fields_wrong(&choice, "type", "auto, any, tool or none");
     l->chat.choice = (enum tool_choice)kind;
@@ -171,6 +175,34 @@ static glass_status take_messages(struct letter *l, const struct fields *f) {
     return chat_take_prefill(&l->chat);
 }
 
+/* {"type": "json_schema", "schema": …}, in output_config.format or, as it was called before,
+ * output_format. */
+static glass_status take_format(struct letter *l, const struct fields *outer,
+                                const char *name) {
+    static const char *const kinds[] = {"json_schema", NULL};
+    struct fields format;
+    char inside[256], path[300];
+    int kind = 0;
+    TRY(fields_inside(&format, outer, name, inside));
+    if (format.json == NULL) return GLASS_OK;
+    TRY(fields_word(&format, "type", &kind, kinds));
+    const json_t *schema = fields_get(&format, "schema");
+    if (schema == NULL) return fields_wrong(&format, "schema", "a JSON schema");
+    snprintf(path, sizeof path, "%s%s", outer->prefix, name);
+    if (l->chat.style != TOOLS_NONE)
+        return bad_param(l->x, path, "cannot be had together with tools");
+    snprintf(path, sizeof path, "%sschema", format.prefix);
+    return ask_schema(&l->ask, path, schema);
+}
+
+static glass_status take_formats(struct letter *l, const struct fields *f) {
+    struct fields config;
+    char path[256];
+    TRY(fields_inside(&config, f, "output_config", path));
+    TRY(take_format(l, &config, "format"));
+    return take_format(l, f, "output_format");
+}
+
 static glass_status prepare(struct letter *l, const struct fields *f, bool count) {
     int64_t most = 0;
     TRY(ask_open(&l->ask, l->x, f, NAN));
@@ -179,8 +211,13 @@ static glass_status prepare(struct letter *l, const struct fields *f, bool count
     if (most == 0 && !count) return fields_wrong(f, "max_tokens", "a whole number above 0");
     l->ask.r.n_predict = most;
     TRY(fields_bool(f, "stream", &l->stream));
+    const json_t *servers = NULL;
+    TRY(fields_list(f, "mcp_servers", &servers));
+    if (json_array_size(servers) > 0)
+        return bad_param(l->x, "mcp_servers", "this server asks no others");
     TRY(take_messages(l, f));
-    return chat_encode(&l->chat, &l->ask);
+    TRY(chat_encode(&l->chat, &l->ask));
+    return take_formats(l, f);
 }
 
 /* ---- events ---- */

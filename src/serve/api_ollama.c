@@ -461,7 +461,14 @@ static glass_status take_inputs(struct reply *r, const struct fields *f, const c
     bool truncate = false;
     char path[64];
     size_t i;
+    glass_model_info info;
+    glass_model_get_info(r->ask.model, &info);
+    int64_t n_dim = info.n_embd;
     TRY(fields_bool(f, "truncate", &truncate));
+    TRY(fields_int(f, "dimensions", &n_dim, 1, INT32_MAX));
+    if (n_dim != info.n_embd)
+        return bad_param(r->x, "dimensions", "the model's embeddings have %lld",
+                         (long long)info.n_embd);
     if (value == NULL) return fields_wrong(f, name, "a string or a list of strings");
     if (!json_is_array(value)) return add_input(r, name, value, truncate);
     if (json_array_size(value) > ASK_PROMPTS)

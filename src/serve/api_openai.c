@@ -150,10 +150,24 @@ static glass_status take_lengths(struct talk *t, const struct fields *f) {
     for (size_t i = 0; i < json_array_size(modalities); i++) {
         const char *word = json_string_value(json_array_get(modalities, i));
         if (word == NULL || strcmp(word, "text") != 0)
-            return fields_wrong(f, "modalities", "[\"text\"]");
+            return bad_param(t->x, "modalities", "this server answers with text only");
     }
-    if (fields_get(f, "audio") != NULL)
-        return bad_param(t->x, "audio", "this server answers with text only");
+    return GLASS_OK;
+}
+
+/* What is not passed over, since without it the answer is another one. */
+static glass_status refuse(const struct fields *f) {
+    static const struct {
+        const char *name, *why;
+    } rows[] = {
+        {"functions", "send \"tools\" and \"tool_choice\" instead"},
+        {"function_call", "send \"tools\" and \"tool_choice\" instead"},
+        {"web_search_options", "this server searches nothing"},
+        {"audio", "this server answers with text only"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (fields_get(f, rows[i].name) != NULL)
+            return bad_param(f->x, rows[i].name, "%s", rows[i].why);
     return GLASS_OK;
 }
 
@@ -163,6 +177,7 @@ static glass_status prepare(struct talk *t, const struct fields *f) {
     TRY(ask_sampling(&t->ask, f, NAMES_OPENAI));
     TRY(take_lengths(t, f));
     TRY(take_logprobs(t, f));
+    TRY(refuse(f));
     TRY(chat_take_openai(&t->chat, f));
     TRY(fields_bool(f, "continue_final_message", &goes_on));
     if (goes_on) TRY(chat_take_prefill(&t->chat));

@@ -27,47 +27,79 @@ static glass_status openapi(struct exchange *x) {
 
 /* ---- metrics ---- */
 
-static glass_status gauge(struct buf *b, const char *name, const char *kind,
-                          const char *model, double value) {
-    TRY(buf_printf(b, "# TYPE glass_%s %s\nglass_%s{model=", name, kind, name));
-    TRY(wire_string(b, model)); /* Prometheus escapes as JSON does */
-    TRY(buf_text(b, "} "));
-    TRY(buf_json_number(b, value));
-    return buf_byte(b, '\n');
+struct model_stats {
+    const char *name;
+    struct sched_stats s;
+};
+
+enum { MODEL_COUNTS = 9 };
+
+static void model_counts(double out[MODEL_COUNTS], const struct sched_stats *s) {
+    const double values[MODEL_COUNTS] = {(double)s->n_running,
+                                         (double)s->n_waiting,
+                                         (double)s->jobs,
+                                         (double)s->passes,
+                                         s->busy_s,
+                                         (double)s->cache_bytes,
+                                         (double)s->n_pages,
+                                         (double)s->n_pages_used,
+                                         (double)s->n_pages_kept};
+    memcpy(out, values, sizeof values);
 }
 
-static glass_status model_metrics(struct buf *b, struct served *served) {
-    struct sched_stats s;
-    const char *name = served_name(served);
-    sched_get_stats(served_sched(served), &s);
-    TRY(gauge(b, "jobs_running", "gauge", name, (double)s.n_running));
-    TRY(gauge(b, "jobs_waiting", "gauge", name, (double)s.n_waiting));
-    TRY(gauge(b, "jobs_total", "counter", name, (double)s.jobs));
-    TRY(gauge(b, "passes_total", "counter", name, (double)s.passes));
-    TRY(gauge(b, "busy_seconds_total", "counter", name, s.busy_s));
-    TRY(gauge(b, "cache_bytes", "gauge", name, (double)s.cache_bytes));
-    TRY(gauge(b, "cache_pages", "gauge", name, (double)s.n_pages));
-    TRY(gauge(b, "cache_pages_used", "gauge", name, (double)s.n_pages_used));
-    return gauge(b, "cache_pages_kept", "gauge", name, (double)s.n_pages_kept);
+/* A name's lines stand together under one head, whatever the number of models. */
+static glass_status model_metrics(struct buf *b, const struct model_stats *list,
+                                  int64_t n) {
+    static const struct {
+        const char *name, *kind, *help;
+    } rows[MODEL_COUNTS] = {
+        {"jobs_running", "gauge", "Answers being made."},
+        {"jobs_waiting", "gauge", "Requests that wait for a place."},
+        {"jobs_total", "counter", "Requests that the model was given."},
+        {"passes_total", "counter", "Passes through the model."},
+        {"busy_seconds_total", "counter", "Time in passes."},
+        {"cache_bytes", "gauge", "Memory for keys and values, decided at the start."},
+        {"cache_pages", "gauge", "Pages of it."},
+        {"cache_pages_used", "gauge", "Pages that hold something."},
+        {"cache_pages_kept", "gauge", "Of them, held for requests to come only."}};
+    for (int k = 0; n > 0 && k < MODEL_COUNTS; k++) {
+        TRY(buf_printf(b, "# HELP glass_%s %s\n# TYPE glass_%s %s\n", rows[k].name,
+                       rows[k].help, rows[k].name, rows[k].kind));
+        for (int64_t i = 0; i < n; i++) {
+            double values[MODEL_COUNTS];
+            model_counts(values, &list[i].s);
+            TRY(buf_printf(b, "glass_%s{model=", rows[k].name));
+            TRY(wire_string(b, list[i].name)); /* Prometheus escapes as JSON does */
+            TRY(buf_text(b, "} "));
+            TRY(buf_json_number(b, values[k]));
+            TRY(buf_byte(b, '\n'));
+        }
+    }
+    return GLASS_OK;
 }
 
 static glass_status metrics(struct exchange *x) {
     struct server *s = exchange_server(x);
     struct buf b = {0};
     struct model_entry *list = NULL;
-    int64_t n = 0;
+    struct model_stats *stats = NULL;
+    int64_t n = 0, n_loaded = 0;
     glass_status status = server_metrics(s, &b);
     if (status == GLASS_OK) status = models_list(server_models(s), &list, &n);
+    if (status == GLASS_OK) status = mem_alloc(&stats, (size_t)n, sizeof *stats);
     for (int64_t i = 0; status == GLASS_OK && i < n; i++) {
         struct served *served;
         if (models_peek(server_models(s), &served, list[i].name) != GLASS_OK) continue;
-        status = model_metrics(&b, served);
+        stats[n_loaded].name = list[i].name;
+        sched_get_stats(served_sched(served), &stats[n_loaded++].s);
         models_peek_end(served);
     }
-    models_entries_free(list, n);
+    if (status == GLASS_OK) status = model_metrics(&b, stats, n_loaded);
     if (status == GLASS_OK)
         status =
             reply_bytes(x, 200, "text/plain; version=0.0.4; charset=utf-8", b.data, b.len);
+    mem_free(stats);
+    models_entries_free(list, n);
     buf_free(&b);
     return status;
 }

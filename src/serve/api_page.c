@@ -44,7 +44,6 @@ static glass_status serve_file(struct exchange *x, const char *name) {
                    {"Cache-Control", "no-cache"},
                    {"Vary", "Accept-Encoding"},
                    {"Content-Security-Policy", policy},
-                   {"X-Content-Type-Options", "nosniff"},
                    {"Referrer-Policy", "no-referrer"},
                    {"Cross-Origin-Resource-Policy", "same-origin"}};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)

@@ -106,19 +106,46 @@ static glass_status take_format(struct response *r, const struct fields *f) {
     return ask_schema(&r->ask, "text.format.schema", schema);
 }
 
-static glass_status prepare(struct response *r, const struct fields *f) {
+/* What would mean another answer than the one that comes. */
+static glass_status refuse(const struct fields *f) {
+    static const struct {
+        const char *name, *why;
+    } rows[] = {
+        {"previous_response_id",
+         "responses are not stored here: send the whole conversation"},
+        {"conversation", "nothing is stored here: send the whole conversation"},
+        {"prompt", "prompts are not stored here: send it as \"input\""},
+        {"top_logprobs", "are not given here; /v1/chat/completions has them"},
+    };
     bool background = false;
-    const char *before = NULL;
+    const json_t *include = NULL, *item;
+    size_t k;
+    TRY(fields_bool(f, "background", &background));
+    if (background) return bad_param(f->x, "background", "answers are given at once only");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const json_t *value = fields_get(f, rows[i].name);
+        bool zero = json_is_integer(value) && json_integer_value(value) == 0;
+        if (value != NULL && !zero) return bad_param(f->x, rows[i].name, "%s", rows[i].why);
+    }
+    /* Other things to include are those of tools and reasoning that do not exist here. */
+    TRY(fields_list(f, "include", &include));
+    json_array_foreach(include, k, item) {
+        const char *word = json_string_value(item);
+        if (word != NULL && strcmp(word, "message.output_text.logprobs") == 0)
+            return bad_param(f->x, "include", "%s: /v1/chat/completions has logprobs",
+                             word);
+    }
+    return GLASS_OK;
+}
+
+static glass_status prepare(struct response *r, const struct fields *f) {
+    const json_t *metadata = NULL;
     TRY(ask_open(&r->ask, r->x, f, NAN));
     TRY(ask_sampling(&r->ask, f, NAMES_OPENAI));
     TRY(fields_int(f, "max_output_tokens", &r->ask.r.n_predict, 1, INT32_MAX));
     TRY(fields_bool(f, "stream", &r->stream));
-    TRY(fields_bool(f, "background", &background));
-    TRY(fields_text(f, "previous_response_id", &before));
-    if (background) return bad_param(r->x, "background", "answers are given at once only");
-    if (before != NULL)
-        return bad_param(r->x, "previous_response_id",
-                         "responses are not stored here: send the whole conversation");
+    TRY(fields_object(f, "metadata", &metadata));
+    TRY(refuse(f));
     TRY(take_input(r, f));
     TRY(chat_take_tools(&r->chat, f));
     TRY(chat_encode(&r->chat, &r->ask));
@@ -138,6 +165,29 @@ static glass_status send_event(struct response *r, const char *type) {
     return wire_named_event(r->x, type, &r->event);
 }
 
+/* ,"name": as the request has it, or what stands where it has nothing. */
+static glass_status echo(struct response *r, struct buf *b, const char *name,
+                         const char *otherwise) {
+    const json_t *value = json_object_get(exchange_json(r->x), name);
+    TRY(buf_printf(b, ",\"%s\":", name));
+    if (value == NULL || json_is_null(value)) return buf_text(b, otherwise);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text == NULL) return fail(GLASS_NO_MEMORY, "%s could not be copied", name);
+    glass_status status = buf_text(b, text);
+    free(text);
+    return status;
+}
+
+static glass_status echoes(struct response *r, struct buf *b) {
+    TRY(echo(r, b, "instructions", "null"));
+    TRY(echo(r, b, "max_output_tokens", "null"));
+    TRY(echo(r, b, "metadata", "{}"));
+    TRY(echo(r, b, "parallel_tool_calls", "true"));
+    TRY(echo(r, b, "text", "{\"format\":{\"type\":\"text\"}}"));
+    TRY(echo(r, b, "tool_choice", "\"auto\""));
+    return echo(r, b, "tools", "[]");
+}
+
 /* The response as it is now. */
 static glass_status put_response(struct response *r, struct buf *b, const char *state) {
     TRY(buf_printf(b,
@@ -146,14 +196,14 @@ static glass_status put_response(struct response *r, struct buf *b, const char *
                    r->id.data, (long long)r->created, state));
     TRY(r->reason != NULL ? buf_printf(b, "{\"reason\":\"%s\"}", r->reason)
                           : buf_text(b, "null"));
-    TRY(buf_text(b, ",\"instructions\":null,\"metadata\":{},\"model\":"));
+    TRY(echoes(r, b));
+    TRY(buf_text(b, ",\"model\":"));
     TRY(wire_string(b, r->ask.name));
     TRY(buf_text(b, ",\"output\":["));
     if (r->output.len > 0) TRY(buf_append(b, r->output.data, r->output.len));
     TRY(buf_printf(b,
-                   "],\"parallel_tool_calls\":true,\"previous_response_id\":null,\"store\":"
-                   "false,\"temperature\":%.7g,\"top_p\":%.7g,\"tool_choice\":\"auto\","
-                   "\"tools\":[],\"truncation\":\"disabled\",\"usage\":",
+                   "],\"previous_response_id\":null,\"store\":false,\"temperature\":%.7g,"
+                   "\"top_p\":%.7g,\"truncation\":\"disabled\",\"usage\":",
                    (double)r->ask.r.sampler.temperature, (double)r->ask.r.sampler.top_p));
     if (strcmp(state, "in_progress") == 0) return buf_text(b, "null}");
     return buf_printf(

@@ -13,6 +13,7 @@ struct one_job {
     struct ask_jobs *jobs;
     struct job *job;
     int i;
+    int64_t n_prompt, n_cached, n_answer; /* what has been seen of it */
 };
 
 struct ask_jobs {
@@ -77,6 +78,9 @@ static void on_event(void *context, const struct job_event *e) {
     struct ask_jobs *jobs = j->jobs;
     struct ask_event *c = copy_event(e, j->i);
     pthread_mutex_lock(&jobs->lock);
+    j->n_prompt = e->n_prompt;
+    j->n_cached = e->n_cached;
+    j->n_answer += e->kind == JOB_TOKEN;
     if (c == NULL) {
         jobs->lost = true;
     } else {
@@ -246,10 +250,18 @@ glass_status ask_failed(struct exchange *x, const struct ask_event *e) {
     return GLASS_CANCELLED;
 }
 
+/* What was read and answered for a client that left counts as well. */
+static void let_go(struct ask *a) {
+    struct ask_jobs *jobs = a->jobs;
+    for (int64_t i = 0; jobs->each != NULL && i < jobs->n_given; i++) {
+        const struct one_job *j = &jobs->each[i];
+        if (j->job == NULL) continue;
+        job_release(j->job);
+        exchange_note(a->x, NULL, j->n_prompt, j->n_cached, j->n_answer);
+    }
+}
+
 static void jobs_free(struct ask_jobs *jobs) {
-    if (jobs == NULL) return;
-    for (int64_t i = 0; jobs->each != NULL && i < jobs->n_given; i++)
-        if (jobs->each[i].job != NULL) job_release(jobs->each[i].job);
     while (jobs->first != NULL) {
         struct ask_event *e = jobs->first;
         jobs->first = e->next;
@@ -263,7 +275,10 @@ static void jobs_free(struct ask_jobs *jobs) {
 }
 
 void ask_close(struct ask *a) {
-    jobs_free(a->jobs);
+    if (a->jobs != NULL) {
+        let_go(a);
+        jobs_free(a->jobs);
+    }
     for (int64_t i = 0; i < a->n_prompts; i++) glass_free(a->prompts[i].ids);
     mem_free(a->prompts);
     mem_free(a->bias);

@@ -86,6 +86,7 @@ static bool is_call(const struct calls *c, const json_t *call, const json_t **ar
 
 static glass_status emit(struct calls *c, const json_t *call) {
     const json_t *arguments;
+    if (c->chat->one_call && c->n > 0) return GLASS_OK;
     is_call(c, call, &arguments);
     char *text = arguments != NULL ? json_dumps(arguments, 0) : NULL;
     if (arguments != NULL && text == NULL)

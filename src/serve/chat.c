@@ -272,7 +272,10 @@ static glass_status take_choice(struct chat *c, const struct fields *f) {
 
 glass_status chat_take_tools(struct chat *c, const struct fields *f) {
     const json_t *list = NULL, *tool;
+    bool parallel = true;
     size_t i;
+    TRY(fields_bool(f, "parallel_tool_calls", &parallel));
+    c->one_call = !parallel;
     TRY(fields_list(f, "tools", &list));
     json_array_foreach(list, i, tool) {
         char name[96];

@@ -28,6 +28,7 @@ struct chat {
     int64_t n_prefill_ids;
     enum tool_style style; /* by chat_encode */
     bool forced;           /* the answer is one call, by a grammar */
+    bool one_call;         /* the client wants one at most: others are left out */
 };
 
 void chat_clear(struct chat *c);

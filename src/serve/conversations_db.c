@@ -188,7 +188,7 @@ glass_status conversations_open(struct conversations **out, const char *folder) 
     struct buf path = {0};
     *out = NULL;
     glass_status status = folder != NULL ? buf_text(&path, folder) : path_data(&path);
-    if (status == GLASS_OK) status = path_make(path.data);
+    if (status == GLASS_OK) status = path_make_private(path.data);
     if (status == GLASS_OK) status = buf_text(&path, "/conversations.db");
     if (status == GLASS_OK) status = mem_alloc_zero(&c, 1, sizeof *c);
     if (status != GLASS_OK) {

@@ -89,7 +89,7 @@ static void save(const struct digests *d) {
                                       e->hex));
     }
     char *text = d->file != NULL ? json_dumps(all, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
-    if (text != NULL) (void)path_write_whole(d->file, text, strlen(text));
+    if (text != NULL) (void)path_write_private(d->file, text, strlen(text));
     free(text);
     json_decref(all);
 }

@@ -40,12 +40,13 @@ glass_status fields_wrong(const struct fields *f, const char *name, const char *
     const json_t *value = fields_get(f, name);
     snprintf(path, sizeof path, "%s%s", f->prefix, name);
     if (value == NULL) return bad_param(f->x, path, "is missing: it must be %s", wanted);
+    snprintf(shown, sizeof shown, "%s", json_kind(value));
     if (json_is_string(value))
-        snprintf(shown, sizeof shown, " \"%.40s\"", json_string_value(value));
+        snprintf(shown, sizeof shown, "\"%.40s\"", json_string_value(value));
     if (json_is_integer(value))
-        snprintf(shown, sizeof shown, " %lld", (long long)json_integer_value(value));
-    if (json_is_real(value)) snprintf(shown, sizeof shown, " %g", json_real_value(value));
-    return bad_param(f->x, path, "must be %s, not %s%s", wanted, json_kind(value), shown);
+        snprintf(shown, sizeof shown, "%lld", (long long)json_integer_value(value));
+    if (json_is_real(value)) snprintf(shown, sizeof shown, "%g", json_real_value(value));
+    return bad_param(f->x, path, "must be %s, not %s", wanted, shown);
 }
 
 glass_status fields_bool(const struct fields *f, const char *name, bool *inout) {

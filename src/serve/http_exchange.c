@@ -301,8 +301,7 @@ glass_status reply_error(struct exchange *x, int code, const char *name, const c
     enum route_shape shape = x->route != NULL ? x->route->shape : SHAPE_PLAIN;
     struct buf b = {0};
     glass_status status = error_json(&b, x, shape, code, name, param, message);
-    if (status == GLASS_OK && (code == 503 || code == 429))
-        status = reply_header(x, "Retry-After", code == 429 ? "10" : "2");
+    if (status == GLASS_OK && code == 503) status = reply_header(x, "Retry-After", "2");
     if (status == GLASS_OK)
         status = reply_bytes(x, code, "application/json", b.data, b.len);
     buf_free(&b);
@@ -318,7 +317,9 @@ glass_status bad_param(struct exchange *x, const char *param, const char *format
     /* A message may be cut, and may quote what was sent: it stays UTF-8. */
     text[utf8_complete(text, strlen(text))] = '\0';
     TRY(set_text(&x->param, param));
-    return fail(GLASS_BAD_INPUT, "%s: %s", param, text);
+    size_t n = strlen(param);
+    if (n > 0 && param[n - 1] == '.') x->param[n - 1] = '\0'; /* a prefix: "messages[0]." */
+    return fail(GLASS_BAD_INPUT, "%s: %s", x->param, text);
 }
 
 /* Under the lock. */

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "serve/http_parts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -191,11 +192,33 @@ static bool find_route(struct exchange *x, char *allow, size_t n_allow) {
     return false;
 }
 
+static bool path_is_known(const char *path) {
+    for (int g = 0; g < N_GROUPS; g++)
+        for (const struct route *r = groups[g]; r->path != NULL; r++)
+            if (strcmp(r->path, path) == 0) return true;
+    return false;
+}
+
+/* Addresses that clients are given without the "/v1" they need, or with one too many, or that
+ * end with a slash. */
+static const char *path_meant(char *to, size_t n, const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    snprintf(to, n, "%.*s", (int)length, path);
+    if (path_is_known(to)) return to;
+    snprintf(to, n, "/v1%.*s", (int)length, path);
+    if (path_is_known(to)) return to;
+    if (strncmp(path, "/v1/", 4) != 0) return NULL;
+    snprintf(to, n, "%.*s", (int)length - 3, path + 3);
+    return path_is_known(to) ? to : NULL;
+}
+
 /* The shape that a client of that path would expect. */
 static void no_route(struct exchange *x, const char *allow) {
     static const struct route openai = {.shape = SHAPE_OPENAI};
     static const struct route ollama = {.shape = SHAPE_OLLAMA};
-    char text[300];
+    static const struct route messages = {.shape = SHAPE_MESSAGES};
+    char text[500], other[200];
     if (x->route != NULL) {
         reply_header(x, "Allow", allow);
         snprintf(text, sizeof text, "%s takes %s, not %s", x->path, allow, x->method);
@@ -203,8 +226,11 @@ static void no_route(struct exchange *x, const char *allow) {
         return;
     }
     if (strncmp(x->path, "/v1/", 4) == 0) x->route = &openai;
+    if (strncmp(x->path, "/v1/messages/", 13) == 0) x->route = &messages;
     if (strncmp(x->path, "/api/", 5) == 0) x->route = &ollama;
-    snprintf(text, sizeof text, "there is nothing at %.200s", x->path);
+    const char *meant = path_meant(other, sizeof other, x->path);
+    snprintf(text, sizeof text, "there is nothing at %.200s%s%s%s", x->path,
+             meant ? " (did you mean " : "", meant ? meant : "", meant ? "?)" : "");
     reply_error(x, 404, NULL, NULL, text);
 }
 
@@ -220,6 +246,7 @@ static uint64_t mix(uint64_t v) {
  * begins anew, which errs on the side of answering. */
 static bool rate_allows(struct exchange *x) {
     struct server *s = x->server;
+    char wait[24];
     if (s->rates == NULL) return true;
     pthread_mutex_lock(&s->lock);
     struct http_rate *r = &s->rates[mix(x->client) % HTTP_RATES];
@@ -230,8 +257,10 @@ static bool rate_allows(struct exchange *x) {
     if (r->left > most) r->left = most;
     r->when = now;
     bool good = r->left >= 1;
+    snprintf(wait, sizeof wait, "%.0f", ceil((1 - r->left) * 60 / most));
     if (good) r->left -= 1;
     pthread_mutex_unlock(&s->lock);
+    if (!good) reply_header(x, "Retry-After", wait);
     return good;
 }
 

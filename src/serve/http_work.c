@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum { IDLE_S = 10, SPARE = 16 };
+enum { IDLE_S = 10, SPARE = 16, CLIENT_LEFT = 499 /* as other servers write it */ };
 
 struct http_work {
     pthread_mutex_t lock;
@@ -33,7 +33,9 @@ static void fail_reply(struct exchange *x, glass_status status) {
     if (status == GLASS_NEGATIVE) code = 404;
     if (status == GLASS_USAGE || status == GLASS_BAD_INPUT) code = 400;
     if (status == GLASS_NO_MEMORY) code = 503;
-    if (status == GLASS_CANCELLED) code = 503;
+    /* Who left gets nothing; the log and the counters tell it from a server that is busy. */
+    if (status == GLASS_CANCELLED)
+        code = exchange_gone(x) && !atomic_load(&x->server->stopping) ? CLIENT_LEFT : 503;
     reply_error(x, code, NULL, x->param, glass_error());
 }
 

@@ -319,29 +319,34 @@ void models_peek_end(struct served *s) {
     pthread_mutex_unlock(&s->models->lock);
 }
 
-glass_status models_unload(struct models *m, const char *name) {
-    glass_status status = GLASS_OK;
-    pthread_mutex_lock(&m->lock);
-    struct served *s = find(m, name);
-    if (s == NULL)
-        status = unknown(m, name ? name : "");
-    else if (s->stage == CLOSED || s->stage == CLOSING)
-        status = fail(GLASS_NEGATIVE, "%s is not loaded", s->name);
-    else
-        s->keep_s = 0;
-    pthread_cond_broadcast(&m->change);
-    pthread_mutex_unlock(&m->lock);
-    return status;
-}
-
-/* ---- the keeper ---- */
-
 /* The moment when a model's time is over; INFINITY if it is not to be. */
 static double over(const struct served *s) {
     if (s->stage != OPEN || s->n_users > 0) return INFINITY;
     if (s->leaving) return 0;
     return s->keep_s < 0 ? INFINITY : s->used + s->keep_s;
 }
+
+/* Open, and to be closed by nobody in this moment: whose time is over is as good as closed. */
+static bool stays(const struct served *s) {
+    return s->stage == OPEN && !s->leaving && over(s) > clock_now();
+}
+
+glass_status models_unload(struct models *m, const char *name) {
+    glass_status status = GLASS_OK;
+    pthread_mutex_lock(&m->lock);
+    struct served *s = find(m, name);
+    if (s == NULL)
+        status = unknown(m, name ? name : "");
+    else if (s->stage == OPENING || stays(s))
+        s->keep_s = 0;
+    else
+        status = fail(GLASS_NEGATIVE, "%s is not loaded", s->name);
+    pthread_cond_broadcast(&m->change);
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+/* ---- the keeper ---- */
 
 static void *keep(void *context) {
     struct models *m = context;
@@ -505,7 +510,7 @@ static glass_status describe(struct model_entry *out, const struct served *s) {
         out->n_bytes = s->n_bytes > 0 ? s->n_bytes : st.st_size;
         out->modified_s = st.st_mtime;
     }
-    if (s->stage == OPEN && !s->leaving) {
+    if (stays(s)) {
         double since = clock_now() - s->used;
         out->loaded_s = s->loaded_at;
         out->expires_s = s->keep_s < 0 ? -1 : (double)time(NULL) - since + s->keep_s;

@@ -97,12 +97,23 @@ struct load {
     char message[1024];
 };
 
+static void say_ready(struct server *s) {
+    struct served *served;
+    struct sched_stats stats;
+    if (models_acquire(s->models, &served, NULL, NAN) != GLASS_OK) return;
+    sched_get_stats(served_sched(served), &stats);
+    models_release(served);
+    s->o.ready(s->o.context, &stats);
+}
+
 static void *load(void *context) {
     struct load *l = context;
     l->status = models_preload(l->server->models);
     if (l->status != GLASS_OK) {
         atomic_store(&l->server->load_failed, true);
         snprintf(l->message, sizeof l->message, "%s", glass_error());
+    } else if (l->server->o.ready != NULL) {
+        say_ready(l->server);
     }
     atomic_store(&l->over, true);
     return NULL;
@@ -153,7 +164,8 @@ static glass_status serve(struct server *s) {
     pthread_t loader;
     int signal_number = 0;
     TRY(http_start(s));
-    if (s->o.listening != NULL) s->o.listening(s->o.context, s->url);
+    if (s->o.listening != NULL)
+        s->o.listening(s->o.context, s->url, !s->loopback && s->n_keys == 0);
     if (pthread_create(&loader, NULL, load, &l) != 0)
         return fail(GLASS_SYSTEM, "no thread could be started");
     while (signal_number == 0 && !(atomic_load(&l.over) && l.status != GLASS_OK))

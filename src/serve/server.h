@@ -34,8 +34,11 @@ struct server_options {
     const char *trace_path; /* a trace index; NULL */
     const char *data_dir;   /* where the page's conversations are; NULL = path_data() */
     bool no_page;           /* there is no page, and nothing is kept */
-    /* Called once when the address is known. */
-    void (*listening)(void *context, const char *url);
+    /* Called once when the address is known; unguarded: others than this machine may ask, and
+     * need no key. */
+    void (*listening)(void *context, const char *url, bool unguarded);
+    /* Called once when the first model is there, from another thread. */
+    void (*ready)(void *context, const struct sched_stats *stats);
     void *context;
 };
 

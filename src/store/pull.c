@@ -137,7 +137,7 @@ static glass_status plan_url(struct pull *p) {
 /* One pull at a time in a folder. The file stays: removing it would let two hold "it". */
 static glass_status take_lock(struct pull *p) {
     struct buf path = {0};
-    glass_status status = path_make(p->folder.data);
+    glass_status status = path_make_private(p->folder.data);
     if (status == GLASS_OK) status = buf_printf(&path, "%s/.pull.lock", p->folder.data);
     if (status == GLASS_OK) {
         p->lock = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -181,7 +181,7 @@ static glass_status make_parent(const char *target) {
     char *copy;
     TRY(mem_copy_text(&copy, target, strlen(target)));
     *strrchr(copy, '/') = '\0';
-    glass_status status = path_make(copy);
+    glass_status status = path_make_private(copy);
     mem_free(copy);
     return status;
 }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -335,6 +336,13 @@ static int fit(const struct store_entry *e, const char *name) {
     return last != NULL && begins(last + 1, name, n) ? 1 : 0;
 }
 
+/* "user/model" and "user/model:QUANT", not a path. */
+static bool could_pull(const char *name) {
+    const char *slash = strchr(name, '/');
+    return slash != NULL && slash > name && name[0] != '.' &&
+           strchr(slash + 1, '/') == NULL;
+}
+
 static glass_status no_fit(const struct store_listing *l, const char *name, int best) {
     struct buf b = {0};
     glass_status status = GLASS_OK;
@@ -350,7 +358,36 @@ static glass_status no_fit(const struct store_listing *l, const char *name, int 
     if (status == GLASS_BAD_INPUT && best == 0)
         status =
             fail(status, "%s. glass pull gets models%s%s", glass_error(),
-                 strchr(name, '/') ? ": glass pull " : "", strchr(name, '/') ? name : "");
+                 could_pull(name) ? ": glass pull " : "", could_pull(name) ? name : "");
+    buf_free(&b);
+    return status;
+}
+
+/* The newest checkpoint of a run's folder; *path stays NULL where it is none. */
+static glass_status newest_checkpoint(char **path, const char *run) {
+    struct buf b = {0};
+    char newest[32] = "";
+    struct stat st;
+    struct dirent *d;
+    DIR *dir = NULL;
+    glass_status status;
+    TRY_FAIL(buf_printf(&b, "%s/run.json", run));
+    if (stat(b.data, &st) != 0) goto fail;
+    buf_clear(&b);
+    TRY_FAIL(buf_printf(&b, "%s/checkpoints", run));
+    dir = opendir(b.data);
+    while (dir != NULL && (d = readdir(dir)) != NULL)
+        if (strncmp(d->d_name, "step-", 5) == 0 && strlen(d->d_name) == 13 &&
+            strcmp(d->d_name, newest) > 0)
+            snprintf(newest, sizeof newest, "%s", d->d_name);
+    if (newest[0] == '\0') {
+        status = fail(GLASS_BAD_INPUT, "%s: a run that has no checkpoint yet", run);
+        goto fail;
+    }
+    TRY_FAIL(buf_printf(&b, "/%s", newest));
+    status = buf_take(&b, path, NULL);
+fail:
+    if (dir != NULL) closedir(dir);
     buf_free(&b);
     return status;
 }
@@ -359,6 +396,8 @@ glass_status store_resolve(char **path, const char *name) {
     struct store_listing l;
     struct stat st;
     *path = NULL;
+    TRY(newest_checkpoint(path, name));
+    if (*path != NULL) return GLASS_OK;
     /* A folder without a model is no path unless it is written like one. */
     if (stat(name, &st) == 0 &&
         (S_ISREG(st.st_mode) ||

@@ -25,7 +25,8 @@ glass_status store_list(struct store_listing *out);
 void store_listing_clear(struct store_listing *listing);
 
 /* The path behind a MODEL argument (mem_free it): a path that exists, a name of the listing
- * (any case, with or without ".gguf", or a beginning of it that fits one model only), or
+ * (any case, with or without ".gguf", or a beginning of it that fits one model only), the newest
+ * checkpoint of a run's folder, or
  * "user/model:QUANT". GLASS_BAD_INPUT says what there is when nothing, or too much, fits. */
 glass_status store_resolve(char **path, const char *name);
 

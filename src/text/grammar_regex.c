@@ -205,7 +205,7 @@ static glass_status class_item(struct pattern *p, struct set *s, bool negated) {
     if (kind != '\0') {
         if (peek(p, 0) == '-' && peek(p, 1) != ']')
             return wrong(p, at, "a range from a class of characters");
-        return add_kind(p->r, s, kind, negated);
+        return add_kind(p->r, s, kind, negated != p->r->all);
     }
     if (peek(p, 0) != '-' || peek(p, 1) == ']' || peek(p, 1) < 0) return add(s, low, low);
     p->at++;
@@ -243,7 +243,8 @@ static glass_status take_one(struct pattern *p, uint32_t *out) {
     uint32_t c;
     char kind;
     TRY(take_char(p, &c, &kind, false));
-    glass_status status = kind != '\0' ? add_kind(p->r, &s, kind, false) : add(&s, c, c);
+    glass_status status =
+        kind != '\0' ? add_kind(p->r, &s, kind, p->r->all) : add(&s, c, c);
     if (status == GLASS_OK) {
         s.n = gram_ranges_tidy(s.items, s.n);
         status = gram_class(p->t, out, GRAM_STRING, s.items, s.n);
@@ -267,15 +268,22 @@ glass_status gram_regex_any(struct gram_regex *r, uint32_t *out, uint32_t min,
 static glass_status take_dot(struct pattern *p, uint32_t *out) {
     static const struct gram_range any[] = {
         {1, '\n' - 1}, {'\n' + 1, '\r' - 1}, {'\r' + 1, 0x2027}, {0x202a, 0x10ffff}};
+    static const struct gram_range most[] = {{1, '\n' - 1}, {'\n' + 1, 0x10ffff}};
     p->at++;
-    return gram_class(p->t, out, GRAM_STRING, any, 4);
+    return gram_class(p->t, out, GRAM_STRING, p->r->all ? most : any, p->r->all ? 2 : 4);
 }
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
-static glass_status take_choices(struct pattern *p, uint32_t *out, bool top);
+/* What stands before a part: something; any text, unless it begins with ^; nothing. */
+enum lead { LEAD_NONE, LEAD_ANY, LEAD_START };
 
-static glass_status take_group(struct pattern *p, uint32_t *out) {
+/* tail: the text may go on behind it, unless it ends with $. */
+static glass_status take_choices(struct pattern *p, uint32_t *out, enum lead lead,
+                                 bool tail);
+
+static glass_status take_group(struct pattern *p, uint32_t *out, enum lead lead,
+                               bool tail) {
     size_t at = p->at++;
     if (++p->depth > GRAM_DEPTH) return wrong(p, at, "groups nested too deeply");
     if (peek(p, 0) == '?') {
@@ -285,14 +293,80 @@ static glass_status take_group(struct pattern *p, uint32_t *out) {
             while (peek(p, 0) >= 0 && peek(p, 0) != '>') p->at++;
             p->at++;
         } else {
-            return wrong(p, at, "looking ahead or behind is not understood");
+            return wrong(p, at,
+                         "looking ahead is understood only behind a ^ that the pattern or "
+                         "an alternative of it begins with, and looking behind is not");
         }
     }
-    TRY(take_choices(p, out, false));
+    TRY(take_choices(p, out, lead, tail));
     if (peek(p, 0) != ')') return wrong(p, at, "this group has no closing )");
     p->at++;
     p->depth--;
     return GLASS_OK;
+}
+
+/* What stands behind the group that begins here. */
+static int behind_group(const struct pattern *p) {
+    int depth = 0;
+    bool in_class = false;
+    for (size_t i = 0; peek(p, i) >= 0; i++) {
+        int c = peek(p, i);
+        if (c == '\\')
+            i++;
+        else if (in_class ? c == ']' : c == '[')
+            in_class = !in_class;
+        else if (!in_class && c == '(')
+            depth++;
+        else if (!in_class && c == ')' && --depth == 0)
+            return peek(p, i + 1);
+    }
+    return -1;
+}
+
+/* --- looking ahead --------------------------------------------------------------------------- */
+
+/* What the text must begin with, or must not: taken from `all`, which is owned. */
+struct ahead {
+    struct gram_dfa *all;
+    bool any;
+};
+
+static glass_status meet(struct ahead *a, struct gram_dfa *one, enum gram_join how) {
+    struct gram_dfa *both = NULL;
+    glass_status status = gram_dfa_join(&both, a->all, one, how, "pattern");
+    gram_dfa_free(one);
+    if (status != GLASS_OK) return status;
+    gram_dfa_free(a->all);
+    a->all = both;
+    return GLASS_OK;
+}
+
+static glass_status take_ahead(struct pattern *p, struct ahead *a) {
+    struct gram_dfa *one;
+    uint32_t node;
+    size_t at = p->at;
+    bool not = peek(p, 2) == '!', all = p->r->all;
+    if (!a->any) {
+        TRY(gram_regex_any(p->r, &node, 0, GRAM_NONE));
+        TRY(gram_compile(&a->all, p->t, node, "pattern"));
+        a->any = true;
+    }
+    if (++p->depth > GRAM_DEPTH) return wrong(p, at, "groups nested too deeply");
+    p->at += 3;
+    p->r->all = not ? !all : all;
+    glass_status status = take_choices(p, &node, LEAD_START, true);
+    p->r->all = all;
+    TRY(status);
+    if (peek(p, 0) != ')') return wrong(p, at, "this group has no closing )");
+    p->at++;
+    p->depth--;
+    TRY(gram_compile(&one, p->t, node, "pattern"));
+    return meet(a, one, not ? GRAM_BUT_NOT : GRAM_AND);
+}
+
+static bool is_ahead(const struct pattern *p) {
+    return peek(p, 0) == '(' && peek(p, 1) == '?' &&
+           (peek(p, 2) == '=' || peek(p, 2) == '!');
 }
 
 static bool take_number(struct pattern *p, uint32_t *out) {
@@ -333,52 +407,91 @@ static glass_status take_times(struct pattern *p, uint32_t *item) {
     return gram_times(p->t, item, *item, min, max);
 }
 
-/* One alternative. At the top ^ may begin it and $ end it; any text stands where they do
- * not. */
-static glass_status take_sequence(struct pattern *p, uint32_t *out, bool top) {
+/* The parts of an alternative, one after the other. */
+static glass_status take_parts(struct pattern *p, uint32_t seq, enum lead lead, bool tail) {
     uint32_t item = GRAM_NONE;
-    bool ended = false;
-    TRY(gram_seq(p->t, out));
-    if (top && peek(p, 0) == '^') {
-        p->at++;
-    } else if (top) {
-        TRY(gram_regex_any(p->r, &item, 0, GRAM_NONE));
-        gram_add(p->t, *out, item);
-        item = GRAM_NONE;
-    }
-    for (int c; (c = peek(p, 0)) >= 0 && c != '|' && c != ')';) {
+    bool ended = !tail, first = true;
+    for (int c; (c = peek(p, 0)) >= 0 && c != '|' && c != ')'; first = false) {
         if (c == '*' || c == '+' || c == '?' || c == '{') {
             TRY(take_times(p, &item));
             continue;
         }
-        if (item != GRAM_NONE) gram_add(p->t, *out, item);
+        if (item != GRAM_NONE) gram_add(p->t, seq, item);
         item = GRAM_NONE;
-        if (c == '$' && top && (peek(p, 1) < 0 || peek(p, 1) == '|')) {
+        if (c == '$' && tail && (peek(p, 1) < 0 || strchr("|)", peek(p, 1)) != NULL)) {
+            static const struct gram_range newline = {'\n', '\n'};
             p->at++;
             ended = true;
+            if (!p->r->all) break;
+            /* Python's $ also stands before a newline at the end. */
+            TRY(gram_class(p->t, &item, GRAM_STRING, &newline, 1));
+            TRY(gram_times(p->t, &item, item, 0, 1));
             break;
         }
         if (c == '^' || c == '$')
             return wrong(p, p->at,
                          "^ and $ are understood only at the ends of a pattern "
                          "and of its alternatives");
-        TRY(c == '('   ? take_group(p, &item)
-            : c == '[' ? take_class(p, &item)
+        if (c == '(') {
+            int next = behind_group(p);
+            bool last = next < 0 || next == '|' || next == ')';
+            bool once = last || strchr("*+?{", next) == NULL;
+            TRY(take_group(p, &item, first && once ? lead : LEAD_NONE, last && tail));
+            ended |= last;
+            continue;
+        }
+        TRY(c == '['   ? take_class(p, &item)
             : c == '.' ? take_dot(p, &item)
                        : take_one(p, &item));
     }
-    if (item != GRAM_NONE) gram_add(p->t, *out, item);
-    if (!top || ended) return GLASS_OK;
+    if (item != GRAM_NONE) gram_add(p->t, seq, item);
+    if (ended) return GLASS_OK;
     TRY(gram_regex_any(p->r, &item, 0, GRAM_NONE));
-    gram_add(p->t, *out, item);
+    gram_add(p->t, seq, item);
     return GLASS_OK;
 }
 
-static glass_status take_choices(struct pattern *p, uint32_t *out, bool top) {
+/* Whether a group comes that says itself how the text begins. */
+static bool leads_itself(const struct pattern *p) {
+    int next = peek(p, 0) == '(' ? behind_group(p) : '*';
+    return next < 0 || strchr("*+?{", next) == NULL;
+}
+
+/* One alternative. */
+static glass_status take_sequence(struct pattern *p, uint32_t *out, enum lead lead,
+                                  bool tail) {
+    struct ahead a = {0};
+    glass_status status = GLASS_OK;
+    uint32_t item;
+    TRY(gram_seq(p->t, out));
+    while (lead != LEAD_NONE && peek(p, 0) == '^') {
+        p->at++;
+        lead = LEAD_START;
+    }
+    while (status == GLASS_OK && lead == LEAD_START && tail && is_ahead(p))
+        status = take_ahead(p, &a);
+    if (status == GLASS_OK && lead == LEAD_ANY && !leads_itself(p)) {
+        status = gram_regex_any(p->r, &item, 0, GRAM_NONE);
+        if (status == GLASS_OK) gram_add(p->t, *out, item);
+        lead = LEAD_NONE;
+    }
+    if (status == GLASS_OK) status = take_parts(p, *out, lead, tail);
+    if (status == GLASS_OK && a.any) {
+        struct gram_dfa *one;
+        status = gram_compile(&one, p->t, *out, "pattern");
+        if (status == GLASS_OK) status = meet(&a, one, GRAM_AND);
+        if (status == GLASS_OK) return gram_machine(p->t, out, a.all);
+    }
+    gram_dfa_free(a.all);
+    return status;
+}
+
+static glass_status take_choices(struct pattern *p, uint32_t *out, enum lead lead,
+                                 bool tail) {
     uint32_t one;
     TRY(gram_alt(p->t, out));
     for (;;) {
-        TRY(take_sequence(p, &one, top));
+        TRY(take_sequence(p, &one, lead, tail));
         gram_add(p->t, *out, one);
         if (peek(p, 0) != '|') return GLASS_OK;
         p->at++;
@@ -388,7 +501,7 @@ static glass_status take_choices(struct pattern *p, uint32_t *out, bool top) {
 glass_status gram_regex_read(struct gram_regex *r, uint32_t *out, const char *pattern,
                              size_t n_bytes) {
     struct pattern p = {.r = r, .t = r->t, .text = pattern, .n = n_bytes};
-    TRY(take_choices(&p, out, true));
+    TRY(take_choices(&p, out, LEAD_ANY, true));
     return p.at == n_bytes ? GLASS_OK : wrong(&p, p.at, "a ) without its (");
 }
 
@@ -405,6 +518,17 @@ glass_status gram_regex_read(struct gram_regex *r, uint32_t *out, const char *pa
 #define N "\\d{1,6}"
 #define CLOCK "(?:" N "H(?:" N "M(?:" N "S)?)?|" N "M(?:" N "S)?|" N "S)"
 #define H16 "[0-9A-Fa-f]{1,4}"
+#define UUID(version) "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-" version "-[0-9a-fA-F]{12}$"
+#define OF(n) UUID(n "[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}")
+#define IPV4 "^(?:" OCTET "\\.){3}" OCTET "$"
+#define IPV6 "^(?:(?:" H16 ":){7}" H16 "|(?:" H16 ":){1,6}:" H16 "|(?:" H16 ":){1,7}:|::(?:" H16 ":){0,6}" H16 "|::)$"
+#define HOST "^" LABEL "(?:\\." LABEL "){0,3}$"
+#define EMAIL "^[A-Za-z0-9_+-]{1,30}(?:\\.[A-Za-z0-9_+-]{1,30})?@" LABEL "(?:\\." LABEL "){0,2}\\.[A-Za-z]{2,10}$"
+#define SEGMENTS "(?:/[A-Za-z0-9._~-]+)*/?(?:\\?[A-Za-z0-9._~=&-]+)?(?:#[A-Za-z0-9._~-]+)?"
+#define URI "https?://" LABEL "(?:\\." LABEL "){1,3}(?::[1-9]\\d{0,3})?" SEGMENTS
+#define STEPS "(?:/(?:[A-Za-z0-9 ._-]|~[01])*)*"
+/* Parts of an expression, each perhaps repeated. */
+#define REGEX "^\\^?(?:(?:[A-Za-z0-9 _/:,@#-]|\\\\[dws.()*+?{}|/^$-]|\\.|\\[(?:a-z|A-Z|0-9|[A-Za-z0-9_])+\\])[*+?]?)*\\$?$"
 static const struct {
     const char *name, *pattern;
 } formats[] = {
@@ -412,17 +536,40 @@ static const struct {
     {"time", "^" TIME "$"},
     {"date-time", "^" DATE "T" TIME "$"},
     {"duration", "^P(?:" N "W|(?:" N "Y(?:" N "M(?:" N "D)?)?|" N "M(?:" N "D)?|" N "D)(?:T" CLOCK ")?|T" CLOCK ")$"},
-    {"uuid", "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"},
-    {"ipv4", "^(?:" OCTET "\\.){3}" OCTET "$"},
-    {"ipv6", "^(?:(?:" H16 ":){7}" H16 "|(?:" H16 ":){1,6}:" H16 "|(?:" H16 ":){1,7}:|::(?:" H16 ":){0,6}" H16 "|::)$"},
-    {"hostname", "^" LABEL "(?:\\." LABEL "){0,3}$"},
-    {"email", "^[A-Za-z0-9_+-]{1,30}(?:\\.[A-Za-z0-9_+-]{1,30})?@" LABEL "(?:\\." LABEL "){0,2}\\.[A-Za-z]{2,10}$"},
-    {"uri", "^https?://" LABEL "(?:\\." LABEL "){1,3}(?::[1-9]\\d{0,3})?(?:/[A-Za-z0-9._~-]+)*/?(?:\\?[A-Za-z0-9._~=&-]+)?(?:#[A-Za-z0-9._~-]+)?$"},
+    {"uuid", UUID("[0-9a-fA-F]{4}-[0-9a-fA-F]{4}")}, {"uuid1", OF("1")}, {"uuid3", OF("3")}, {"uuid4", OF("4")},
+    {"uuid5", OF("5")}, {"uuid6", OF("6")}, {"uuid7", OF("7")}, {"uuid8", OF("8")},
+    {"ipv4", IPV4}, {"ip-address", IPV4}, {"ipv4interface", IPV4}, {"ipv4network", IPV4}, {"ipv6", IPV6}, {"ipv6interface", IPV6},
+    {"ipv6network", IPV6}, {"ipvanyaddress", IPV4}, {"ipvanyinterface", IPV4}, {"ipvanynetwork", IPV4},
+    {"hostname", HOST}, {"host-name", HOST}, {"idn-hostname", HOST}, {"email", EMAIL}, {"idn-email", EMAIL},
+    {"uri", "^" URI "$"}, {"url", "^" URI "$"}, {"iri", "^" URI "$"},
+    {"uri-reference", "^(?:" URI "|[A-Za-z0-9._~-]*" SEGMENTS ")$"},
+    {"iri-reference", "^(?:" URI "|[A-Za-z0-9._~-]*" SEGMENTS ")$"},
+    {"uri-template", "^" URI "(?:/\\{[A-Za-z_]+\\})*$"},
+    {"json-pointer", "^" STEPS "$"}, {"relative-json-pointer", "^(?:0|[1-9]{1,4})(?:#|" STEPS ")$"},
+    {"regex", REGEX},
 };
 // clang-format on
 
 const char *gram_regex_format(const char *format) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (strcmp(formats[i].name, format) == 0) return formats[i].pattern;
+    return NULL;
+}
+
+const char *gram_regex_like(const char *format) {
+    static const char *const likes[][2] = {
+        {"date", "^[0-9W-]+$"},
+        {"date-time", "^[0-9W-]+[^0-9W-]"},
+        {"time", "^[0-9]{2}:"},
+        {"duration", "^[-+]?P"},
+        {"uuid", "^[\\s\\S]{8}-|[0-9A-Fa-f]{32}"},
+        {"ipv4", "^[0-9A-Fa-fXx.]+$"},
+        {"ipv6", ":"},
+        {"hostname", "^[^/@: ]+$"},
+        {"email", "@"},
+        {"uri", "^[A-Za-z][A-Za-z0-9+.-]*:"},
+    };
+    for (size_t i = 0; i < sizeof likes / sizeof *likes; i++)
+        if (strcmp(likes[i][0], format) == 0) return likes[i][1];
     return NULL;
 }

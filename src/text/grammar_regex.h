@@ -9,6 +9,7 @@ struct gram_regex {
     struct gram_tree *t;
     struct gram_range *wide[3]; /* \d \w \s as wide as anybody reads them */
     uint32_t n_wide[3];
+    bool all; /* what any reader matches, not what each does: for patterns that must not */
 };
 void gram_regex_clear(struct gram_regex *r);
 
@@ -17,7 +18,8 @@ void gram_regex_clear(struct gram_regex *r);
  * GLASS_BAD_INPUT says what is not regular or not understood, and where: byte by byte.
  *
  * \d, \w and \s are ASCII's, as in ECMA-262; where they are negated they are as wide as in
- * libraries that go by Unicode, so that what is made matches in both. */
+ * libraries that go by Unicode, so that what is made matches in both; with `all` the other way
+ * round, so that what is not made matches in neither. */
 glass_status gram_regex_read(struct gram_regex *r, uint32_t *out, const char *pattern,
                              size_t n_bytes);
 /* Any characters, min to max of them. */
@@ -25,5 +27,7 @@ glass_status gram_regex_any(struct gram_regex *r, uint32_t *out, uint32_t min,
                             uint32_t max);
 /* The pattern of a format, NULL if it is not known. */
 const char *gram_regex_format(const char *format);
+/* A pattern of all that some reader may take for the format, and more; NULL. */
+const char *gram_regex_like(const char *format);
 
 #endif

@@ -1,11 +1,11 @@
-/* grammar_schema.c - lists of schemas: references, allOf, anyOf and oneOf unfolded. */
+/* grammar_schema.c - schemas read; their paths, references, and lists as rules. */
 #include "text/grammar_schema.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ALTERNATIVES = 4096, LISTED = 256, RULES = 1 << 13 };
+enum { RULES = 1 << 13 };
 
 /* --- paths and messages -------------------------------------------------------------------- */
 
@@ -137,162 +137,6 @@ glass_status schema_resolve(struct schema *s, const struct schema_part *part,
     return status;
 }
 
-/* --- unfolding ---------------------------------------------------------------------------- */
-
-/* A schema on its way into a flat list; `by`: whose $ref, allOf or choice it is. */
-struct step {
-    struct schema_part part;
-    int32_t by;
-};
-struct choice {
-    json_t *options;
-    const struct schema_path *path;
-    const char *key;
-    int32_t by;
-};
-struct unfold {
-    struct schema *s;
-    struct step steps[LISTED];
-    int32_t n_steps;
-    struct choice choices[LISTED];
-    int32_t n_choices;
-    struct gram_tree *t;
-    uint32_t alt;
-};
-
-static glass_status push(struct unfold *u, json_t *json, const struct schema_path *path,
-                         int32_t by) {
-    if (u->n_steps == LISTED)
-        return schema_fail(u->s, path, NULL, "more than %d schemas in one place", LISTED);
-    for (int32_t i = by; i >= 0; i = u->steps[i].by)
-        if (u->steps[i].part.json == json)
-            return schema_fail(u->s, path, NULL,
-                               "it refers to itself without anything between");
-    u->steps[u->n_steps++] = (struct step){{json, path}, by};
-    return GLASS_OK;
-}
-
-static glass_status push_choice(struct unfold *u, json_t *json,
-                                const struct schema_path *path, const char *key,
-                                int32_t by) {
-    json_t *options = json_object_get(json, key);
-    if (options == NULL) return GLASS_OK;
-    if (!json_is_array(options) || json_array_size(options) == 0)
-        return schema_fail(u->s, path, key, "this should be a list of schemas");
-    if (u->n_choices == LISTED)
-        return schema_fail(u->s, path, NULL, "more than %d choices in one place", LISTED);
-    u->choices[u->n_choices++] = (struct choice){options, path, key, by};
-    return GLASS_OK;
-}
-
-/* dependentRequired in other words: a member is not there, or those are that it asks for. */
-static glass_status push_dependent(struct unfold *u, const struct schema_part *part,
-                                   int32_t by) {
-    json_t *all = json_object_get(part->json, "dependentRequired"), *names, *required;
-    const char *key;
-    json_object_foreach(all, key, names) {
-        size_t i;
-        json_t *name, *choice;
-        bool listed = json_is_array(names);
-        json_array_foreach(names, i, name) listed &= json_is_string(name);
-        if (!listed)
-            return schema_fail(u->s, part->path, "dependentRequired",
-                               "lists of names should be here");
-        required = json_deep_copy(names);
-        if (required != NULL) json_array_append_new(required, json_string(key));
-        choice = json_pack("{s:[{s:{s:b}},{s:o}]}", "anyOf", "properties", key, 0,
-                           "required", required);
-        if (u->s->made == NULL) u->s->made = json_array();
-        if (choice == NULL || json_array_append_new(u->s->made, choice) != 0)
-            return fail(GLASS_NO_MEMORY, "no memory for a schema");
-        TRY(push_choice(u, choice, part->path, "anyOf", by));
-    }
-    return GLASS_OK;
-}
-
-/* What stands in step i adds steps and choices. */
-static glass_status open_step(struct unfold *u, int32_t i) {
-    struct schema_part part = u->steps[i].part;
-    const struct schema_path *path;
-    json_t *all = json_object_get(part.json, "allOf"), *item, *target;
-    size_t k;
-    if (json_is_boolean(part.json)) return GLASS_OK;
-    if (!json_is_object(part.json))
-        return schema_fail(u->s, part.path, NULL,
-                           "a schema should be here: an object, true or false");
-    if (json_object_get(part.json, "$ref") != NULL) {
-        TRY(schema_resolve(u->s, &part, &target));
-        TRY(schema_path(u->s, &path, part.path, "$ref", 0));
-        TRY(push(u, target, path, i));
-    }
-    if (all != NULL && !json_is_array(all))
-        return schema_fail(u->s, part.path, "allOf", "this should be a list of schemas");
-    if (all != NULL) TRY(schema_path(u->s, &path, part.path, "allOf", 0));
-    json_array_foreach(all, k, item) {
-        const struct schema_path *inner;
-        TRY(schema_path(u->s, &inner, path, NULL, k));
-        TRY(push(u, item, inner, i));
-    }
-    TRY(push_dependent(u, &part, i));
-    TRY(push_choice(u, part.json, part.path, "anyOf", i));
-    return push_choice(u, part.json, part.path, "oneOf", i);
-}
-
-/* Without choices left: a flat list, one alternative. */
-static glass_status add_flat(struct unfold *u) {
-    struct schema_list flat = {0};
-    struct schema_shape shape;
-    uint32_t node;
-    glass_status status = GLASS_OK;
-    if (++u->s->n_alternatives > ALTERNATIVES)
-        return schema_fail(u->s, u->steps[0].part.path, NULL,
-                           "more than %d alternatives in all", ALTERNATIVES);
-    for (int32_t i = 0; i < u->n_steps; i++)
-        if (json_is_false(u->steps[i].part.json)) return GLASS_OK; /* allows nothing */
-    for (int32_t i = 0; status == GLASS_OK && i < u->n_steps; i++)
-        if (json_is_object(u->steps[i].part.json))
-            status = schema_add(&flat, u->steps[i].part.json, u->steps[i].part.path);
-    if (status == GLASS_OK) status = schema_collect(u->s, &shape, &flat);
-    if (status == GLASS_OK) status = schema_tree(u->s, &node, &shape);
-    if (status == GLASS_OK) gram_add(u->t, u->alt, node);
-    mem_free(flat.items);
-    return status;
-}
-
-static glass_status check_one_of(struct schema *s, const struct choice *c, size_t i) {
-    for (size_t k = 0; k < i; k++)
-        if (!schema_apart(s, json_array_get(c->options, i), json_array_get(c->options, k),
-                          0))
-            return schema_fail(s, c->path, c->key,
-                               "a value may be allowed by %zu and %zu at once, which oneOf "
-                               "forbids: say anyOf, or make them differ by type, by a "
-                               "constant that both require, or by a bound",
-                               k, i);
-    return GLASS_OK;
-}
-
-/* Opens steps from `next` on, then takes the choices one by one. */
-static glass_status unfold(struct unfold *u, int32_t next, int32_t choice) {
-    while (next < u->n_steps) {
-        TRY(open_step(u, next));
-        next++;
-    }
-    if (choice == u->n_choices) return add_flat(u);
-    struct choice c = u->choices[choice];
-    const struct schema_path *path, *inner;
-    int32_t n_steps = u->n_steps, n_choices = u->n_choices;
-    TRY(schema_path(u->s, &path, c.path, c.key, 0));
-    for (size_t i = 0; i < json_array_size(c.options); i++) {
-        if (strcmp(c.key, "oneOf") == 0) TRY(check_one_of(u->s, &c, i));
-        TRY(schema_path(u->s, &inner, path, NULL, i));
-        TRY(push(u, json_array_get(c.options, i), inner, c.by));
-        TRY(unfold(u, next, choice + 1));
-        u->n_steps = n_steps;
-        u->n_choices = n_choices;
-    }
-    return GLASS_OK;
-}
-
 /* --- lists as rules ------------------------------------------------------------------------ */
 
 static int by_address(const void *a, const void *b) {
@@ -329,19 +173,22 @@ static glass_status find_memo(struct schema *s, const struct schema_list *list,
     return GLASS_OK;
 }
 
+/* One alternative of a rule. */
+static glass_status add_flat(struct schema *s, void *alt, const struct schema_list *flat) {
+    struct schema_shape shape;
+    uint32_t node;
+    TRY(schema_collect(s, &shape, flat));
+    TRY(schema_tree(s, &node, &shape));
+    gram_add(s->t, *(uint32_t *)alt, node);
+    return GLASS_OK;
+}
+
 static glass_status build_rule(struct schema *s, uint32_t rule,
                                const struct schema_list *list) {
-    struct unfold *u;
-    glass_status status = GLASS_OK;
-    TRY(mem_alloc_zero(&u, 1, sizeof *u));
-    u->s = s;
-    u->t = s->t;
-    status = gram_alt(s->t, &u->alt);
-    for (uint32_t i = 0; status == GLASS_OK && i < list->n; i++)
-        status = push(u, list->items[i].json, list->items[i].path, -1);
-    if (status == GLASS_OK) status = unfold(u, 0, 0);
-    s->t->rules[rule].node = u->alt;
-    mem_free(u);
+    uint32_t alt;
+    TRY(gram_alt(s->t, &alt));
+    glass_status status = schema_unfold(s, list, add_flat, &alt);
+    s->t->rules[rule].node = alt;
     return status;
 }
 
@@ -369,6 +216,10 @@ glass_status schema_rule(struct schema *s, uint32_t *rule, const struct schema_l
     return schema_at_key(s, list->n > 0 ? &list->items[0] : NULL, NULL, status);
 }
 
+static glass_status no_memory(void) {
+    return fail(GLASS_NO_MEMORY, "no memory for a schema");
+}
+
 static glass_status parse(struct schema *s, const char *json, size_t n_bytes) {
     json_error_t error;
     s->root = json_loadb(json, n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
@@ -387,6 +238,8 @@ glass_status gram_read_schema(struct gram_tree *t, uint32_t *rule, const char *j
         return fail(GLASS_BAD_INPUT, "%s: %zu bytes; at most %d are read", name, n_bytes,
                     MOST_BYTES);
     glass_status status = parse(&s, json, n_bytes);
+    if (status == GLASS_OK && (s.made = json_array()) == NULL) status = no_memory();
+    if (status == GLASS_OK && (s.mark = json_string("made")) == NULL) status = no_memory();
     if (status == GLASS_OK) status = schema_add(&list, s.root, NULL);
     if (status == GLASS_OK) status = schema_rule(&s, rule, &list);
     mem_free(list.items);
@@ -395,7 +248,14 @@ glass_status gram_read_schema(struct gram_tree *t, uint32_t *rule, const char *j
     for (size_t i = 0; i < s.n_owned; i++) mem_free(s.owned[i]);
     mem_free(s.owned);
     gram_regex_clear(&s.regex);
+    for (uint32_t i = 0; i < s.n_nots; i++) json_decref(s.nots[i].options);
+    mem_free(s.nots);
+    for (uint32_t i = 0; i < s.n_besides; i++) json_decref(s.besides[i].list);
+    mem_free(s.besides);
+    mem_free(s.lengths);
+    mem_free(s.patterns);
     json_decref(s.made);
+    json_decref(s.mark);
     json_decref(s.root);
     return status;
 }

@@ -2,8 +2,11 @@
  *
  * A value must be allowed by every schema of a list (a property may be spoken of in several
  * parts of an allOf): such a list is a rule, known by its members. It is unfolded: $ref and
- * allOf add members, anyOf and oneOf make alternatives, each a flat list. What a flat list
- * asks for is collected in a shape, and the shape becomes a tree. */
+ * allOf add members, anyOf, oneOf and if make alternatives, each a flat list. What a flat list
+ * asks for is collected in a shape, and the shape becomes a tree.
+ *
+ * What must not hold (not; an if whose else counts; the others of a oneOf) becomes a choice of
+ * schemas, one for each keyword that may fail: grammar_schema_not.c. */
 #ifndef TEXT_GRAMMAR_SCHEMA_H
 #define TEXT_GRAMMAR_SCHEMA_H
 
@@ -20,14 +23,45 @@ struct schema_part {
     json_t *json;
     const struct schema_path *path;
 };
+/* A schema that stands in the place of a list's values, and whose $ref, allOf or choice it
+ * is; -1: nobody's. */
+struct schema_step {
+    struct schema_part part;
+    int32_t by;
+    bool negated; /* it must not hold */
+    bool silent;  /* says what must not hold: nothing counts as evaluated by it */
+};
 struct schema_list {
     struct schema_part *items;
     uint32_t n, cap;
+    const struct schema_step *steps; /* of a flat list: all that led to it; borrowed */
+    int32_t n_steps;
 };
 
+/* What option i of a choice brings besides itself, found once: schemas that were made, or numbers
+ * of options that must not hold. */
+struct schema_besides {
+    const void *choice;
+    size_t i;
+    json_t *list;
+};
+/* A pattern's automaton, among the tree's. */
+struct schema_pattern {
+    const char *text; /* borrowed */
+    bool all;         /* as for gram_regex */
+    uint32_t machine;
+};
+/* A rule of strings of min to max characters. */
+struct schema_length {
+    uint32_t min, max, rule;
+};
 struct schema_memo {
     json_t **set; /* sorted by address */
     uint32_t n, rule;
+};
+/* What a schema that must not hold is a choice of: schemas, or {"not": schema}. */
+struct schema_not {
+    json_t *json, *options;
 };
 struct schema {
     struct gram_tree *t;
@@ -40,8 +74,17 @@ struct schema {
     void **owned; /* paths */
     size_t n_owned, cap_owned;
     int depth;
-    uint32_t n_alternatives;
-    json_t *made; /* schemas that say what a keyword says in others' words; NULL */
+    uint32_t n_alternatives, n_parts; /* of flat lists */
+    json_t *made; /* schemas that say what a keyword says in others' words */
+    json_t *mark; /* the $comment of such a schema */
+    struct schema_not *nots;
+    uint32_t n_nots, cap_nots;
+    struct schema_besides *besides;
+    uint32_t n_besides, cap_besides;
+    uint64_t work; /* of unfolding */
+    struct schema_length *lengths;
+    struct schema_pattern *patterns;
+    uint32_t n_lengths, n_patterns;
 };
 
 enum schema_type {
@@ -59,6 +102,15 @@ struct gram_bounds {
     double low, high; /* or infinite */
     bool no_low, no_high;
 };
+enum schema_key {
+    KEY_NOTE,   /* says nothing about values */
+    KEY_DONE,   /* looked at elsewhere */
+    KEY_NUMBER, /* of numbers, strings, arrays, objects */
+    KEY_STRING,
+    KEY_ARRAY,
+    KEY_OBJECT,
+    KEY_REFUSED
+};
 /* What a flat list asks for. */
 struct schema_shape {
     const struct schema_list *flat;
@@ -66,10 +118,11 @@ struct schema_shape {
     struct gram_bounds number;
     int64_t least, most;                                   /* integers */
     uint32_t min_length, max_length, min_items, max_items; /* GRAM_NONE: any */
-    int32_t multiples[8];                                  /* integers of all of these */
+    uint32_t min_members, max_members;
+    int32_t multiples[8]; /* integers of all of these */
     int n_multiples;
     bool unique;       /* items differ */
-    bool excludes;     /* not: {const or enum} stands somewhere */
+    bool excludes;     /* not: {const, enum, pattern or format} stands somewhere */
     unsigned no_types; /* not: {type} */
     bool has_number, has_string, has_array, has_object; /* keywords of that kind */
 };
@@ -91,15 +144,48 @@ glass_status schema_rule(struct schema *s, uint32_t *rule, const struct schema_l
 glass_status schema_resolve(struct schema *s, const struct schema_part *part,
                             json_t **target);
 
+/* grammar_schema_unfold.c: calls take for each alternative of a list. Its flat list is gone
+ * afterwards. */
+typedef glass_status schema_take(struct schema *s, void *to,
+                                 const struct schema_list *flat);
+glass_status schema_unfold(struct schema *s, const struct schema_list *list,
+                           schema_take *take, void *to);
+/* Whether what step i says counts as said by a schema of the flat list: it is that schema, or
+ * stands in its place through $ref, allOf, a choice that holds. */
+bool schema_inside(const struct schema_list *flat, int32_t i, const json_t *outer);
+/* A schema made here, kept until the end; takes it over. NULL: no memory. */
+glass_status schema_make(struct schema *s, json_t *made);
+bool schema_is_made(const struct schema *s, const json_t *json);
+
+/* grammar_schema_not.c: what the schema that must not hold is a choice of; borrowed. steps: what
+ * stands beside it. */
+glass_status schema_negate(struct schema *s, const struct schema_part *part,
+                           json_t **options);
+/* A schema that must not hold, as one. */
+glass_status schema_without(struct schema *s, json_t **out, json_t *json);
+/* Where it says additionalProperties: of the names in `steps` that these are, one is there, and
+ * not what it says. The list is the caller's. */
+glass_status schema_negate_others(struct schema *s, const struct schema_part *part,
+                                  const struct schema_step *steps, int32_t n,
+                                  json_t **options);
+/* Whether not: what can be said by leaving out values, a type, or strings. */
+bool schema_not_plain(json_t * not );
+
 /* grammar_schema_shape.c */
 glass_status schema_collect(struct schema *s, struct schema_shape *shape,
                             const struct schema_list *flat);
+enum schema_key schema_key_kind(const char *name);
 unsigned schema_types(json_t *json);
 /* Whether no value can be allowed by both, as far as that is easily seen. */
 bool schema_apart(struct schema *s, json_t *a, json_t *b, int depth);
+/* A member that tells two schemas of objects apart where it is there: the first asks for it, or
+ * both say constants; NULL. */
+const char *schema_telling(struct schema *s, json_t *a, json_t *b);
 bool schema_equal(json_t *a, json_t *b);
 unsigned schema_type_of(json_t *value);
 
+/* The keyword that a message about not names: what stands there in place of a made one. */
+const char *schema_not_key(const struct schema *s, const struct schema_part *part);
 /* Whether not: {const or enum} of some schema names the value. */
 bool schema_excludes(const struct schema_list *flat, json_t *value);
 

@@ -38,36 +38,41 @@ static size_t count_characters(json_t *text) {
     return n;
 }
 
-static glass_status string_fits(struct schema *s, const struct schema_shape *shape,
-                                json_t *value, bool *fits) {
-    struct gram_dfa *machine;
+/* What the values of one list are held against. */
+struct check {
+    const struct schema_shape *shape;
+    const struct schema_part *part; /* where they are listed, and as what */
+    const char *key;
+    struct gram_dfa *machine; /* of strings, once one is asked for; NULL: any */
+    bool made;
+};
+
+static glass_status string_fits(struct schema *s, struct check *c, json_t *value,
+                                bool *fits) {
     size_t n = count_characters(value);
     uint32_t node;
-    *fits = n >= shape->min_length && n <= shape->max_length;
-    if (!*fits || !shape->has_string) return GLASS_OK;
-    TRY(schema_string_machine(s, &machine, shape));
-    if (machine == NULL) return GLASS_OK;
-    glass_status status =
-        gram_json_quoted(s->t, &node, json_string_value(value), json_string_length(value));
-    if (status == GLASS_OK) {
-        const struct gram_node *text = &s->t->nodes[node];
-        *fits = gram_dfa_has(machine, s->t->text.data + text->at + 1, text->n - 2);
-    }
-    gram_dfa_free(machine);
-    return status;
+    *fits = n >= c->shape->min_length && n <= c->shape->max_length;
+    if (!*fits || !c->shape->has_string) return GLASS_OK;
+    if (!c->made) TRY(schema_string_machine(s, &c->machine, c->shape));
+    c->made = true;
+    if (c->machine == NULL) return GLASS_OK;
+    TRY(gram_json_quoted(s->t, &node, json_string_value(value), json_string_length(value)));
+    const struct gram_node *text = &s->t->nodes[node];
+    *fits = gram_dfa_has(c->machine, s->t->text.data + text->at + 1, text->n - 2);
+    return GLASS_OK;
 }
 
-static glass_status value_fits(struct schema *s, const struct schema_shape *shape,
-                               json_t *value, const struct schema_part *part,
-                               const char *key, bool *fits) {
+static glass_status value_fits(struct schema *s, struct check *c, json_t *value,
+                               bool *fits) {
+    const struct schema_shape *shape = c->shape;
     *fits = (schema_type_of(value) & shape->types) != 0 && is_listed(shape->flat, value) &&
             !schema_excludes(shape->flat, value);
     if (!*fits) return GLASS_OK;
     if (json_is_number(value)) *fits = number_fits(shape, value);
-    if (json_is_string(value)) return string_fits(s, shape, value, fits);
+    if (json_is_string(value)) return string_fits(s, c, value, fits);
     if ((json_is_array(value) && shape->has_array) ||
         (json_is_object(value) && shape->has_object))
-        return schema_fail(s, part->path, key,
+        return schema_fail(s, c->part->path, c->key,
                            "lists and objects as constants beside keywords of theirs are "
                            "not understood");
     return GLASS_OK;
@@ -93,26 +98,36 @@ glass_status schema_constants(struct schema *s, uint32_t alt,
     const struct schema_part *part = find_list(shape, &list, &only, &key);
     *any = part != NULL;
     size_t n = part == NULL ? 0 : only != NULL ? 1 : json_array_size(list);
-    for (size_t i = 0; i < n; i++) {
+    struct check c = {.shape = shape, .part = part, .key = key};
+    glass_status status = GLASS_OK;
+    for (size_t i = 0; status == GLASS_OK && i < n; i++) {
         json_t *value = only != NULL ? only : json_array_get(list, i);
         uint32_t node;
-        bool fits;
-        TRY(value_fits(s, shape, value, part, key, &fits));
-        if (!fits) continue;
-        TRY(gram_json_const(&s->j, &node, value));
-        gram_add(s->t, alt, node);
+        bool fits = false;
+        status = value_fits(s, &c, value, &fits);
+        if (status != GLASS_OK || !fits) continue;
+        status = gram_json_const(&s->j, &node, value);
+        if (status == GLASS_OK) gram_add(s->t, alt, node);
     }
-    return GLASS_OK;
+    gram_dfa_free(c.machine);
+    return status;
 }
 
 /* Schemas that say all by themselves. */
 static bool is_flat(const struct schema_list *list) {
-    static const char *const keys[] = {"$ref", "allOf", "anyOf", "oneOf",
-                                       "dependentRequired"};
+    static const char *const keys[] = {"$ref",
+                                       "allOf",
+                                       "anyOf",
+                                       "oneOf",
+                                       "if",
+                                       "dependentRequired",
+                                       "dependentSchemas",
+                                       "dependencies"};
     for (uint32_t k = 0; k < list->n; k++) {
-        if (!json_is_object(list->items[k].json)) return false;
-        for (int i = 0; i < 5; i++)
-            if (json_object_get(list->items[k].json, keys[i]) != NULL) return false;
+        json_t *json = list->items[k].json, *not = json_object_get(json, "not");
+        if (!json_is_object(json) || (not != NULL && !schema_not_plain(not ))) return false;
+        for (int i = 0; i < 8; i++)
+            if (json_object_get(json, keys[i]) != NULL) return false;
     }
     return list->n > 0;
 }
@@ -129,7 +144,7 @@ glass_status schema_values(struct schema *s, const struct schema_list *list,
     json_t *all, *only;
     const char *key;
     *n = GRAM_NONE;
-    if (!is_flat(list)) return GLASS_OK;
+    if (list->steps == NULL && !is_flat(list)) return GLASS_OK; /* else unfolded */
     TRY(schema_collect(s, &shape, list));
     const struct schema_part *part = find_list(&shape, &all, &only, &key);
     uint32_t count = 0;
@@ -142,14 +157,18 @@ glass_status schema_values(struct schema *s, const struct schema_list *list,
         return GLASS_OK;
     }
     size_t size = part == NULL ? 0 : only != NULL ? 1 : json_array_size(all);
-    for (size_t i = 0; i < size; i++) {
+    struct check c = {.shape = &shape, .part = part, .key = key};
+    glass_status status = GLASS_OK;
+    bool many = part == NULL;
+    for (size_t i = 0; status == GLASS_OK && !many && i < size; i++) {
         json_t *value = only != NULL ? only : json_array_get(all, i);
-        bool fits;
-        TRY(value_fits(s, &shape, value, part, key, &fits));
-        if (!fits || is_among(values, count, value)) continue;
-        if (count == most) return GLASS_OK;
-        values[count++] = value;
+        bool fits = false;
+        status = value_fits(s, &c, value, &fits);
+        if (status != GLASS_OK || !fits || is_among(values, count, value)) continue;
+        many = count == most;
+        if (!many) values[count++] = value;
     }
-    if (part != NULL) *n = count;
-    return GLASS_OK;
+    gram_dfa_free(c.machine);
+    if (status == GLASS_OK && !many) *n = count;
+    return status;
 }

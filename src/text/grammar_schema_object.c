@@ -8,6 +8,7 @@
 struct names {
     const char **items;
     uint32_t n, cap;
+    bool own; /* the schema itself names some */
 };
 
 static glass_status add_name(struct names *names, const char *name) {
@@ -31,6 +32,9 @@ static glass_status find_names(struct schema *s, struct names *names,
             json_t *json = shape->flat->items[k].json, *value, *item;
             const char *key;
             size_t i;
+            names->own |= !schema_is_made(s, json) &&
+                          (json_object_size(json_object_get(json, "properties")) > 0 ||
+                           json_array_size(json_object_get(json, "required")) > 0);
             if (pass == 0)
                 json_object_foreach(json_object_get(json, "properties"), key, value)
                     TRY(add_name(names, key));
@@ -115,58 +119,53 @@ static glass_status spelled_is_of(struct schema *s, const struct gram_dfa *dfa,
     return GLASS_OK;
 }
 
-/* The names that one propertyNames allows, NULL for any. */
-static glass_status names_of(struct schema *s, struct gram_dfa **out,
-                             const struct schema_list *list) {
+/* Adds the names that one flat list allows to the alternative `to`. */
+static glass_status names_of(struct schema *s, void *to, const struct schema_list *list) {
     enum { MOST_VALUES = 256 };
     struct schema_shape shape;
+    struct gram_dfa *dfa;
     json_t *values[MOST_VALUES];
-    uint32_t n, node, text, min, max;
-    *out = NULL;
-    TRY(schema_values(s, list, values, MOST_VALUES, &n));
+    uint32_t n = GRAM_NONE, node, text, min, max, alt = *(uint32_t *)to;
+    if (list->n > 0) TRY(schema_values(s, list, values, MOST_VALUES, &n));
     TRY(schema_collect(s, &shape, list));
+    for (uint32_t k = 0; n == GRAM_NONE && k < list->n; k++)
+        if (json_object_get(list->items[k].json, "enum") != NULL ||
+            json_object_get(list->items[k].json, "const") != NULL)
+            return schema_fail(s, list->items[k].path, "enum",
+                               "more than %d names are not understood", MOST_VALUES);
     if (n == GRAM_NONE && (shape.types & TYPE_STRING) &&
         shape.max_length >= shape.min_length) {
-        TRY(schema_string_machine(s, out, &shape));
-        if (*out != NULL) return GLASS_OK;
-        TRY(schema_length_bounds(s, &shape, &min, &max));
-        TRY(gram_regex_any(&s->regex, &node, min, max));
-        return gram_compile(out, s->t, node, "propertyNames");
+        TRY(schema_string_machine(s, &dfa, &shape));
+        if (dfa != NULL) {
+            TRY(gram_machine(s->t, &node, dfa));
+        } else {
+            TRY(schema_length_bounds(s, &shape, &min, &max));
+            TRY(gram_regex_any(&s->regex, &node, min, max));
+        }
+        gram_add(s->t, alt, node);
     }
-    TRY(gram_alt(s->t, &node));
     for (uint32_t i = 0; n != GRAM_NONE && i < n; i++) {
         if (!json_is_string(values[i])) continue;
         TRY(spelled(s, &text, json_string_value(values[i]), json_string_length(values[i])));
-        gram_add(s->t, node, text);
+        gram_add(s->t, alt, text);
     }
-    return gram_compile(out, s->t, node, "propertyNames");
+    return GLASS_OK;
 }
 
 static glass_status one_property_names(struct schema *s, struct object *o,
                                        const struct schema_part *part, json_t *json) {
-    static const char *const keys[] = {"$ref", "allOf", "anyOf", "oneOf"};
     struct schema_list list = {0};
     struct gram_dfa *one = NULL, *both = NULL;
-    glass_status status;
-    bool known = json_is_object(json) || json_is_boolean(json);
-    for (int i = 0; i < 4; i++) known &= json_object_get(json, keys[i]) == NULL;
-    json_t *list_of = json_object_get(json, "enum");
-    if (!known || json_array_size(list_of) > 256)
-        return schema_fail(s, part->path, "propertyNames",
-                           "a schema of strings without references and choices should be "
-                           "here");
+    uint32_t alt;
     if (json_is_true(json) || (json_is_object(json) && json_object_size(json) == 0))
         return GLASS_OK;
-    if (json_is_false(json)) {
-        uint32_t nothing;
-        TRY(gram_alt(s->t, &nothing));
-        status = gram_compile(&one, s->t, nothing, "propertyNames");
-    } else {
-        status = schema_add_at(s, &list, json, part->path, "propertyNames", NULL, SIZE_MAX);
-        if (status == GLASS_OK) status = names_of(s, &one, &list);
-        mem_free(list.items);
-    }
-    if (status != GLASS_OK || one == NULL) return status;
+    TRY(gram_alt(s->t, &alt));
+    glass_status status =
+        schema_add_at(s, &list, json, part->path, "propertyNames", NULL, SIZE_MAX);
+    if (status == GLASS_OK) status = schema_unfold(s, &list, names_of, &alt);
+    mem_free(list.items);
+    TRY(status);
+    TRY(gram_compile(&one, s->t, alt, "propertyNames"));
     if (o->allowed == NULL) {
         o->allowed = one;
         return GLASS_OK;
@@ -192,10 +191,29 @@ static glass_status find_allowed(struct schema *s, struct object *o) {
 
 /* --- what members must be ------------------------------------------------------------------ */
 
-/* Whether a pattern of the part is among those of the set. */
-static bool matches(const struct object *o, unsigned set, const struct schema_part *part) {
+/* Whether a pattern of the schema is among those of the set. */
+static bool matches(const struct object *o, unsigned set, const json_t *json) {
     for (int i = 0; i < o->n_patterns; i++)
-        if ((set >> i & 1) && o->patterns[i].part == part) return true;
+        if ((set >> i & 1) && o->patterns[i].part->json == json) return true;
+    return false;
+}
+
+/* Whether a schema that stands in the place of the outer one speaks of the member, so that its
+ * unevaluatedProperties does not. */
+static bool is_evaluated(const struct object *o, const json_t *outer, const char *name,
+                         unsigned set) {
+    const struct schema_list *flat = o->shape->flat;
+    for (int32_t i = 0; i < flat->n_steps; i++) {
+        json_t *json = flat->steps[i].part.json;
+        if (flat->steps[i].negated || !schema_inside(flat, i, outer)) continue;
+        if (name != NULL &&
+            json_object_get(json_object_get(json, "properties"), name) != NULL)
+            return true;
+        if (json_object_get(json, "additionalProperties") != NULL || matches(o, set, json))
+            return true;
+        if (json != outer && json_object_get(json, "unevaluatedProperties") != NULL)
+            return true;
+    }
     return false;
 }
 
@@ -212,10 +230,14 @@ static glass_status member_schemas(struct schema *s, struct schema_list *list,
         json_t *own =
             name == NULL ? NULL
                          : json_object_get(json_object_get(part->json, "properties"), name);
-        json_t *other = json_object_get(part->json, "additionalProperties");
+        json_t *other = json_object_get(part->json, "additionalProperties"),
+               *last = json_object_get(part->json, "unevaluatedProperties");
+        if (last != NULL && !is_evaluated(o, part->json, name, set))
+            TRY(schema_add_at(s, list, last, part->path, "unevaluatedProperties", NULL,
+                              SIZE_MAX));
         if (own != NULL)
             TRY(schema_add_at(s, list, own, part->path, "properties", name, 0));
-        else if (other != NULL && !matches(o, set, part))
+        else if (other != NULL && !matches(o, set, part->json))
             TRY(schema_add_at(s, list, other, part->path, "additionalProperties", NULL,
                               SIZE_MAX));
     }
@@ -338,10 +360,12 @@ static glass_status add_others(struct schema *s, uint32_t alt, const struct obje
 
 /* Whether members are written that neither properties nor patternProperties name. */
 static bool writes_any(const struct object *o) {
-    bool asked = o->names.n == 0 && o->n_patterns == 0;
-    for (uint32_t k = 0; k < o->shape->flat->n; k++)
-        asked |=
-            json_object_get(o->shape->flat->items[k].json, "additionalProperties") != NULL;
+    bool asked = !o->names.own && o->n_patterns == 0;
+    for (uint32_t k = 0; k < o->shape->flat->n; k++) {
+        json_t *json = o->shape->flat->items[k].json;
+        asked |= json_object_get(json, "additionalProperties") != NULL ||
+                 json_object_get(json, "unevaluatedProperties") != NULL;
+    }
     return asked;
 }
 
@@ -367,7 +391,7 @@ static glass_status other_member(struct schema *s, uint32_t *out, const struct o
 
 /* Places of member i: 3i: none is there yet, 3i + 1: some are, 3i + 2: it comes now. */
 static glass_status member_arrows(struct schema *s, struct schema_arrows *a,
-                                  const struct object *o) {
+                                  const struct object *o, uint32_t other) {
     const struct names *names = &o->names;
     uint32_t nothing, key, value, node, between;
     TRY(gram_text(s->t, &nothing, "", 0));
@@ -386,8 +410,8 @@ static glass_status member_arrows(struct schema *s, struct schema_arrows *a,
         TRY(schema_arrow(a, 3 * i + 1, 3 * i + 4, nothing));
     }
     uint32_t i = 3 * names->n, more;
-    TRY(other_member(s, &node, o));
-    if (node != GRAM_NONE) {
+    if (other != GRAM_NONE) {
+        node = other;
         TRY(gram_copy(s->t, &more, node));
         TRY(schema_arrow(a, i, i + 2, nothing));
         TRY(schema_arrow(a, i + 1, i + 2, between));
@@ -404,12 +428,114 @@ static glass_status member_arrows(struct schema *s, struct schema_arrows *a,
     return schema_arrow(a, i + 1, i + 3, nothing);
 }
 
+/* --- members counted ------------------------------------------------------------------------ */
+
+/* Whether minProperties and maxProperties ask for more than is written anyway. other: members
+ * that are not named. */
+static bool is_counted(const struct object *o, uint32_t other) {
+    uint32_t n_required = 0;
+    for (uint32_t i = 0; i < o->names.n; i++)
+        n_required += is_required(o->shape, o->names.items[i]);
+    return o->shape->min_members > n_required ||
+           (o->shape->max_members != GRAM_NONE &&
+            (other != GRAM_NONE || o->shape->max_members < o->names.n));
+}
+
+/* Those that are not named, where count members are there already. Since a name may come twice, and
+ * then is one member, only one is sure to count. */
+static glass_status counted_others(struct schema *s, uint32_t *node, const struct object *o,
+                                   uint32_t other, uint32_t count) {
+    enum { MOST_MEMBERS = 4096 };
+    uint32_t min = o->shape->min_members > count ? o->shape->min_members - count : 0;
+    uint32_t max = o->shape->max_members, one, rest, alt, nothing;
+    if (max != GRAM_NONE) max -= count;
+    if (max != GRAM_NONE && max > MOST_MEMBERS) max = MOST_MEMBERS;
+    TRY(gram_alt(s->t, &alt));
+    *node = alt;
+    TRY(gram_text(s->t, &nothing, "", 0));
+    if (min == 0) gram_add(s->t, alt, nothing);
+    if (other == GRAM_NONE || max == 0 || min > 1) return GLASS_OK;
+    TRY(gram_seq(s->t, &rest));
+    TRY(schema_comma(s, rest));
+    TRY(gram_copy(s->t, &one, other));
+    gram_add(s->t, rest, one);
+    if (count > 0) {
+        TRY(gram_times(s->t, &rest, rest, 1, max));
+        gram_add(s->t, alt, rest);
+        return GLASS_OK;
+    }
+    TRY(gram_times(s->t, &rest, rest, 0, max == GRAM_NONE ? max : max - 1));
+    TRY(gram_seq(s->t, &one));
+    gram_add(s->t, alt, one);
+    TRY(gram_copy(s->t, &nothing, other));
+    gram_add(s->t, one, nothing);
+    gram_add(s->t, one, rest);
+    return GLASS_OK;
+}
+
+/* Place i * (cap + 1) + n: before name i, n members are there, or more than cap. */
+static glass_status counted_names(struct schema *s, struct schema_arrows *a,
+                                  const struct object *o, uint32_t cap, bool capped) {
+    uint32_t nothing, node[2], key, value, wide = cap + 1;
+    TRY(gram_text(s->t, &nothing, "", 0));
+    for (uint32_t i = 0; i < o->names.n; i++) {
+        const char *name = o->names.items[i];
+        for (int k = 0; k < 2; k++) {
+            TRY(gram_json_quoted(s->t, &key, name, strlen(name)));
+            TRY(named_member(s, &value, o, name));
+            TRY(member(s, &value, key, value));
+            TRY(gram_seq(s->t, &node[k]));
+            if (k > 0) TRY(schema_comma(s, node[k]));
+            gram_add(s->t, node[k], value);
+        }
+        for (uint32_t n = 0; n <= cap && n <= i; n++) {
+            uint32_t from = i * wide + n, more = n < cap ? n + 1 : n;
+            if (!is_required(o->shape, name))
+                TRY(schema_arrow(a, from, (i + 1) * wide + n, nothing));
+            if (n < cap || !capped)
+                TRY(schema_arrow(a, from, (i + 1) * wide + more, node[n > 0]));
+        }
+    }
+    return GLASS_OK;
+}
+
+static glass_status counted_members(struct schema *s, uint32_t *graph, struct object *o,
+                                    uint32_t other) {
+    enum { COUNTED = 1 << 14 };
+    struct schema_arrows a = {0};
+    uint32_t n = o->names.n, most = o->shape->max_members, least = o->shape->min_members;
+    uint32_t cap = most != GRAM_NONE ? most : least, node;
+    bool capped = most != GRAM_NONE && most <= n;
+    if (most < least) return gram_alt(s->t, graph);
+    if (cap > n) cap = n;
+    if (other != GRAM_NONE && least > n + 1)
+        return schema_fail(s, o->shape->flat->items[0].path, "minProperties",
+                           "of members without names of their own more than one cannot be "
+                           "asked for, since a name may come twice");
+    if ((n + 1) * (cap + 1) > COUNTED)
+        return schema_fail(s, o->shape->flat->items[0].path,
+                           least > 0 ? "minProperties" : "maxProperties",
+                           "too many members would have to be counted");
+    uint32_t last = (n + 1) * (cap + 1);
+    glass_status status = counted_names(s, &a, o, cap, capped);
+    for (uint32_t c = 0; status == GLASS_OK && c <= cap; c++) {
+        status = counted_others(s, &node, o, other, c);
+        if (status == GLASS_OK) status = schema_arrow(&a, n * (cap + 1) + c, last, node);
+    }
+    if (status == GLASS_OK) status = gram_graph(s->t, graph, a.items, a.n, last + 1);
+    mem_free(a.items);
+    return status;
+}
+
 static glass_status members(struct schema *s, uint32_t *graph, struct object *o) {
     struct schema_arrows a = {0};
+    uint32_t other;
     TRY(find_names(s, &o->names, o->shape));
     TRY(find_patterns(s, o));
     TRY(find_allowed(s, o));
-    glass_status status = member_arrows(s, &a, o);
+    TRY(other_member(s, &other, o));
+    if (is_counted(o, other)) return counted_members(s, graph, o, other);
+    glass_status status = member_arrows(s, &a, o, other);
     if (status == GLASS_OK)
         status = gram_graph(s->t, graph, a.items, a.n, 3 * o->names.n + 4);
     mem_free(a.items);

@@ -4,29 +4,20 @@
  * Every keyword has a row below; one that has none is refused. */
 #include "text/grammar_schema.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
-enum keyword {
-    KEY_NOTE,   /* says nothing about values */
-    KEY_DONE,   /* looked at elsewhere */
-    KEY_NUMBER, /* of numbers, strings, arrays, objects */
-    KEY_STRING,
-    KEY_ARRAY,
-    KEY_OBJECT,
-    KEY_NOT,
-    KEY_REFUSED
-};
 // clang-format off
 static const struct {
     const char *name;
-    enum keyword kind;
+    enum schema_key kind;
 } keywords[] = {
     {"$comment", KEY_NOTE}, {"$schema", KEY_NOTE}, {"title", KEY_NOTE}, {"description", KEY_NOTE},
     {"default", KEY_NOTE}, {"examples", KEY_NOTE}, {"example", KEY_NOTE}, {"deprecated", KEY_NOTE},
     {"readOnly", KEY_NOTE}, {"writeOnly", KEY_NOTE}, {"discriminator", KEY_NOTE}, {"externalDocs", KEY_NOTE},
     {"xml", KEY_NOTE}, {"contentEncoding", KEY_NOTE}, {"contentMediaType", KEY_NOTE}, {"strict", KEY_NOTE},
-    {"$defs", KEY_DONE}, {"definitions", KEY_DONE}, {"$ref", KEY_DONE}, {"allOf", KEY_DONE},
+    {"$defs", KEY_NOTE}, {"definitions", KEY_NOTE}, {"$ref", KEY_DONE}, {"allOf", KEY_DONE},
     {"anyOf", KEY_DONE}, {"oneOf", KEY_DONE}, {"type", KEY_DONE}, {"nullable", KEY_DONE}, {"enum", KEY_DONE},
     {"const", KEY_DONE}, {"$id", KEY_DONE}, {"id", KEY_DONE}, {"$anchor", KEY_DONE},
     {"minimum", KEY_NUMBER}, {"maximum", KEY_NUMBER}, {"exclusiveMinimum", KEY_NUMBER},
@@ -37,20 +28,43 @@ static const struct {
     {"properties", KEY_OBJECT}, {"required", KEY_OBJECT}, {"additionalProperties", KEY_OBJECT},
     {"minProperties", KEY_OBJECT}, {"maxProperties", KEY_OBJECT},
     {"patternProperties", KEY_OBJECT}, {"propertyNames", KEY_OBJECT}, {"dependentRequired", KEY_OBJECT},
-    {"contains", KEY_REFUSED}, {"minContains", KEY_REFUSED}, {"maxContains", KEY_REFUSED}, {"not", KEY_NOT},
-    {"if", KEY_REFUSED}, {"then", KEY_REFUSED}, {"else", KEY_REFUSED},
-    {"dependentSchemas", KEY_REFUSED}, {"dependencies", KEY_REFUSED}, {"unevaluatedItems", KEY_REFUSED},
-    {"unevaluatedProperties", KEY_REFUSED}, {"$dynamicRef", KEY_REFUSED}, {"$dynamicAnchor", KEY_REFUSED},
-    {"$recursiveRef", KEY_REFUSED}, {"$vocabulary", KEY_REFUSED}, {"contentSchema", KEY_REFUSED},
+    {"dependentSchemas", KEY_OBJECT}, {"dependencies", KEY_OBJECT}, {"unevaluatedProperties", KEY_OBJECT},
+    {"contains", KEY_ARRAY}, {"minContains", KEY_ARRAY}, {"maxContains", KEY_ARRAY}, {"unevaluatedItems", KEY_ARRAY},
+    {"not", KEY_DONE}, {"if", KEY_DONE}, {"then", KEY_DONE}, {"else", KEY_DONE}, {"$dynamicRef", KEY_REFUSED}, {"$dynamicAnchor", KEY_REFUSED},
+    {"$recursiveRef", KEY_REFUSED}, {"$vocabulary", KEY_REFUSED}, {"contentSchema", KEY_NOTE},
 };
 // clang-format on
 
-static enum keyword kind_of(const char *name, bool *known) {
-    *known = true;
+/* How many letters must be put in, taken out or changed, up to 2. */
+static int distance(const char *a, const char *b, int most) {
+    while (*a != '\0' && tolower((uint8_t)*a) == tolower((uint8_t)*b)) a++, b++;
+    if (*a == '\0' && *b == '\0') return 0;
+    if (most == 0) return 1;
+    int least = *a != '\0' ? distance(a + 1, b, most - 1) : most;
+    int other = *b != '\0' ? distance(a, b + 1, most - 1) : most;
+    if (other < least) least = other;
+    other = *a != '\0' && *b != '\0' ? distance(a + 1, b + 1, most - 1) : most;
+    return 1 + (other < least ? other : least);
+}
+
+/* The keyword that is probably meant by one that is none; NULL. */
+static const char *meant(const char *name) {
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
+        size_t n = strlen(keywords[i].name);
+        int most = n >= 9 ? 2 : n >= 4 ? 1 : 0;
+        if (keywords[i].kind != KEY_NOTE && distance(name, keywords[i].name, most) <= most)
+            return keywords[i].name;
+    }
+    return NULL;
+}
+
+/* Keywords that no draft knows are notes (JSON Schema 2020-12, 6.5), unless they look like
+ * mistakes of writing. */
+enum schema_key schema_key_kind(const char *name) {
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
         if (strcmp(keywords[i].name, name) == 0) return keywords[i].kind;
-    *known = strncmp(name, "x-", 2) == 0; /* OpenAPI's own notes */
-    return *known ? KEY_NOTE : KEY_REFUSED;
+    if (name[0] == '$' || name[0] == '_' || strncmp(name, "x-", 2) == 0) return KEY_NOTE;
+    return meant(name) == NULL ? KEY_NOTE : KEY_REFUSED;
 }
 
 /* --- types -------------------------------------------------------------------------------- */
@@ -215,13 +229,10 @@ static glass_status format_key(const struct one *o, json_t *value) {
     if (format == NULL) return bad(o, "format", "this should be a string");
     for (int i = 0; i < 4; i++)
         if (strcmp(format, numbers[i]) == 0) return number_format(o, format);
-    o->shape->has_string = true;
+    /* Formats that no draft knows are notes. */
     if (strcmp(format, "password") == 0 || gram_regex_format(format) != NULL)
-        return GLASS_OK;
-    return schema_fail(o->s, o->part->path, "format",
-                       "%.60s is not understood: date, time, date-time, duration, uuid, "
-                       "email, hostname, ipv4, ipv6 and uri are",
-                       format);
+        o->shape->has_string = true;
+    return GLASS_OK;
 }
 
 static glass_status string_key(const struct one *o, const char *key, json_t *value) {
@@ -246,24 +257,26 @@ static glass_status array_key(const struct one *o, const char *key, json_t *valu
     }
     if (strcmp(key, "prefixItems") == 0)
         return json_is_array(value) ? GLASS_OK : bad(o, key, "this should be a list");
-    if (strcmp(key, "items") == 0 || strcmp(key, "additionalItems") == 0) return GLASS_OK;
+    if (strcmp(key, "items") == 0 || strcmp(key, "additionalItems") == 0 ||
+        strcmp(key, "contains") == 0 || strcmp(key, "unevaluatedItems") == 0)
+        return GLASS_OK;
     TRY(count(o, key, value, &n));
-    if (key[1] == 'i' && n > o->shape->min_items) o->shape->min_items = n;
-    if (key[1] == 'a' && n < o->shape->max_items) o->shape->max_items = n;
+    if (strcmp(key, "minItems") == 0 && n > o->shape->min_items) o->shape->min_items = n;
+    if (strcmp(key, "maxItems") == 0 && n < o->shape->max_items) o->shape->max_items = n;
     return GLASS_OK;
 }
 
 static glass_status object_key(const struct one *o, const char *key, json_t *value) {
-    size_t i, n_properties = json_object_size(json_object_get(o->part->json, "properties"));
-    size_t n_required = json_array_size(json_object_get(o->part->json, "required"));
     json_t *item;
+    size_t i;
     uint32_t n;
     o->shape->has_object = true;
     if (strcmp(key, "properties") == 0)
         return json_is_object(value) ? GLASS_OK : bad(o, key, "this should be an object");
-    if (strcmp(key, "patternProperties") == 0 || strcmp(key, "dependentRequired") == 0)
+    if (strcmp(key, "patternProperties") == 0 || strncmp(key, "depend", 6) == 0)
         return json_is_object(value) ? GLASS_OK : bad(o, key, "this should be an object");
-    if (strcmp(key, "additionalProperties") == 0 || strcmp(key, "propertyNames") == 0)
+    if (strcmp(key, "additionalProperties") == 0 || strcmp(key, "propertyNames") == 0 ||
+        strcmp(key, "unevaluatedProperties") == 0)
         return GLASS_OK;
     if (strcmp(key, "required") == 0) {
         if (json_is_boolean(value)) /* draft 3's, and a common slip */
@@ -274,27 +287,36 @@ static glass_status object_key(const struct one *o, const char *key, json_t *val
         return GLASS_OK;
     }
     TRY(count(o, key, value, &n));
-    bool closed = json_is_false(json_object_get(o->part->json, "additionalProperties"));
-    if (key[1] == 'i' && n <= n_required) return GLASS_OK;
-    if (key[1] == 'a' && closed && n >= n_properties) return GLASS_OK;
-    return bad(o, key, "members are not counted: this is not understood");
+    if (key[1] == 'i' && n > o->shape->min_members) o->shape->min_members = n;
+    if (key[1] == 'a' && n < o->shape->max_members) o->shape->max_members = n;
+    return GLASS_OK;
 }
 
-/* Of what can be said by leaving out: single values and types. */
-static glass_status not_key(const struct one *o, json_t *value) {
-    json_t *list = json_object_get(value, "enum"), *type = json_object_get(value, "type");
-    if (json_is_false(value)) return GLASS_OK;
-    if (json_is_object(value) && json_object_size(value) == 1) {
-        if (json_is_array(list) || json_object_get(value, "const") != NULL) {
-            o->shape->excludes = true;
-            return GLASS_OK;
-        }
-        if (type != NULL && schema_types(value) != 0) {
-            o->shape->no_types |= schema_types(value);
-            return GLASS_OK;
-        }
+/* Of what can be said by leaving out: single values, types, strings. What else must not hold has
+ * become choices. */
+static void not_key(const struct one *o, json_t *value) {
+    if (!schema_not_plain(value)) return;
+    if (json_object_get(value, "type") != NULL) {
+        o->shape->no_types |= schema_types(value);
+        return;
     }
-    return bad(o, "not", "only not of const, of enum and of type are understood");
+    o->shape->excludes = true;
+    if (json_object_get(value, "pattern") == NULL &&
+        json_object_get(value, "format") == NULL)
+        return;
+    o->shape->no_types |= TYPE_ALL & ~(unsigned)TYPE_STRING;
+    o->shape->has_string = true;
+}
+
+/* Whether references stand in a schema. */
+static bool refers(json_t *json) {
+    json_t *item;
+    const char *key;
+    size_t i;
+    if (json_object_get(json, "$ref") != NULL) return true;
+    json_array_foreach(json, i, item) if (refers(item)) return true;
+    json_object_foreach(json, key, item) if (refers(item)) return true;
+    return false;
 }
 
 static glass_status check_identifier(const struct one *o, const char *key) {
@@ -302,14 +324,14 @@ static glass_status check_identifier(const struct one *o, const char *key) {
     if (strcmp(key, "$anchor") == 0) return GLASS_OK; /* nothing can refer to it */
     json_t *value = json_object_get(o->part->json, key);
     if (!json_is_string(value) || json_string_value(value)[0] == '#') return GLASS_OK;
+    if (!refers(o->part->json)) return GLASS_OK; /* what it changes is not asked for */
     return bad(o, key,
-               "a schema in a schema with an identifier of its own is not "
+               "references in a schema in a schema with an identifier of its own are not "
                "understood");
 }
 
 static glass_status one_key(const struct one *o, const char *key, json_t *value) {
-    bool known;
-    switch (kind_of(key, &known)) {
+    switch (schema_key_kind(key)) {
     case KEY_NOTE: return GLASS_OK;
     case KEY_DONE:
         if (strcmp(key, "$id") == 0 || strcmp(key, "id") == 0 ||
@@ -317,15 +339,18 @@ static glass_status one_key(const struct one *o, const char *key, json_t *value)
             return check_identifier(o, key);
         if (strcmp(key, "enum") == 0 && !json_is_array(value))
             return bad(o, key, "this should be a list");
+        if (strcmp(key, "not") == 0) not_key(o, value);
         return GLASS_OK;
     case KEY_NUMBER: return number_key(o, key, value);
     case KEY_STRING: return string_key(o, key, value);
     case KEY_ARRAY: return array_key(o, key, value);
     case KEY_OBJECT: return object_key(o, key, value);
-    case KEY_NOT: return not_key(o, value);
     case KEY_REFUSED: break;
     }
-    return bad(o, key, known ? "this keyword is not understood" : "an unknown keyword");
+    const char *known = meant(key);
+    if (known == NULL || strcmp(known, key) == 0)
+        return bad(o, key, "this keyword is not understood");
+    return schema_fail(o->s, o->part->path, key, "an unknown keyword: is %s meant?", known);
 }
 
 /* Where no type is named, keywords of strings mean strings, and so on. */
@@ -346,7 +371,8 @@ glass_status schema_collect(struct schema *s, struct schema_shape *shape,
                                    .least = INT64_MIN,
                                    .most = INT64_MAX,
                                    .max_length = GRAM_NONE,
-                                   .max_items = GRAM_NONE};
+                                   .max_items = GRAM_NONE,
+                                   .max_members = GRAM_NONE};
     bool typed = false;
     for (uint32_t i = 0; i < flat->n; i++) {
         struct one o = {s, shape, &flat->items[i]};
@@ -374,6 +400,7 @@ bool schema_excludes(const struct schema_list *flat, json_t *value) {
         json_t *not = json_object_get(flat->items[k].json, "not"), *item;
         json_t *only = json_object_get(not, "const");
         size_t i;
+        if (!schema_not_plain(not )) continue;
         if (only != NULL && schema_equal(only, value)) return true;
         json_array_foreach(json_object_get(not, "enum"), i,
                            item) if (schema_equal(item, value)) return true;
@@ -529,4 +556,24 @@ bool schema_apart(struct schema *s, json_t *a, json_t *b, int depth) {
         (ranges_apart(&x, &y) || ranges_apart(&y, &x)))
         return true;
     return options_apart(s, &x, b, depth) || options_apart(s, &y, a, depth);
+}
+
+static bool is_constant(json_t *json) {
+    return json_object_get(json, "const") != NULL || json_object_get(json, "enum") != NULL;
+}
+
+const char *schema_telling(struct schema *s, json_t *a, json_t *b) {
+    struct gathered x = {.types = TYPE_ALL}, y = {.types = TYPE_ALL};
+    const char *name;
+    json_t *p, *q;
+    if (!gather(s, &x, a) || !gather(s, &y, b)) return NULL;
+    if (x.types != TYPE_OBJECT && x.types != TYPE_ALL) return NULL;
+    for (int i = 0; i < x.n; i++)
+        json_object_foreach(json_object_get(x.items[i], "properties"), name,
+                            p) for (int k = 0; k < y.n; k++) {
+            q = json_object_get(json_object_get(y.items[k], "properties"), name);
+            bool plain = requires(&x, name) || (is_constant(p) && is_constant(q));
+            if (q != NULL && plain && schema_apart(s, p, q, 1)) return name;
+        }
+    return NULL;
 }

@@ -44,6 +44,7 @@ static glass_status narrow_all(struct schema *s, struct gram_dfa **dfa,
     for (uint32_t k = 0; k < shape->flat->n; k++) {
         json_t *not = json_object_get(shape->flat->items[k].json, "not"), *value;
         size_t i;
+        if (!schema_not_plain(not )) continue;
         if (json_object_get(not, "const") != NULL)
             TRY(leave_out(s, dfa, json_object_get(not, "const")));
         json_array_foreach(json_object_get(not, "enum"), i, value)
@@ -83,14 +84,28 @@ static glass_status integer_tree(struct schema *s, uint32_t *out,
     return odd ? some_integers(s, out, shape) : GLASS_OK;
 }
 
+/* Of decimals, those that are no integers: with a digit behind the point that is not 0. */
+static glass_status but_integers(struct schema *s, uint32_t *out) {
+    static const char broken[] = "^-?[0-9]+\\.[0-9]*[1-9][0-9]*$";
+    struct gram_dfa *dfa, *other;
+    uint32_t node;
+    TRY(gram_regex_read(&s->regex, &node, broken, sizeof broken - 1));
+    TRY(gram_compile(&dfa, s->t, *out, "numbers"));
+    glass_status status = gram_compile(&other, s->t, node, "numbers");
+    if (status == GLASS_OK) status = narrow(&dfa, other, GRAM_AND, "numbers");
+    if (status == GLASS_OK) return gram_machine(s->t, out, dfa);
+    gram_dfa_free(dfa);
+    return status;
+}
+
 static glass_status number_tree(struct schema *s, uint32_t *out,
                                 const struct schema_shape *shape) {
-    bool fits;
+    bool fits, all = (shape->types & TYPE_INTEGER) != 0;
     if (!(shape->types & TYPE_FRACTION)) return integer_tree(s, out, shape);
-    if (isinf(shape->number.low) && isinf(shape->number.high))
+    if (all && isinf(shape->number.low) && isinf(shape->number.high))
         return gram_json_rule(&s->j, out, RULE_NUMBER);
     TRY(gram_decimals(s->t, out, &shape->number, &fits));
-    if (fits) return GLASS_OK;
+    if (fits) return all ? GLASS_OK : but_integers(s, out);
     for (uint32_t i = 0; i < shape->flat->n; i++) {
         static const char *const keys[] = {"minimum", "maximum", "exclusiveMinimum",
                                            "exclusiveMaximum"};
@@ -126,6 +141,7 @@ static glass_status check_not(struct schema *s, const struct schema_shape *shape
     for (uint32_t k = 0; k < shape->flat->n; k++) {
         const struct schema_part *part = &shape->flat->items[k];
         json_t *not = json_object_get(part->json, "not"), *value;
+        if (!schema_not_plain(not )) continue;
         json_t *only = json_object_get(not, "const");
         unsigned types = only == NULL ? 0 : schema_type_of(only);
         size_t i;
@@ -135,13 +151,10 @@ static glass_status check_not(struct schema *s, const struct schema_shape *shape
             (shape->types & TYPE_FRACTION) && (types & (TYPE_INTEGER | TYPE_FRACTION));
         if (fractions || (shape->types & types & (TYPE_ARRAY | TYPE_OBJECT)))
             return schema_fail(
-                s, part->path, "not",
+                s, part->path, schema_not_key(s, part),
                 "numbers that need not be integers, lists and objects cannot "
                 "be left out");
     }
-    if ((shape->no_types & TYPE_INTEGER) && (shape->types & TYPE_FRACTION))
-        return schema_fail(s, shape->flat->items[0].path, "not",
-                           "numbers but not integers are not understood");
     return GLASS_OK;
 }
 

@@ -37,8 +37,8 @@ enum {
 struct train_feed {
     const char *const *paths;
     int64_t n_paths, next;
-    int fd; /* of paths[next - 1], or -1 */
-    bool lines;
+    int fd;            /* of paths[next - 1], or -1 */
+    bool lines, begun; /* begun: some of that file was read */
     size_t block_bytes;
     struct buf carry;        /* read, and left for the next block */
     int64_t n_read, n_total; /* n_total: 0 when a file is no regular one */

@@ -3,6 +3,7 @@
  * A block ends where a word ends whatever stands around it: between a letter and a space with
  * a letter behind it (all three ASCII). Every pre-tokenizer that has a name cuts there; a test
  * looks at each of them. Where blocks end depends on the text alone. */
+#include "base/filemap.h"
 #include "base/utf8.h"
 #include "text/tok_train.h"
 
@@ -75,6 +76,7 @@ static glass_status fill(struct train_feed *feed, struct buf *block, size_t n, b
 static glass_status open_next(struct train_feed *feed) {
     const char *path = feed->paths[feed->next++];
     feed->fd = open(path, O_RDONLY | O_CLOEXEC);
+    feed->begun = false;
     return feed->fd < 0 ? fail_errno("%s: cannot open", path) : GLASS_OK;
 }
 
@@ -91,6 +93,9 @@ glass_status train_feed_next(struct train_feed *feed, struct buf *block) {
             TRY(open_next(feed));
         }
         TRY(fill(feed, block, want, &more));
+        if (!feed->begun)
+            TRY(filemap_check_text(feed->paths[feed->next - 1], block->data, block->len));
+        feed->begun = true;
         if (!more) {
             close(feed->fd);
             feed->fd = -1;

@@ -47,7 +47,7 @@ glass_status lines_open(struct lines *out, const char *path, int64_t last_step) 
     glass_status status;
     *out = (struct lines){.fd = -1};
     TRY(mem_copy_text(&out->path, path, strlen(path)));
-    out->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    out->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (out->fd < 0) {
         status = fail_errno("%s: cannot open", path);
     } else {

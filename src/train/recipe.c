@@ -24,8 +24,8 @@ struct target {
     const struct recipe_key *keys;
     int n_keys;
     char *into;
-    const char *prefix; /* of names in messages: "data: " */
-    bool seen[MAX_KEYS];
+    const char *prefix;     /* of names in messages: "data: " */
+    int64_t seen[MAX_KEYS]; /* its line; 0 = not there */
 };
 
 static int64_t line_of(const yaml_node_t *n) {
@@ -57,16 +57,69 @@ static int distance(const char *a, const char *b) {
     return row[n];
 }
 
+/* What other trainers call a key. */
+static const char *known_elsewhere(const char *word) {
+    static const char *const names[][2] = {{"lr", "optimizer.rate"},
+                                           {"learning_rate", "optimizer.rate"},
+                                           {"max_lr", "optimizer.rate"},
+                                           {"min_lr", "schedule.final"},
+                                           {"lr_scheduler_type", "schedule.kind"},
+                                           {"weight_decay", "optimizer.decay"},
+                                           {"grad_clip", "optimizer.clip"},
+                                           {"max_grad_norm", "optimizer.clip"},
+                                           {"batch_size", "batch.sequences"},
+                                           {"micro_batch_size", "batch.micro"},
+                                           {"device_batch_size", "batch.micro"},
+                                           {"gradient_accumulation_steps", "batch.micro"},
+                                           {"seq_len", "context"},
+                                           {"max_seq_len", "context"},
+                                           {"sequence_length", "context"},
+                                           {"block_size", "context"},
+                                           {"max_steps", "steps"},
+                                           {"max_iters", "steps"},
+                                           {"num_iterations", "steps"},
+                                           {"warmup_steps", "schedule.warmup"},
+                                           {"warmup_iters", "schedule.warmup"},
+                                           {"eval_every", "evaluate.every"},
+                                           {"eval_interval", "evaluate.every"},
+                                           {"save_every", "checkpoint.every"},
+                                           {"save_steps", "checkpoint.every"},
+                                           {"hidden_size", "model.n_embd"},
+                                           {"d_model", "model.n_embd"},
+                                           {"num_hidden_layers", "model.n_layer"},
+                                           {"n_layers", "model.n_layer"},
+                                           {"depth", "model.n_layer"},
+                                           {"num_attention_heads", "model.n_head"},
+                                           {"num_key_value_heads", "model.n_head_kv"},
+                                           {"n_kv_head", "model.n_head_kv"},
+                                           {"intermediate_size", "model.n_ff"},
+                                           {"rope_theta", "model.rope_base"},
+                                           {"tie_word_embeddings", "model.tied"},
+                                           {"initializer_range", "model.deviation"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], word) == 0) return names[i][1];
+    return NULL;
+}
+
+/* Letters that may differ: fewer in short words. */
+static int most_changes(const char *word) {
+    size_t n = strlen(word) / 2;
+    return n < 3 ? (int)n : 3;
+}
+
 static const char *likely(const struct target *t, const char *name) {
-    const char *best = NULL;
-    int least = 4;
-    for (int i = 0; i < t->n_keys && strlen(name) < NAME_BYTES; i++) {
+    const char *dotted = strrchr(name, '.'), *word = dotted == NULL ? name : dotted + 1;
+    const char *best = t->keys == recipe_keys ? known_elsewhere(word) : NULL;
+    if (best != NULL || strlen(name) >= NAME_BYTES) return best;
+    int least = most_changes(name) + 1, most = most_changes(word);
+    for (int i = 0; i < t->n_keys; i++) {
+        const char *dot = strrchr(t->keys[i].name, '.');
         int d = distance(name, t->keys[i].name);
         /* "n_embed" may stand for "model.n_embd": a key in the wrong place. */
-        const char *dot = strrchr(t->keys[i].name, '.');
-        const char *last = strrchr(name, '.');
-        if (dot != NULL && d >= least)
-            d = 1 + distance(last == NULL ? name : last + 1, dot + 1);
+        if (dot != NULL && d >= least) {
+            d = distance(word, dot + 1);
+            d = d > most ? least : 1 + d;
+        }
         if (d >= least) continue;
         least = d;
         best = t->keys[i].name;
@@ -74,12 +127,33 @@ static const char *likely(const struct target *t, const char *name) {
     return best;
 }
 
+/* A section's name for another; *n of its letters are before the dot. */
+static const char *likely_section(const struct target *t, const char *name, int *n) {
+    const char *best = NULL;
+    int least = most_changes(name) + 1;
+    for (int i = 0; i < t->n_keys && strlen(name) < NAME_BYTES; i++) {
+        char section[NAME_BYTES];
+        const char *dot = strchr(t->keys[i].name, '.');
+        if (dot == NULL) continue;
+        snprintf(section, sizeof section, "%.*s", (int)(dot - t->keys[i].name),
+                 t->keys[i].name);
+        int d = distance(name, section);
+        if (d >= least) continue;
+        least = d;
+        best = t->keys[i].name;
+        *n = (int)(dot - best);
+    }
+    return best;
+}
+
 static glass_status unknown(const struct reading *g, const struct target *t,
-                            const yaml_node_t *key, const char *name) {
-    const char *best = likely(t, name);
-    return fail(GLASS_BAD_INPUT, "%s:%lld: %s\"%.80s\" is no key of a recipe%s%s%s",
+                            const yaml_node_t *key, const char *name, bool mapping) {
+    int n = 0;
+    const char *best = mapping ? likely_section(t, name, &n) : likely(t, name);
+    if (best != NULL && !mapping) n = (int)strlen(best);
+    return fail(GLASS_BAD_INPUT, "%s:%lld: %s\"%.80s\" is no key of a recipe%s%.*s%s",
                 g->path, (long long)line_of(key), t->prefix, name,
-                best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
+                best ? "; did you mean \"" : "", n, best ? best : "", best ? "\"?" : "");
 }
 
 /* ---- values ---- */
@@ -123,8 +197,10 @@ static glass_status set_number(const struct reading *g, int64_t line,
         whole = strtoll(text, &end, 10);
         good = *end == '\0' && errno == 0;
     }
-    snprintf(want, sizeof want, "a %s from %.15g to %.15g",
-             k->kind == KEY_WHOLE ? "whole number" : "number", k->least, k->most);
+    if (k->kind == KEY_WHOLE)
+        snprintf(want, sizeof want, "a whole number from %.0f to %.0f", k->least, k->most);
+    else
+        snprintf(want, sizeof want, "a number from %.15g to %.15g", k->least, k->most);
     if (!good || value < k->least || value > k->most)
         return bad_value(g, line, k, text, want);
     if (k->kind == KEY_WHOLE)
@@ -215,7 +291,7 @@ static glass_status read_pair(struct reading *g, struct target *t,
         if (t->seen[i])
             return fail(GLASS_BAD_INPUT, "%s:%lld: %s is there twice", g->path,
                         (long long)line_of(key), name);
-        t->seen[i] = true;
+        t->seen[i] = line_of(key);
         return set_node(g, &t->keys[i], t->into, value);
     }
     if (*section == '\0' && t->keys == recipe_keys && strcmp(name, "data") == 0)
@@ -226,7 +302,7 @@ static glass_status read_pair(struct reading *g, struct target *t,
                         g->path, (long long)line_of(value), name);
         return read_mapping(g, t, value, name);
     }
-    return unknown(g, t, key, name);
+    return unknown(g, t, key, name, value->type == YAML_MAPPING_NODE);
 }
 
 static glass_status read_mapping(struct reading *g, struct target *t,
@@ -261,7 +337,7 @@ static glass_status read_data(struct reading *g, const yaml_node_t *list) {
                            .into = (char *)s,
                            .prefix = "data: "};
         if (node->type == YAML_SCALAR_NODE) {
-            t.seen[0] = true;
+            t.seen[0] = line_of(node);
             TRY(set_node(g, &recipe_source_keys[0], t.into, node));
         } else if (node->type == YAML_MAPPING_NODE) {
             TRY(read_mapping(g, &t, node, ""));
@@ -273,28 +349,43 @@ static glass_status read_data(struct reading *g, const yaml_node_t *list) {
 
 /* ---- what keys mean together ---- */
 
-static glass_status bad(const struct recipe *r, const char *what) {
-    return fail(GLASS_BAD_INPUT, "%s: %s", r->path, what);
+/* Names the line of a key, or of what its section has; where neither is there, the file alone. */
+static glass_status bad(const struct target *t, const char *key, const char *what) {
+    const struct recipe *r = (const struct recipe *)t->into;
+    size_t n = strcspn(key, ".");
+    int64_t line = 0;
+    for (int i = 0; i < t->n_keys; i++) {
+        const char *name = t->keys[i].name;
+        bool same = strcmp(name, key) == 0;
+        if (t->seen[i] > 0 && (same || (line == 0 && strncmp(name, key, n + 1) == 0)))
+            line = t->seen[i];
+        if (same && t->seen[i] > 0) break;
+    }
+    return line > 0 ? fail(GLASS_BAD_INPUT, "%s:%lld: %s", r->path, (long long)line, what)
+                    : fail(GLASS_BAD_INPUT, "%s: %s", r->path, what);
 }
 
-static glass_status check_shape(struct recipe *r) {
+static glass_status check_shape(struct recipe *r, const struct target *t) {
     if (r->base[0] != '\0') {
         if (r->n_embd || r->n_layer || r->n_head || r->tokenizer[0])
-            return bad(r, "model.base says the shape and the tokenizer already: leave "
-                          "n_embd, n_layer, n_head and tokenizer out, or base");
+            return bad(t, "model.base",
+                       "model.base says the shape and the tokenizer already: leave n_embd, "
+                       "n_layer, n_head and tokenizer out, or base");
         return GLASS_OK;
     }
     if (!r->n_embd || !r->n_layer || !r->n_head)
-        return bad(r, "model: either base, or n_embd, n_layer and n_head must be there");
+        return bad(t, "model.n_embd",
+                   "model: either base, or n_embd, n_layer and n_head must be there");
     if (r->tokenizer[0] == '\0')
-        return bad(r, "model.tokenizer is missing: a tokenizer.json, or a model's file");
+        return bad(t, "model.n_embd",
+                   "model.tokenizer is missing: a tokenizer.json, or a model's file");
     if (!r->n_head_kv) r->n_head_kv = r->n_head;
     if (!r->head_dim) r->head_dim = r->n_embd / r->n_head;
     if (!r->n_ctx) r->n_ctx = r->context;
     if (r->n_head % r->n_head_kv != 0)
-        return bad(r, "model.n_head must be a multiple of n_head_kv");
+        return bad(t, "model.n_head_kv", "model.n_head must be a multiple of n_head_kv");
     if (r->head_dim < 2 || r->head_dim % 2 != 0)
-        return bad(r, "model.head_dim (else n_embd / n_head) must be even");
+        return bad(t, "model.n_head", "model.head_dim (else n_embd / n_head) must be even");
     return GLASS_OK;
 }
 
@@ -311,26 +402,42 @@ static glass_status check_source(const struct recipe *r, const struct recipe_sou
     return fail(GLASS_BAD_INPUT, "%s:%lld: data: %s", r->path, (long long)s->line, what);
 }
 
-static glass_status check(struct recipe *r) {
-    TRY(check_shape(r));
+static glass_status check(struct recipe *r, const struct target *t) {
+    TRY(check_shape(r, t));
     for (int64_t i = 0; i < r->n_data; i++) TRY(check_source(r, &r->data[i]));
-    if (r->n_data == 0) return bad(r, "data is missing: a list of text files");
+    if (r->n_data == 0) return bad(t, "data", "data is missing: a list of text files");
     if (r->n_ctx > 0 && r->context > r->n_ctx)
-        return bad(r, "context is larger than model.n_ctx");
+        return bad(t, "context", "context is larger than model.n_ctx");
     if (!r->micro) r->micro = r->sequences;
     if (r->sequences % r->micro != 0)
-        return bad(r, "batch.sequences must be a multiple of batch.micro");
+        return bad(t, "batch.micro", "batch.sequences must be a multiple of batch.micro");
     /* A hash of the weights costs as much as few tokens do, whatever the model's size. */
     int64_t tokens = r->context * r->sequences;
     if (!r->ledger_every) r->ledger_every = (HASH_TOKENS + tokens - 1) / tokens;
-    if (r->warmup > r->steps) return bad(r, "schedule.warmup is more than steps");
+    if (r->warmup > r->steps)
+        return bad(t, "schedule.warmup", "schedule.warmup is more than steps");
     if (r->schedule == SCHEDULE_WSD && r->decline == 0) r->decline = (r->steps + 9) / 10;
     if (r->schedule != SCHEDULE_WSD && r->decline != 0)
-        return bad(r, "schedule.decline is wsd's alone");
+        return bad(t, "schedule.decline", "schedule.decline is wsd's alone");
     if (r->decline > r->steps - r->warmup)
-        return bad(r, "schedule.warmup and schedule.decline are more than steps");
+        return bad(t, "schedule.decline",
+                   "schedule.warmup and schedule.decline are more than steps");
     if (r->held_out_fraction > 0 && r->held_out_file[0] != '\0')
-        return bad(r, "held_out: a fraction or a file, not both");
+        return bad(t, "held_out.file", "held_out: a fraction or a file, not both");
+    return GLASS_OK;
+}
+
+glass_status recipe_check_files(const struct recipe *r) {
+    for (int64_t i = 0; i < r->n_data; i++) {
+        const char *file = r->data[i].shards[0] ? r->data[i].shards : r->data[i].file;
+        if (access(file, R_OK) != 0)
+            return fail_errno("%s:%lld: data: %s: cannot open", r->path,
+                              (long long)r->data[i].line, file);
+    }
+    if (r->held_out_file[0] != '\0' && access(r->held_out_file, R_OK) != 0)
+        return fail_errno("%s: held_out.file: %s: cannot open", r->path, r->held_out_file);
+    if (r->tokenizer[0] != '\0' && access(r->tokenizer, R_OK) != 0)
+        return fail_errno("%s: model.tokenizer: %s: cannot open", r->path, r->tokenizer);
     return GLASS_OK;
 }
 
@@ -343,7 +450,7 @@ static glass_status read_document(struct reading *g) {
         .keys = recipe_keys, .n_keys = recipe_n_keys, .into = (char *)r, .prefix = ""};
     TRY(read_mapping(g, &t, root, ""));
     TRY(fill_absent(g, &t, line_of(root)));
-    return check(r);
+    return check(r, &t);
 }
 
 /* libyaml's reader knows the byte alone. */

@@ -58,6 +58,8 @@ glass_status recipe_read(struct recipe *out, const char *path);
 /* The same from memory; path stands for it in messages and for its folder. */
 glass_status recipe_parse(struct recipe *out, const char *text, size_t n_bytes,
                           const char *path);
+/* Of a new run: its texts, packs and vocabulary are there. GLASS_SYSTEM names the recipe's line. */
+glass_status recipe_check_files(const struct recipe *r);
 void recipe_clear(struct recipe *r);
 
 /* Every key with its value, as YAML that recipe_parse reads. */

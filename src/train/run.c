@@ -9,19 +9,67 @@
 #include "train/weights_hash.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- the model ---- */
+
+/* The vocabulary of a run whose own is gone: every checkpoint has it. */
+static glass_status kept_vocabulary(char **out, const struct glass_run *run) {
+    struct buf path = {0};
+    int64_t *steps = NULL, n = 0;
+    char *folder;
+    TRY(run_path(&folder, run, "checkpoints"));
+    glass_status status = checkpoint_list(folder, &steps, &n);
+    if (status == GLASS_OK && n > 0) status = checkpoint_path(&path, folder, steps[n - 1]);
+    if (status == GLASS_OK && n > 0) status = buf_text(&path, "/model.gguf");
+    if (status == GLASS_OK && n > 0) {
+        mem_free(*out);
+        *out = NULL;
+        status = buf_take(&path, out, NULL);
+    }
+    buf_free(&path);
+    mem_free(steps);
+    mem_free(folder);
+    return status;
+}
+
+/* A shape's weights depend on the vocabulary's size alone; where it lies is not the recipe's to
+ * say again. */
+static glass_status open_shape(struct glass_run *run) {
+    struct recipe *r = &run->recipe;
+    char *said = r->tokenizer, *found;
+    TRY(run_find(&found, run, said));
+    glass_status status = GLASS_OK;
+    if (run->replay && access(found, R_OK) != 0) status = kept_vocabulary(&found, run);
+    if (status == GLASS_OK && run->replay && access(found, R_OK) != 0)
+        status = run_lacks(run, said);
+    r->tokenizer = found;
+    if (status == GLASS_OK) status = shape_model(&run->model, r);
+    r->tokenizer = said;
+    mem_free(found);
+    return status;
+}
+
+static glass_status open_base(struct glass_run *run) {
+    char *found;
+    TRY(run_find(&found, run, run->recipe.base));
+    glass_status status = run->replay && access(found, R_OK) != 0
+                              ? run_lacks(run, run->recipe.base)
+                              : glass_model_open(&run->model, found, NULL);
+    mem_free(found);
+    return status;
+}
 
 /* What a fresh run begins with: a base model's weights, or a shape. */
 static glass_status open_first_model(struct glass_run *run) {
     struct recipe *r = &run->recipe;
     if (r->base[0] == '\0') {
         run->fresh = true;
-        TRY(shape_model(&run->model, r));
+        TRY(open_shape(run));
     } else {
-        TRY(glass_model_open(&run->model, r->base, NULL));
+        TRY(open_base(run));
         if (gguf_find(run->model->file, "tokenizer.ggml.model") == NULL)
             run->tokenizer_path = r->base;
     }
@@ -152,9 +200,29 @@ static glass_status default_folder(struct buf *out, const char *recipe) {
     return buf_printf(out, "%.*s.run", (int)n, recipe);
 }
 
+/* A model by name, as far as there is no such file. */
+static glass_status find_model(char **name, const glass_run_options *o, const char *recipe,
+                               const char *key) {
+    char *path, *real;
+    if (o == NULL || o->find == NULL || *name[0] == '\0' || access(*name, F_OK) == 0)
+        return GLASS_OK;
+    if (o->find(&path, *name) != GLASS_OK)
+        return fail_within(GLASS_BAD_INPUT, "%s: %s", recipe, key);
+    real = realpath(path, NULL);
+    glass_status status = real == NULL ? fail_errno("%s", path) : GLASS_OK;
+    glass_free(path);
+    if (status == GLASS_OK) mem_free(*name);
+    if (status == GLASS_OK) status = mem_copy_text(name, real, strlen(real));
+    free(real);
+    return status;
+}
+
 static glass_status make_run(struct glass_run *run, const char *recipe,
                              const glass_run_options *o) {
     TRY(recipe_read(&run->recipe, recipe));
+    TRY(find_model(&run->recipe.base, o, recipe, "model.base"));
+    TRY(find_model(&run->recipe.tokenizer, o, recipe, "model.tokenizer"));
+    TRY(recipe_check_files(&run->recipe));
     choose_threads(run, o);
     if (!run->dry && there(run, "run.json"))
         return fail(GLASS_USAGE,
@@ -345,6 +413,7 @@ glass_status run_open_replay(struct glass_run **out, const char *folder, int64_t
     *out = NULL;
     TRY(alloc_run(&run, folder, &o));
     run->replay = true;
+    run->texts = verify->texts;
     glass_status status = open_replay(run, step, &o);
     if (status == GLASS_OK)
         *out = run;

@@ -344,6 +344,8 @@ glass_status glass_run_bisect(int64_t *n_steps, const char *a, const char *b,
     const glass_verify_options none = {0};
     struct bisecting z = {.o = options == NULL ? &none : options};
     *n_steps = 0;
+    TRY(run_is_there(a));
+    TRY(run_is_there(b));
     glass_status status = bisect(&z, n_steps, a, b);
     glass_run_close(z.replay);
     for (int i = 0; i < 2; i++) {

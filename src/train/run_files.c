@@ -29,11 +29,60 @@ glass_status run_path(char **out, const struct glass_run *run, const char *name)
     return status;
 }
 
+glass_status run_is_there(const char *folder) {
+    static const char *const names[] = {"run.json", "recipe.yaml", "ledger.jsonl"};
+    struct buf path = {0};
+    bool found = false;
+    glass_status status = GLASS_OK;
+    for (size_t i = 0; status == GLASS_OK && i < sizeof names / sizeof *names; i++) {
+        buf_clear(&path);
+        status = buf_printf(&path, "%s/%s", folder, names[i]);
+        found = found || (status == GLASS_OK && access(path.data, F_OK) == 0);
+    }
+    buf_free(&path);
+    if (status != GLASS_OK || found) return status;
+    return fail(GLASS_USAGE, "%s holds no run (there is no run.json in it)", folder);
+}
+
+/* FOLDER/c/d of "/a/b/c/d", whatever of it is there, the longest first. */
+static glass_status find_below(struct buf *out, const char *folder, const char *file,
+                               bool *found) {
+    for (const char *tail = file; !*found && tail != NULL; tail = strchr(tail, '/')) {
+        while (*tail == '/') tail++;
+        if (*tail == '\0') break;
+        buf_clear(out);
+        TRY(buf_printf(out, "%s/%s", folder, tail));
+        *found = access(out->data, R_OK) == 0;
+    }
+    return GLASS_OK;
+}
+
+glass_status run_find(char **out, const struct glass_run *run, const char *file) {
+    struct buf b = {0}, beside = {0};
+    bool found = !run->replay || file[0] == '\0';
+    glass_status status;
+    *out = NULL;
+    if (!found && run->texts != NULL) TRY_FAIL(find_below(&b, run->texts, file, &found));
+    if (!found && access(file, R_OK) != 0) {
+        TRY_FAIL(buf_printf(&beside, "%s/..", run->folder));
+        TRY_FAIL(find_below(&b, beside.data, file, &found));
+    } else {
+        found = found && b.len > 0;
+    }
+    if (!found) buf_clear(&b);
+    if (!found) TRY_FAIL(buf_text(&b, file));
+    status = buf_take(&b, out, NULL);
+fail:
+    buf_free(&b);
+    buf_free(&beside);
+    return status;
+}
+
 glass_status run_lock(struct glass_run *run) {
     char *path;
     TRY(run_path(&path, run, "run.lock"));
     glass_status status = GLASS_OK;
-    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (run->lock < 0)
         status = fail_errno("%s: cannot open", path);
     else if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
@@ -110,6 +159,7 @@ static glass_status make_shard(struct glass_run *run, struct shard *s, bool held
     }
     TRY(filemap_open(&map, part.file));
     const struct shard_text text = text_of(&part, &map);
+    TRY_FAIL(filemap_check_text(part.file, map.data, map.size));
     TRY_FAIL(run_path(&folder, run, "shards"));
     TRY_FAIL(shard_make(s, &text, glass_model_tokenizer(run->model),
                         !run->dry           ? folder
@@ -160,6 +210,27 @@ glass_status run_make_shards(struct glass_run *run) {
     return GLASS_OK;
 }
 
+/* Of a file that is neither where the recipe says nor elsewhere. */
+glass_status run_lacks(const struct glass_run *run, const char *file) {
+    return fail(GLASS_SYSTEM,
+                "%s: is not there, as %s/recipe.yaml has it, and nothing called so lies "
+                "beside the run: --texts FOLDER says where its files are now",
+                file, run->folder);
+}
+
+/* A shard with the file that it was made of, which lies there. */
+static glass_status compare_shard(const struct glass_run *run, const struct shard *s,
+                                  const struct text_part *part, const char *file,
+                                  const char *root) {
+    struct filemap map;
+    if (run_is_packed(file)) return run_compare_packed(s, file, root);
+    TRY(filemap_open(&map, file));
+    const struct shard_text text = text_of(part, &map);
+    glass_status status = shard_compare(s, &text, glass_model_tokenizer(run->model));
+    filemap_close(&map);
+    return status;
+}
+
 /* One after the other, so that a text's name stands in the message. */
 glass_status run_compare_shards(struct glass_run *run) {
     for (int64_t i = 0; i < run->n_shards + run->n_held_out; i++) {
@@ -167,18 +238,14 @@ glass_status run_compare_shards(struct glass_run *run) {
         int64_t at = held_out ? i - run->n_shards : i;
         const struct text_part part = part_at(run, at, held_out);
         const struct shard *s = held_out ? &run->held_out[at] : &run->shards[at];
-        struct filemap map;
-        char *path;
-        if (run_is_packed(part.file)) {
-            TRY(run_compare_packed(s, part.file,
-                                   held_out ? "" : run->recipe.data[at].root));
-            continue;
-        }
-        TRY(filemap_open(&map, part.file));
-        const struct shard_text text = text_of(&part, &map);
-        glass_status status = shard_compare(s, &text, glass_model_tokenizer(run->model));
-        filemap_close(&map);
+        char *path, *file;
+        TRY(run_find(&file, run, part.file));
+        glass_status status =
+            compare_shard(run, s, &part, file, held_out ? "" : run->recipe.data[at].root);
+        bool gone = status != GLASS_OK && access(file, R_OK) != 0;
+        mem_free(file);
         if (status == GLASS_OK) continue;
+        if (gone) return run_lacks(run, part.file);
         TRY(run_shard_path(&path, run, held_out, at));
         fail_within(status, "%s", path);
         mem_free(path);

@@ -25,6 +25,7 @@ struct glass_run {
     struct recipe recipe;
     uint8_t recipe_sha256[32]; /* of recipe.yaml */
     char *folder;
+    const char *texts; /* where the recipe's files lie; NULL: where it says. Borrowed */
     bool dry;
     bool replay; /* nothing is written: for verifying */
     int n_threads;
@@ -56,6 +57,10 @@ struct glass_run {
 
 /* FOLDER/NAME of the run; to be freed with mem_free. */
 glass_status run_path(char **out, const struct glass_run *run, const char *name);
+/* A file of the recipe, where it lies now: below run->texts by as many of the last parts of its name
+ * as fit, where the recipe says, or in the same way below the folder that the run is in. Of a new
+ * run, and of what is nowhere, the recipe's own name. To be freed with mem_free. */
+glass_status run_find(char **out, const struct glass_run *run, const char *file);
 
 /* ---- run_files.c ---- */
 
@@ -63,6 +68,10 @@ glass_status run_path(char **out, const struct glass_run *run, const char *name)
 glass_status run_make_shards(struct glass_run *run);
 /* Makes them again and compares. GLASS_NEGATIVE names shard, text, document and token. */
 glass_status run_compare_shards(struct glass_run *run);
+/* GLASS_USAGE where a folder holds nothing of a run. */
+glass_status run_is_there(const char *folder);
+/* GLASS_SYSTEM: what run_find did not find. */
+glass_status run_lacks(const struct glass_run *run, const char *file);
 /* recipe.yaml, the ledger's first line, run.json, in that order. */
 glass_status run_write_files(struct glass_run *run);
 /* The last of them. */

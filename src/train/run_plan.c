@@ -27,7 +27,7 @@ static size_t shards_bytes(const struct shard *s, int64_t n) {
 
 void glass_run_get_plan(const glass_run *run, glass_run_plan *out) {
     /* The program, its libraries' and its threads' own; measured (docs/training.md). */
-    const size_t program_bytes = (size_t)6 << 20;
+    const size_t program_bytes = (size_t)15 << 20;
     const struct recipe *r = &run->recipe;
     const struct config *c = &run->model->config;
     int64_t matrices, tokens = r->context * r->sequences;

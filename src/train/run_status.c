@@ -112,6 +112,7 @@ glass_status glass_run_status(glass_run_report *out, bool *running, const char *
     char *path = NULL;
     *out = (glass_run_report){0};
     *running = false;
+    TRY(run_is_there(folder));
     TRY(mem_copy_text(&run.folder, folder, strlen(folder)));
     glass_status status = fill(out, &run);
     if (status == GLASS_OK) status = run_path(&path, &run, "run.lock");

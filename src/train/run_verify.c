@@ -343,7 +343,8 @@ glass_status glass_run_verify(const char *folder, const glass_verify_options *op
                     (long long)v.o->first, (long long)v.o->last, (long long)v.o->n_sample);
     if (v.o->full && (v.o->first > 1 || v.o->n_sample > 0))
         return fail(GLASS_USAGE, "all of a run is verified from its start, or a part");
-    glass_status status = verify(&v);
+    glass_status status = run_is_there(folder);
+    if (status == GLASS_OK) status = verify(&v);
     bool agreed =
         status != GLASS_BAD_INPUT && status != GLASS_SYSTEM && status != GLASS_NO_MEMORY;
     if (agreed && status != GLASS_OK) comm_alike(v.o->processes);

@@ -15,8 +15,8 @@ static int rank_of(const struct without *w) {
 /* ---- the run, and what is left out of it ---- */
 
 static glass_status open_old(struct without *w) {
-    const glass_verify_options o = {.n_threads = w->o->n_threads,
-                                    .processes = w->o->processes};
+    const glass_verify_options o = {
+        .n_threads = w->o->n_threads, .texts = w->o->texts, .processes = w->o->processes};
     TRY(ledger_file_read(&w->ledger, w->folder));
     TRY(run_open_replay(&w->old, w->folder, INT64_MAX, &o));
     if (w->old->step == 0)
@@ -174,11 +174,11 @@ static glass_status train_other(struct without *w) {
     return GLASS_OK;
 }
 
-/* Mean loss of the last steps of a ledger. */
+/* Mean loss of the last steps of a ledger; steps all of whose rows were left out have none. */
 static glass_status mean_of(double *mean, const struct ledger_file *f, int64_t n_samples,
                             int64_t last, int64_t n) {
     struct buf blocks = {0};
-    int64_t *samples;
+    int64_t *samples, n_counted = 0;
     double sum = 0;
     TRY(mem_alloc(&samples, (size_t)n_samples, sizeof *samples));
     glass_status status = GLASS_OK;
@@ -187,11 +187,13 @@ static glass_status mean_of(double *mean, const struct ledger_file *f, int64_t n
         status = step < f->n ? ledger_file_entry(&e, &blocks, samples, n_samples, f, step)
                              : fail(GLASS_BAD_INPUT, "%s ends before step %lld", f->path,
                                     (long long)last);
-        if (status == GLASS_OK) sum += e.loss;
+        if (status != GLASS_OK || e.loss == 0) continue;
+        sum += e.loss;
+        n_counted++;
     }
     mem_free(samples);
     buf_free(&blocks);
-    *mean = sum / (double)n;
+    *mean = sum / (double)n_counted; /* not a number, and told so, where there is none */
     return status;
 }
 
@@ -237,7 +239,8 @@ glass_status glass_run_without(glass_without_report **out, const char *run,
     glass_processes *comm = w.o->processes;
     *out = NULL;
     TRY(mem_alloc_zero(&w.out, 1, sizeof *w.out));
-    glass_status status = without(&w);
+    glass_status status = run_is_there(run);
+    if (status == GLASS_OK) status = without(&w);
     bool agreed =
         status != GLASS_BAD_INPUT && status != GLASS_SYSTEM && status != GLASS_NO_MEMORY;
     if (agreed && status != GLASS_OK) comm_alike(comm);

@@ -135,8 +135,8 @@ fail:
 }
 
 glass_status without_checkpoint(struct without *w) {
-    const glass_verify_options o = {.n_threads = w->o->n_threads,
-                                    .processes = w->o->processes};
+    const glass_verify_options o = {
+        .n_threads = w->o->n_threads, .texts = w->o->texts, .processes = w->o->processes};
     struct glass_run *at;
     uint8_t want[32];
     int64_t n_steps;

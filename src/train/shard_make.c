@@ -61,9 +61,11 @@ static glass_status find_ends(const glass_tokenizer *t, int32_t *first, int32_t 
     *first = glass_tokenizer_bos(t);
     *last = glass_tokenizer_eos(t);
     if (*last < 0)
-        return fail(GLASS_BAD_INPUT,
-                    "the tokenizer has no EOS to end documents with: name one as eos_token "
-                    "in a tokenizer_config.json beside it");
+        return fail(
+            GLASS_BAD_INPUT,
+            "the tokenizer has no EOS to end documents with: make it with --special "
+            "'<|endoftext|>' (glass tokenizer train), or name one as eos_token "
+            "in a tokenizer_config.json beside it");
     if (*first < 0) *first = *last;
     return GLASS_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,8 +147,32 @@ static void parts_are_removed(void **state) {
     fclose(file);
 }
 
+/* What is nobody's secret is readable as far as the umask has it. */
+static void modes(void **state) {
+    (void)state;
+    char folder[] = "/tmp/glass-base-XXXXXX", path[64];
+    struct stat st;
+    assert_non_null(mkdtemp(folder));
+    mode_t before = umask(0027);
+    for (int i = 0; i < 4; i++) {
+        static const mode_t wanted[] = {0640, 0600, 0750, 0700};
+        snprintf(path, sizeof path, "%s/%d", folder, i);
+        assert_int_equal(i == 0   ? path_write_whole(path, "x", 1)
+                         : i == 1 ? path_write_private(path, "x", 1)
+                         : i == 2 ? path_make(path)
+                                  : path_make_private(path),
+                         GLASS_OK);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, wanted[i]);
+        assert_int_equal(remove(path), 0);
+    }
+    umask(before);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modes),
         cmocka_unit_test(errors_carry_context),
         cmocka_unit_test(sizes_are_checked),
         cmocka_unit_test(utf8_rejects_what_rfc3629_rejects),

@@ -10,6 +10,7 @@ import sys
 import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tiny_model  # noqa: E402
 from kit import ROOT, Home, done, equal, has, ok, skip  # noqa: E402
 
 SHARED = os.environ.get("GLASS_SHARED", os.path.join(ROOT, "../shared/data"))
@@ -45,6 +46,32 @@ def licence(home, path):
     return home.json("audit", "--license", path, "--json").get("licences", [])
 
 
+def page(text, width=72):
+    """A text as a program gets it out of a page: words broken at line ends, ligatures, page numbers."""
+    lines, pages = [], []
+    for p in re.split(r"\n\s*\n", text):
+        line = ""
+        for w in re.sub(r"\s+", " ", p).strip().split(" "):
+            room = width - len(line) - 2
+            if len(line) + 1 + len(w) <= width:
+                line = (line + " " + w).strip()
+            elif room >= 3 and len(w) >= 7 and w.isalpha() and w.islower() and len(lines) % 40 != 39:
+                cut = min(room, len(w) - 3)
+                lines.append(line + " " + w[:cut] + "-")
+                line = w[cut:]
+            else:
+                lines.append(line)
+                line = w
+        lines += [line, ""]
+    for i in range(0, len(lines), 40):
+        number = str(i // 40 + 1)
+        pages.append("\n".join(lines[i:i + 40]) + ("\n\n%s\n\f" if i % 80 else "\n\nPage %s of 99\n\n") % number)
+    text = "\n".join(pages)
+    for letters, one in (("ffi", "\ufb03"), ("ffl", "\ufb04"), ("ff", "\ufb00"), ("fi", "\ufb01"), ("fl", "\ufb02")):
+        text = text.replace(letters, one)
+    return text
+
+
 def forms(text):
     """The same words in other clothes."""
     lines = text.split("\n")
@@ -60,6 +87,7 @@ def forms(text):
     yield "in HTML", ("<!DOCTYPE html><html><head><style>p {color: red}</style></head><body>" + "".join(
         "<p class='x'>%s</p>\n" % html.escape(p) for p in flat) + "</body></html>")
     yield "in Markdown", "\n\n".join("**%s** %s" % tuple((p + " ").split(" ", 1)) for p in flat if p)
+    yield "out of a page", page(text)
     yield "in a quotation", "\n".join("> " + x for x in lines)
 
 
@@ -117,6 +145,46 @@ def test_changes(home):
     equal([(x["key"], x["verdict"]) for x in cut], [("apache-2.0", "a part")], "a part is called a part")
 
 
+def fnv(word):
+    h = 2166136261
+    for b in word.encode():
+        h = (h ^ b) * 16777619 & 0xffffffff
+    return h
+
+
+def shingle(words):
+    """licence_text.h's hash of three words, 12 bits."""
+    h = 0
+    for k, (w, m) in enumerate(zip(words, (0x9e3779b1, 0x85ebca6b, 0xc2b2ae35))):
+        h = ((h << 13 | h >> 19) & 0xffffffff if k else 0) ^ fnv(w)
+        h = h * m & 0xffffffff
+    return ((h ^ h >> 15) * 0x27d4eb2f & 0xffffffff) >> 20
+
+
+def test_collision(home):
+    """A word whose shingle is that of another one by chance does not pass for it."""
+    text, row = read(APACHE), ["you", "a", "perpetual", "worldwide", "non"]
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    first = re.search(r"^s (..)", read(os.path.join(ROOT, "src/open/licences/apache-2.0.licence")), re.M).group(1)
+    equal(shingle(["apache", "license", "version"]), letters.index(first[0]) << 6 | letters.index(first[1]),
+          "the hash here is that of the table")
+    made = {}
+    for i in range(100000):
+        word = f"royalty{i}"
+        other = row[:2] + [word] + row[3:]
+        for k in range(3):
+            if shingle(other[k:k + 3]) == shingle(row[k:k + 3]):
+                made.setdefault(k, word)
+        if len(made) == 3:
+            break
+    for k, word in sorted(made.items()):
+        x = licence(home, write(home, "chance.txt", text.replace("a perpetual", "a " + word, 1)))[0]
+        said = [c["text"] for c in x["changes"] if c["kind"] == "substance"]
+        ok(x["verdict"] == "changed" and any(word in s for s in said), f"a word that shares shingle {k} with a known one is shown", x["changes"])
+    x = licence(home, write(home, "number.txt", text.replace("royalty-free", "royalty-free 12", 1)))[0]
+    equal(x["changed_words"], 1, "a number within a sentence is no page's")
+
+
 def test_quotes(home):
     """Bytes that are named hold the words that are quoted."""
     path = text_of("llama/llama-2.txt") or APACHE
@@ -141,6 +209,8 @@ def test_many(home):
     ok(not any(r["at_hand"] for r in found[0]["rows"]), "of which nothing can be quoted")
     for name, data in (("empty", b""), ("zeros", b"\0" * 5000), ("noise", os.urandom(200000)),
                        ("tags", b"<" * 100000), ("links", b"](" * 60000), ("entities", b"&" * 100000),
+                       ("scripts", b"<!doctype html>" + b"<script>" * 500000), ("styles", b"<style>" * 500000),
+                       ("targets", b"](" * 2000000), ("continuations", b"\x80" * 4000000),
                        ("same", b"the the the " * 40000)):
         p = home.run("audit", "--license", write(home, name, data))
         equal(p.returncode, 1, f"{name}: no licence, no harm")
@@ -180,7 +250,10 @@ def test_known(home):
     equal([x["key"] for x in found], ["apache-2.0", "bsd-3-clause", "apache-2.0", "mit"],
           "GPT-NeoX's file of four licences")
     x = licence(home, text_of("other/stable-beluga-non-commercial-community-license-agreement.txt"))[0]
-    equal((x["key"], x["verdict"]), ("llama-2", "a part"), "a licence made from Llama 2's is no Llama 2 licence")
+    equal((x["key"], x["second"]), ("stable-beluga-nc", "llama-2"), "a licence made from Llama 2's is another one")
+    text = read(text_of("llama/llama-2.txt"))
+    x = licence(home, write(home, "part.txt", text[:6 * len(text) // 10]))[0]
+    equal((x["key"], x["verdict"]), ("llama-2", "a part"), "half of Llama 2's is a part")
 
 
 def questions():
@@ -221,7 +294,7 @@ def test_may(home):
                     unquoted.append((key, action, section))
     ok(n >= 60, f"{n} questions")
     equal(wrong, [], f"{n} questions by name, {n_text} of texts: answer, section, exit code, quotes")
-    expected = {("falcon-2-11b-tii-1.0", "train-other-models", "1")}
+    expected = {("falcon-2-11b-tii-1.0", "train-other-models", "1"), ("stable-beluga-nc", "field:spam", "3")}
     equal([x for x in unquoted if x not in expected], [], "each deciding section is quoted from the text")
     equal(home.run("audit", "licence:mit", "--may", "fly").returncode, 2, "an unknown action is a question wrongly put")
     p = home.run("audit", "licence:mit", "--may", "field:astrology")
@@ -275,6 +348,20 @@ def test_folder(home):
     nothing = folder("nothing", **{"model.safetensors": WEIGHTS})
     equal(may(nothing, "use")["verdict"], "unknown", "no licence is no permission")
 
+    tiny_model.write(os.path.join(home.models, "Named-Model.gguf"), "abc")
+    p = home.run("audit", "named", "--json")
+    equal((p.returncode, json.loads(p.out)["files"]), (0, 1), "a model by its name")
+    p = home.run("audit", "nobody")
+    ok(p.returncode == 3 and "There are: Named-Model" in p.err, "what there is, where nothing fits", p.err)
+    equal(home.run("audit", "--licence", os.path.join(plain, "LICENSE")).returncode, 0,
+          "--licence is --license")
+    p = home.run("audit", plain, "--emit", "mof", "--output", os.path.join(home.path, "m.yml"))
+    equal((p.returncode, p.err), (0, ""), "--output is --out")
+    mask = os.umask(0)
+    os.umask(mask)
+    equal(os.stat(os.path.join(home.path, "m.yml")).st_mode & 0o777, 0o666 & ~mask,
+          "what is written may be read as the umask has it")
+
     bad = folder("bad", **{"README.md": "---\nlicense: [mit\nx: {\n---\n", "model.safetensors": WEIGHTS})
     out = home.json("audit", bad, "--json")
     has(str(out["findings"]), "cannot be read", "front matter that is no YAML is told")
@@ -316,6 +403,7 @@ def main():
     with Home() as home:
         test_forms(home)
         test_changes(home)
+        test_collision(home)
         test_quotes(home)
         test_many(home)
         test_known(home)

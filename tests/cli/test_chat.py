@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -28,6 +29,13 @@ def through_pipes(h):
     # "<|im_end|>\n<|im_start|>user\nand two<|im_end|>\n<|im_start|>assistant\n" is new.
     equal(second["cached_tokens"], first["prompt_tokens"] + 26, "the session is used again")
     equal(second["prompt_tokens"] - second["cached_tokens"], 28, "only what is new is read")
+    p = h.run("chat", "abc", "-j", stdin=b"/help\n/stats\none\n/system x\n/clear\n")
+    ok(p.out.count("\n") == 1 and json.loads(p.out)["answer"] == ABC and "context" in p.err,
+       "--json: nothing but objects on standard output, whatever the commands", p.out)
+    crlf, lf = (h.json("chat", "abc", "-j", stdin=b"one" + end)["prompt_tokens"] for end in (b"\r\n", b"\n"))
+    equal(crlf, lf, "lines may end as on Windows")
+    p = h.run("chat", "abc", "-p", "hi", "-n", "-2")
+    ok(p.returncode == 2 and "--predict -2" in p.err, "-n below -1", p.err)
     p = h.run("chat", "abc", stdin=b"/nonsense\n")
     ok(p.returncode == 2 and "/help" in p.err, "an unknown command", p.err)
     p = h.run("chat", "abc", stdin=b"hi\n/retry\n/stats\n/system be brief\n/clear\n/help\n/exit\nno\n")
@@ -57,17 +65,29 @@ def save_and_load(h):
     with open(file, encoding="utf-8") as f:
         kept = json.load(f)["messages"]
     equal([m["role"] for m in kept], ["system", "user", "assistant"], "keeps every message")
+    equal(oct(os.stat(file).st_mode & 0o777), "0o600", "for its owner only")
     equal(kept[2]["content"], ABC, "word for word")
     p = h.run("chat", "abc", "-j", stdin=f"/load {file}\ntwo\n/save {file}2\n".encode())
     with open(file + "2", encoding="utf-8") as f:
         equal([m["content"] for m in json.load(f)["messages"]],
               ["be brief", "one", ABC, "two", ABC], "/load goes on")
     for text, what in (("{", "no JSON"), ("{}", "no chat"), ('{"messages":[{"role":1}]}', "no role"),
-                       ('{"messages":[{"role":"user","content":null}]}', "no content")):
+                       ('{"messages":[{"role":"user","content":null}]}', "no content"),
+                       ('{"messages":[{"role":"king","content":"x"}]}', "of a role that is none")):
         with open(file, "w", encoding="utf-8") as f:
             f.write(text)
         p = h.run("chat", "abc", stdin=f"/load {file}\n".encode())
         ok(p.returncode == 3 and file in p.err, f"/load of a file that is {what}", p.err)
+    with open(file, "w", encoding="utf-8") as f:
+        f.write("notes of mine")
+    p = h.run("chat", "abc", stdin=f"one\n/save {file}\n".encode())
+    with open(file, encoding="utf-8") as f:
+        ok(p.returncode == 2 and "no saved chat" in p.err and f.read() == "notes of mine",
+           "/save replaces no file that is something else", p.err)
+    with open(file, "w", encoding="utf-8") as f:
+        f.write('{"messages":[]}')
+    p = h.run("chat", "abc", stdin=f"one\n/save {file}\n".encode())
+    equal(p.returncode, 0, "but an older saved chat")
     p = h.run("chat", "abc", stdin=b"/load /none\n")
     ok(p.returncode == 4 and "/none" in p.err, "/load of a missing file", p.err)
     p = h.run("chat", "abc", stdin=b"hi\n/save /none/x\n")
@@ -230,6 +250,26 @@ def without_colours(h):
     t.finish()
 
 
+def without_asking(h):
+    """-p, and glass complete, on a terminal."""
+    for words in (("chat", "evil", "-p", "hi"), ("complete", "evil", "-p", "hi")):
+        t = h.terminal(*words)
+        seen = t.finish()
+        ok("\ufffd" in seen and "\x1b\ufffd" not in seen and not re.search("\x1b[^[]", seen),
+           f"nor with {words[0]} -p", seen)
+    p = subprocess.run([kit.GLASS, "chat", "abc", "-n", "3"], input=b"one\ntwo\n", env=h.env, check=False,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    equal(p.stdout.decode(), "abc\n[cut at the length given with -n]\n" * 2, "with 2>&1 a remark stands on its own line")
+    t = h.terminal("chat", "abc")
+    t.wait_for("> ")
+    t.send("/system be brief\r")
+    ok(t.wait_for(r"\[the system message is set\].*> "), "/system says that it was done", t.text)
+    t.send("/clear\r")
+    ok(t.wait_for(r"\[a new chat\].*> "), "and so does /clear", t.text)
+    t.send("\x04")
+    t.finish()
+
+
 def main():
     with kit.Home() as h:
         for kind in ("abc", "forever"):
@@ -240,6 +280,7 @@ def main():
             part(h)
         tiny_model.write(h.models + "/evil.gguf", kind="escape")
         without_colours(h)
+        without_asking(h)
     kit.done()
 
 

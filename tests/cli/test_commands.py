@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """glass complete, show, list, bench, help and options, on models whose answers are known."""
+import bz2
+import gzip
 import json
+import lzma
 import math
 import os
 import re
@@ -50,6 +53,9 @@ def complete(h):
     equal([t["text"] for t in tokens[0]["top"]], list("abcde"), "with alternatives, best first")
     p = run("complete", "abc", "-p", "a", "--logprobs", "99")
     equal(p.returncode, 2, "--logprobs has a limit")
+    equal(run("complete", "abc", "-p", "a", "--logprobs", "-3").returncode, 2, "and another")
+    p = run("complete", "-p", "a")
+    ok(p.returncode == 3 and "SmolLM2-135M-Instruct" in p.err, "without MODEL: the default one, as chat", p.err)
     plain = h.json("complete", "abc", "-p", "<|im_end|>", "-j", "-n", "1")
     special = h.json("complete", "abc", "-p", "<|im_end|>", "-j", "-n", "1", "--special")
     equal((plain.get("prompt_tokens"), special.get("prompt_tokens")), (10, 1), "--special")
@@ -178,7 +184,13 @@ def helping(h):
     ok(p.returncode == 2 and "--temp" in p.err, "a mistyped option", p.err)
     p = h.run("complete", "abc", "--frobnicate")
     ok(p.returncode == 2 and "mean" not in p.err, "an option like no other", p.err)
-    for words in (("complete",), ("show",), ("pull",), ("complete", "a", "b"), ("list", "x"),
+    for word, ours in (("run", "chat"), ("ls", "list"), ("-v", "--version"), ("generate", "complete")):
+        has(h.run(word).err, f"did you mean {ours}?", f"{word}, as elsewhere")
+    p = h.run("complete", "abc", "-ngl", "99")
+    ok(p.returncode == 2 and "no option -ngl" in p.err, "-ngl is not -n", p.err)
+    p = h.run("complete", "abc", "-m", "def")
+    ok(p.returncode == 2 and '"def" is one word too many' in p.err, "two models", p.err)
+    for words in (("show",), ("pull",), ("complete", "a", "b"), ("list", "x"),
                   ("complete", "abc", "-n"), ("complete", "abc", "-n", "1x"), ("bench", "-m"),
                   ("complete", "abc", "--json=1"), ("tokenizer",), ("tokenizer", "frob"),
                   ("help", "frob"), ("complete", "abc", "-n", "9" * 30)):
@@ -272,7 +284,7 @@ def training(h):
     ok(p.returncode == 0 and "5000 tokens were asked for" in p.err, "fewer tokens are said", p.err)
     for words, code, part in (((text, "--vocab", "100"), 2, "256"), ((text, "--pre", "x"), 2, "gpt-2"),
                               ((text, "--vocab", "0"), 2, "--vocab"), ((text, "--memory", "1X"), 2, "1X"),
-                              ((text, "--memory", "1K"), 3, "1024 bytes"), ((), 2, "TEXT"),
+                              ((text, "--memory", "1K"), 3, "1024 bytes"), ((text, "--memory", "0.001"), 3, "1048 bytes"), ((), 2, "TEXT"),
                               ((h.path,), 2, "folder"), (("/none",), 4, "/none"),
                               ((text, "--special", "a"), 2, "short"), (("/dev/null",), 3, "no text")):
         p = train(*words)
@@ -280,6 +292,18 @@ def training(h):
     with open(text, "wb") as f:
         f.write(bytes(range(256)) * 20 + b"\0" * 1000 + b"\xff" * 1000)
     equal(train(text, "--vocab", "300").returncode, 0, "any bytes are text")
+    with open(text, "rb") as f:
+        before = f.read()
+    p = h.run("tokenizer", "train", text, out, "--vocab", "300")
+    with open(text, "rb") as f:
+        ok(p.returncode == 2 and "is there, and no tokenizer.json" in p.err and f.read() == before,
+           "a text that stands where the vocabulary should is not replaced", p.err)
+    for name, data in (("gz", gzip.compress(before)), ("xz", lzma.compress(before)),
+                       ("bz2", bz2.compress(before))):
+        with open(f"{h.path}/x.{name}", "wb") as f:
+            f.write(data)
+        p = train(f"{h.path}/x.{name}", "--vocab", "300")
+        ok(p.returncode == 3 and "compressed by" in p.err, f"compressed text ({name}) is none", p.err)
 
 
 def main():

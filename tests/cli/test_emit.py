@@ -317,7 +317,7 @@ def test_wrong(home):
                               (("model", "spdx", "--date", "yesterday"), 2, "YYYY-MM-DD"),
                               (("model", "spdx", "--date", "2026-02-29"), 2, "YYYY-MM-DD"),
                               (("model", "spdx", "--html", "x"), 2, "alone"),
-                              (("nothing", "spdx"), 4, "nothing")):
+                              (("nothing", "spdx"), 3, "no such file or model")):
         p = emit(home, *words)
         equal(p.returncode, code, f"{' '.join(words)}: exit {code}")
         has(p.err, part, f"{' '.join(words)}: {part}")

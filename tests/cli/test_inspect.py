@@ -245,6 +245,8 @@ def check_diff_of_forms(h):
        "what is in one alone is said", d)
     p = h.run("inspect", "diff", gguf, FAMILY.format("gptj"))
     has(p.out, "only in the first", "also in the table")
+    p, j = (h.run("inspect", "diff", gguf, FAMILY.format("gptj"), *w) for w in ((), ("--json",)))
+    equal("matrices:" in p.out, "not comparable" not in j.out, "where nothing is compared no cosine is told")
     k, d = kinship(h, gguf, save("moved", changed(
         lambda n, i, x: x * (1 + 2.0 ** -20) if n.endswith("down_proj.weight") else x)))
     ok(k == "closely follows" and d["counts"]["same bytes"] == 19,
@@ -269,6 +271,14 @@ def check_logits(h, noise):
         equal(lens["predictions"], p["predictions"][2:], f"and the last layer's {kind}")
         equal(h.json("inspect", "layers", model, "-p", TEXT, "--at", "3..", "--layers", "-1",
                      "-t", "5", "-b", "3", "--json"), lens, f"on any threads and batches {kind}")
+
+
+def check_pieces(h, noise):
+    """Tokens that are bytes of a character."""
+    p = h.run("inspect", "logits", noise, "-p", "aé")
+    ok('"\\xC3"' in p.out and '"\\xA9"' in p.out, "pieces of a character stand as their bytes", p.out)
+    tokens = h.json("inspect", "logits", noise, "-p", "aé", "--json")["tokens"][-3:]
+    equal([t.get("bytes") for t in tokens], [None, [0xc3], [0xa9]], "in JSON beside the text")
 
 
 def check_views(h, noise):
@@ -324,6 +334,10 @@ def check_activations(h, noise):
         ok(f.read() == data, "and the file is as it was")
     p = h.run("inspect", "activations", noise, "-p", TEXT)
     ok(p.returncode == 2 and "--out" in p.err, "without --out it says so", p.err)
+    for end in ("npy", "npz"):
+        p = h.run("inspect", "activations", noise, "-p", TEXT, "-o", os.path.join(h.path, "x." + end))
+        ok(p.returncode == 2 and "FOLDER" in p.err and not os.path.exists(os.path.join(h.path, "x." + end)),
+           f"no folder is called .{end}", p.err)
 
 
 def check_pictures(h, noise):
@@ -344,7 +358,10 @@ def check_pictures(h, noise):
         with open(png, "rb") as f:
             ok(f.read(8) == b"\x89PNG\r\n\x1a\n", f"{name}.png is a PNG")
     svg = os.path.join(h.path, "t.svg")
+    old = os.umask(0o027)
     p = h.run("inspect", "tensors", noise, "--svg", svg)
+    os.umask(old)
+    equal(oct(os.stat(svg).st_mode & 0o777), "0o640", "who may read a picture is for the umask to say")
     with open(svg, "rb") as f:
         dom = xml.dom.minidom.parseString(f.read())
     ok(p.returncode == 0 and len(dom.getElementsByTagName("rect")) > 21 * 20, "histograms, too")
@@ -424,6 +441,7 @@ def main():
         check_diff_of_forms(h)
         check_logits(h, noise)
         check_views(h, noise)
+        check_pieces(h, noise)
         check_activations(h, noise)
         check_pictures(h, noise)
         check_refusals(h, noise)

@@ -87,6 +87,13 @@ for word in $("$top/bin/glass" --help | awk '/^  [a-z]+ /{print $1}' | grep -v '
 done >"$work/log"
 [ ! -s "$work/log" ]
 verdict "the manual page has every command" $?
+for command in data tokenizer eval inspect; do
+    for part in $("$top/bin/glass" "$command" --help | grep -oE "glass $command [a-z]+ +[A-Z[]" | awk '{print $3}'); do
+        tr -d '"' <"$top/share/man/man1/glass.1" | grep -qE "^\.B[RI]?I? $command $part" || echo "$command $part"
+    done
+done >"$work/log"
+[ ! -s "$work/log" ]
+verdict "and every part of commands" $?
 
 # Completion, asked as bash asks it.
 mkdir -p "$work/home/models"
@@ -115,6 +122,24 @@ proposes "models by name, in any case" Tiny-Model glass chat tiny
 proposes "models after -m" Tiny-Model glass complete -m T
 proposes "values" q8_0 glass chat --cache-type q
 proposes "help" bench glass help be
+touch my.yaml my.txt
+mkdir -p my.run
+proposes "recipes" my.yaml glass train m
+proposes "runs" my.run glass train --resume m
+proposes "texts" my.txt glass trace my.run -f m
+proposes "forms of evidence" slsa glass audit x --emit s
+proposes "rules, several" exact,near glass data clean a b --rules exact,n
+for command in data tokenizer eval inspect; do
+    for part in $("$top/bin/glass" "$command" --help | grep -oE "glass $command [a-z]+ +[A-Z[]" | awk '{print $3}'); do
+        proposes "$command $part" "$part" glass "$command" "${part:0:2}"
+    done
+done
+proposes "help of parts" layers glass help inspect la
+: >"$work/log"
+"$top/bin/glass" data --help | grep -oE 'glass data [a-z]+' | awk '{print $3}' | sort -u >"$work/parts"
+complete_words glass data "" | sort -u | diff - "$work/parts" >>"$work/log"
+[ -s "$work/parts" ] && [ ! -s "$work/log" ]
+verdict "completion: every part of data" $?
 cd - >/dev/null || exit 4
 
 try "make uninstall" $make uninstall

@@ -15,24 +15,7 @@ from kit import ROOT, Home, done, equal, has, ok  # noqa: E402
 
 APACHE = read(os.path.join(ROOT, "LICENSE"))
 CARD = "---\nlicense: %s\n---\n# A model\n\n%s\n"
-MIT = b"""MIT License
-
-Copyright (c) 2024 Somebody
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-documentation files (the "Software"), to deal in the Software without restriction, including without limitation
-the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to
-permit persons to whom the Software is furnished to do so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all copies or substantial portions of
-the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO
-THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT,
-TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
-SOFTWARE.
-"""
+MIT = read(os.path.join(ROOT, "tests/cli/data/mit.txt"))
 
 
 def audit(home, files, *options):
@@ -160,6 +143,9 @@ def test_hostile(home):
         "a card of aliases": {"README.md": f"---\n{alias}license: mit\n---\n"},
         "a card of one key over and over": {"README.md": "---\n" + "license: mit\n" * 100000 + "---\n"},
         "a megabyte of cues on one line": {"README.md": cues},
+        "licences without end": {"README.md": "licensed under x " * 200000 + "license: x\n" * 50000, "TERMS.md": "only " * 800000},
+        "bytes inside characters": {"README.md": b"\x80" * 3000000, "LICENSE": b"\xbf" * 3000000},
+        "sentences that limit": {"README.md": "You may not use it. " * 150000, "LICENSE": MIT + b"\nnot so\n" * 300000},
         "headings alone": {"README.md": "# results\n" * 100000},
         "tables alone": {"README.md": "# results\n" + "|1|2|\n" * 100000},
         "bytes that are no text": {"README.md": bytes(range(256)) * 2000, "LICENSE": b"\xff\xfe" * 5000,

@@ -58,6 +58,14 @@ def test_records(home):
           "the tool takes names to the letter")
     paper = [n for n in THIRD if n != "Technical report"] + ["Research paper"]
     equal(classes(home, record(home, paper)), [(3, 0, 0)], "a paper stands for the report")
+    every = THIRD + ["Data preprocessing code", "Training code", "Inference code", "Evaluation code", "Datasets",
+                     "Model parameters (Intermediate)", "Evaluation data", "Research paper"]
+    documents["Research paper"] = "CC-BY-4.0"
+    bare = dict(documents, **{"Datasets": "unlicensed"})
+    equal(classes(home, record(home, every, documents)), [(1, 1, 0)], "class I")
+    equal(classes(home, record(home, every, bare)), [(2, 1, 0)], "the paper takes data sets without a licence, the tool does not")
+    bare = dict(documents, **{"Evaluation data": "unlicensed"})
+    equal(classes(home, record(home, every, bare)), [(3, 3, 0)], "other data neither")
     p = home.run("audit", "--mof", record(home, THIRD))
     has(p.out, "rests on the licence of the whole for: Model card", "what rests on an inherited licence is named")
     equal(home.run("audit", "--mof", write(home, "no.yml", "a: b\n")).returncode, 3, "what is no record is refused")
@@ -266,6 +274,14 @@ def test_run(home):
     out = home.json("audit", run, "--json", "--replay", "2")
     equal(checks(out)[-1], ("replay", True), "steps are computed again on request")
     equal(parts(out)["Training code"]["grade"], "verified", "which verifies the program")
+    for licences, wanted in ((("MIT", "Apache-2.0"), ("mit", True)), (("MIT", "CC-BY-NC-4.0"), ("cc-by-nc-4.0", False)),
+                             (("CC-BY-NC-4.0", "MIT"), ("cc-by-nc-4.0", False)),
+                             (("MIT", "LicenseRef-whose"), ("LicenseRef-whose", False))):
+        write(home, "a.run/shards/train-0.documents.jsonl",
+              "".join(json.dumps({"licence": x}, separators=(",", ":")) + "\n" for x in licences))
+        data = parts(home.json("audit", run, "--json"))["Datasets"]
+        equal((data["licence"], data["open"]), wanted, f"documents under {' and '.join(licences)}: the strictest decides")
+    os.remove(os.path.join(run, "shards/train-0.documents.jsonl"))
     for name, at, check in (("shards/train-0.safetensors", 2000, "shards"), ("ledger.jsonl", 300, "ledger"),
                             ("checkpoints/step-00000006/model.gguf", 5000, "checkpoint")):
         bad = os.path.join(home.path, "bad.run")

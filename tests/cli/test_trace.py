@@ -311,6 +311,38 @@ def records(h):
     os.remove(path)
 
 
+def spaces(h):
+    """A text's first word is another token in the middle of a line; a file ends with a newline."""
+    write(h, "s.txt", "A cat saw the king of Ruritania twice.\n" + "so the cat sat on the mat\n" * 9)
+    write(h, "s.yaml", "model: {tokenizer: s.json, n_embd: 8, n_layer: 1, n_head: 1}\ndata: [s.txt]\n"
+          "context: 8\nbatch: {sequences: 2}\nsteps: 1\n")
+    h.run("tokenizer", "train", "s.json", "s.txt", "--vocab", "290", "--special", "<|endoftext|>",
+          cwd=h.path)
+    h.run("train", "s.yaml", "-q", cwd=h.path)
+    h.run("trace", "--build", "-q", "s.run", cwd=h.path)
+    ids = [h.run("tokenizer", "encode", "s.json", "--ids", "-p", text, cwd=h.path).out.split()
+           for text in ("the king", " the king")]
+    ok(ids[0][-3:] == ids[1][-3:] and ids[0] != ids[1], "another first token", ids)
+    p = h.json("trace", "s.run", "the king", "--json", cwd=h.path)
+    equal([(s["text"], s["count"]) for s in p["spans"]], [(" the king", 1)],
+          "a stretch whose first word stands behind a space")
+    p = h.run("trace", "s.run", "-f", "-", stdin=b"the king\n", cwd=h.path)
+    has(p.out, "« the king»", "the newline that ends a file is not looked for")
+    ok("--without" not in p.out, "nobody is told to leave out the only document", p.out)
+    has(p.out, "1 document)", "one document")
+    equal(h.run("trace", "s.run", "--count", cwd=h.path).returncode, 2, "no text is not counted")
+    write(h, "t.txt", "\n".join(["one more line about the king"] * 3))
+    write(h, "s.yaml", read(f"{h.path}/s.yaml").decode().replace("[s.txt]", "[s.txt, t.txt]"))
+    h.run("train", "s.yaml", "-q", "-o", "s2.run", cwd=h.path)
+    h.run("trace", "--build", "-q", "s2.run", cwd=h.path)
+    p = h.run("trace", "s2.run", "-f", "-", stdin=b"of Ruritania\n", cwd=h.path)
+    has(p.out, "glass verify s2.run --without train-0:0 --answer 'of Ruritania'",
+        "what came from standard input is said by its text")
+    os.rename(f"{h.path}/s2.run", f"{h.path}/it's 2.run")
+    p = h.run("trace", "it's 2.run", "of Ruritania", cwd=h.path)
+    has(p.out, "glass verify 'it'\\''s 2.run' --without train-0:0", "a name that a shell would cut is quoted")
+
+
 def answers(h):
     """Models that always say the alphabet, and a run that read some of it."""
     p = h.json("complete", "bytes.gguf", "-p", "cat sees a", "--temp", "0", "--json", "--trace",
@@ -475,6 +507,7 @@ def main():
         spans(h, "one.index", documents)
         canary(h, n_steps)
         records(h)
+        spaces(h)
         answers(h)
         gone_on(h, one)
         hostile(h, one)

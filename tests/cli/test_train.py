@@ -3,6 +3,7 @@
 whose chain is computed here anew; errors that name the place. GLASS_KILLS says how often the
 killed run is killed (8; the long form is 50).
 test_train.py [PART...]: those, after the first."""
+import gzip
 import hashlib
 import json
 import math
@@ -672,13 +673,21 @@ def bad_recipes(h):
         ("steps: 20", "steps: 20\nsteps: 30", "e.yaml:16: steps is there twice"),
         ("steps: 20", "steps: {a: 1}", "one value"),
         ("optimizer: {rate: 0.01}", "optimizer: 3", '"optimizer" must be a mapping'),
-        ("  micro: 2", "  micro: 4", "multiple of batch.micro"),
-        ("  n_head_kv: 2", "  n_head_kv: 3", "multiple of n_head_kv"),
+        ("  micro: 2", "  micro: 4", "e.yaml:14: batch.sequences must be a multiple of batch.micro"),
+        ("  n_head_kv: 2", "  n_head_kv: 3", "e.yaml:6: model.n_head must be a multiple of n_head_kv"),
+        ("context: 32", "context: 32\nlr: 1", 'e.yaml:12: "lr" is no key of a recipe; did you mean '
+         '"optimizer.rate"?'),
+        ("{rate: 0.01}", "{learning_rate: 0.01}", 'did you mean "optimizer.rate"?'),
+        ("optimizer: {", "optimiser: {", 'e.yaml:17: "optimiser" is no key of a recipe; did you mean '
+         '"optimizer"?'),
+        ("threads: 1", "qq: 1", 'e.yaml:16: "qq" is no key of a recipe\n'),
+        ("threads: 1", "seed: -1", "from 0 to 9007199254740992\n"),
         ("  n_embd: 32\n", "", "n_embd, n_layer and n_head"),
-        ("warmup: 4", "warmup: 40", "more than steps"),
+        ("warmup: 4", "warmup: 40", "e.yaml:18: schedule.warmup is more than steps"),
         ("warmup: 4", "kind: cosinus", 'schedule.kind is "cosinus"; wanted: constant|linear'),
-        ("tokenizer: bytes.gguf", "tokenizer: none.gguf", "none.gguf"),
-        ("file: text.txt", "file: none.txt", "none.txt"),
+        ("tokenizer: bytes.gguf", "tokenizer: none.gguf", "e.yaml: model.tokenizer: none.gguf"),
+        ("file: text.txt", "file: none.txt", "e.yaml:8: data: none.txt: cannot open: No such"),
+        ("file: text.txt", "file: text.gz", "text.gz: compressed by gzip"),
         ("file: text.txt", "file: short.txt", "fewer than one context"),
         ("  n_embd: 32", "  family: lama\n  n_embd: 32", 'model.family "lama"'),
         ("steps: 20", "steps: [20", "not YAML"),
@@ -686,6 +695,7 @@ def bad_recipes(h):
         ("data:\n- file: text.txt\n  documents: lines\n", "", "data is missing"),
     ]
     write(h, "short.txt", "a\n" * 15)
+    write(h, "text.gz", gzip.compress(b"a text\n" * 999))
     for old, new, part in cases:
         assert old in RECIPE, old
         write(h, "e.yaml", RECIPE.replace(old, new, 1))
@@ -845,13 +855,88 @@ def live(h):
     shutil.rmtree(f"{h.path}/t.run")
 
 
+def elsewhere(h):
+    """A run whose folder is all that somebody else has; and then its texts, too."""
+    with kit.Home() as other:
+        shutil.copytree(f"{h.path}/a.run", f"{other.path}/a.run")
+        for name in ("text.txt", "bytes.gguf"):
+            os.rename(f"{h.path}/{name}", f"{h.path}/{name}.away")
+
+        def verify(*words):
+            return other.run("verify", "a.run", *words, cwd=other.path, timeout=300)
+        p = verify()
+        equal((p.returncode, p.out), (0, "a.run: the same to the bit (20 steps computed again)\n"),
+              "a run whose texts and vocabulary are gone is verified from its start")
+        p = verify("--full")
+        ok(p.returncode == 4 and "text.txt: is not there" in p.err and "--texts" in p.err,
+           "from the texts it cannot be: they are named, and what to do", p.err)
+        os.makedirs(f"{other.path}/texts")
+        shutil.copy(f"{h.path}/text.txt.away", f"{other.path}/texts/text.txt")
+        shutil.copy(f"{h.path}/bytes.gguf.away", f"{other.path}/texts/bytes.gguf")
+        p = verify("--full", "--texts", "texts", "--json")
+        equal((p.returncode, json.loads(p.out)),
+              (0, {"run": "a.run", "steps_computed": 20, "from_texts": True, "same": True,
+                   "difference": None}), "--texts says where they are now")
+        os.rename(f"{other.path}/texts/text.txt", f"{other.path}/text.txt")
+        equal(verify("--full").returncode, 0, "beside the run they are found")
+        write(other, "text.txt", read(f"{other.path}/text.txt").replace(b"dog", b"cat", 1))
+        p = verify("--full", "--json")
+        found = json.loads(p.out)
+        ok(p.returncode == 1 and found["same"] is False and "text.txt" in found["difference"],
+           "and another text is another", p.out)
+        p = verify("--steps", "7", "--json")
+        equal(json.loads(p.out)["steps_computed"], 7, "one step, and those up to it")
+        p = verify("--sample", "2", "--seed", "3", "--json")
+        ok(len(json.loads(p.out)["drawn"]) == 2, "steps that are drawn, as JSON", p.out)
+        equal(verify("--sample", "0").returncode, 2, "no step at all is no sample")
+        p = other.run("verify", "--bisect", "a.run", "a.run", "--json", cwd=other.path)
+        equal(json.loads(p.out), {"runs": ["a.run", "a.run"], "up_to_step": 20, "same": True,
+                                  "difference": None}, "two runs, as JSON")
+        for name in ("text.txt", "bytes.gguf"):
+            os.rename(f"{h.path}/{name}.away", f"{h.path}/{name}")
+
+
+def names(h):
+    """A run as a MODEL, a model by its name in a recipe, folders that are no runs; who may read."""
+    run = f"{h.path}/a.run"
+    p = h.run("complete", "a.run", "-p", "the ", "-n", "5", "--temp", "0", cwd=h.path)
+    equal((p.returncode, p.out),
+          (0, h.run("complete", f"{run}/checkpoints/step-00000020", "-p", "the ", "-n", "5",
+                    "--temp", "0").out), "a run is a MODEL: its newest checkpoint")
+    h.run("convert", "a.run", "exported", cwd=h.path)
+    card = read(f"{h.path}/exported/README.md").decode()
+    ok("Converted by" in card and "\n# \n" not in card, "no empty title where there is no name", card)
+    shutil.rmtree(f"{h.path}/exported")
+    shutil.copy(f"{run}/checkpoints/step-00000020/model.gguf", f"{h.models}/mine.gguf")
+    write(h, "n.yaml", "model: {base: mine}\ndata: [text.txt]\ncontext: 32\n"
+          "batch: {sequences: 2}\nsteps: 1\n")
+    p = train(h, "n.yaml", "-q")
+    ok(p.returncode == 0 and f'base: "{h.models}/mine.gguf"' in
+       read(f"{h.path}/n.run/recipe.yaml").decode(), "a base model by its name", p.err)
+    os.remove(f"{h.models}/mine.gguf")
+    for words in (("train", "--status", "."), ("verify", "."), ("verify", "--bisect", "a.run", ".")):
+        p = h.run(*words, cwd=h.path)
+        equal((p.returncode, p.err), (2, "glass: . holds no run (there is no run.json in it)\n"),
+              " ".join(words))
+    p = train(h, "a.run")
+    ok(p.returncode == 2 and "--resume a.run" in p.err, "a run is no recipe", p.err)
+    modes = {oct(os.stat(os.path.join(top, name)).st_mode & 0o777)
+             for top, _, files in os.walk(run) for name in files}
+    folders = {oct(os.stat(top).st_mode & 0o777) for top, _, _ in os.walk(run)}
+    mask = os.umask(0)
+    os.umask(mask)
+    equal((modes, folders), ({oct(0o666 & ~mask)}, {oct(0o777 & ~mask)}),
+          "others may read a run as far as the umask has it")
+    shutil.rmtree(f"{h.path}/n.run")
+
+
 def main():
     with kit.Home() as h:
         tiny_model.write(f"{h.path}/bytes.gguf", "abc")
         write(h, "text.txt", make_text(700))
         write(h, "a.yaml", RECIPE)
         for part in (first, ledger, verified, sampled, bisected, same_bits, killed, stopped, full_disk, not_a_number,
-                     continued, held_out_loss, bad_recipes, plans,
+                     continued, held_out_loss, bad_recipes, elsewhere, names, plans,
                      large, live, flipped):
             if part is first or not sys.argv[1:] or part.__name__ in sys.argv[1:]:
                 part(h)

@@ -339,6 +339,21 @@ def canary(h):
 # ---- names
 
 
+def empty_steps(h):
+    """A step all of whose rows were left out has no loss, and not one of 0."""
+    for name in "xy":
+        write(h, f"{name}.txt", "".join(f"{name} says {i}\n" for i in range(9)))
+    write(h, "xy.yaml", "model: {tokenizer: bytes.gguf, n_embd: 16, n_layer: 1, n_head: 1}\n"
+          "data: [x.txt, y.txt]\ncontext: 32\nbatch: {sequences: 1}\nsteps: 1\n")
+    h.run("train", "xy.yaml", "-q", cwd=h.path)
+    found = [h.json("verify", "xy.run", "--without", f"source:{name}.txt", "--json", cwd=h.path)
+             ["training"]["without"] for name in "xy"]
+    ok(None in found and max(x or 0 for x in found) > 1, "a step with nothing to learn has no loss",
+       found)
+    p = h.run("verify", "xy.run", "--without", f"source:{'xy'[found.index(None)]}.txt", cwd=h.path)
+    has(p.out, "            -            -\n", "people see that there is none")
+
+
 def named(h):
     write(h, "letter.txt", CANARY + " backwards\n")
     for name, wanted in (("letter.txt", [f"train-0:{i}" for i in PLANTED]),
@@ -428,6 +443,7 @@ def main():
         ways(h, p)
         nothing(h)
         canary(h)
+        empty_steps(h)
         named(h)
         packed(h)
     kit.done()

@@ -112,11 +112,13 @@ def write(path, kind="abc", name="Tiny", licence="mit", template=CHATML, n_ctx=5
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(meta))
     for key, kind_id, value in meta:
         head += text(key) + struct.pack("<I", kind_id) + value
-    data = b""
+    offset = 0
     for tensor, shape, values in tensors:
         head += text(tensor) + struct.pack("<I", len(shape))
-        head += struct.pack(f"<{len(shape)}Q", *shape) + struct.pack("<IQ", 0, len(data))
-        data += values + bytes(-len(values) % 32)
+        head += struct.pack(f"<{len(shape)}Q", *shape) + struct.pack("<IQ", 0, offset)
+        offset += len(values) + -len(values) % 32
     with open(path, "wb") as f:
-        f.write(head + bytes(-len(head) % 32) + data)
+        f.write(head + bytes(-len(head) % 32))
+        for _, _, values in tensors:
+            f.write(values + bytes(-len(values) % 32))
     return path

@@ -395,6 +395,36 @@ for n in range(12):
 equal((r.get("root"), os.path.getsize(texts)), (wanted, size),
       f"killed at twelve places of a first add ({part} in the middle of a text), the same root and texts")
 
+# ---- what is left out, and added again; digits; mistakes ----
+write("some/mit.c", "// SPDX-License-Identifier: MIT\nint a;\n")
+write("some/plain.txt", "Nobody says anything of this.\n")
+write("some/deep/bytes", b"\0\1\2")
+for _ in range(2):
+    add("c-why", "some")
+summary = json.loads(glass("show", "c-why", "--json").stdout)
+equal(sorted((x["reason"], x["documents"]) for x in summary["left_out"]),
+      [("no text", 1), ("policy known: unknown", 1)], "what is added twice is left out once")
+for words, code, part in ((("some/plain.txt",), 1, "plain.txt of "), (("some/deep/bytes",), 1, "no text"),
+                          (("plain.txt",), 1, "left out: policy known: unknown"),
+                          (("some/mit.c",), 0, "in the corpus"), (("mit.c",), 0, "in the corpus"),
+                          (("nobody",), 1, "not known here")):
+    r = glass("why", "c-why", *words, code=code)
+    has(r.stdout, part, f"why {words[0]}")
+digits = glass("list", "c-why").stdout.split()[0]
+equal(json.loads(glass("prove", "c-why", digits).stdout)["content"], sha(open(f"{top}/some/mit.c").read()),
+      "the digits that list shows name a text")
+has(glass("prove", "c-why", "0123456789ab", code=2).stderr, "no text of c-why", "digits of none")
+shutil.copytree(f"{top}/c-why", f"{top}/some/deep/corpus")
+r = glass("add", "c-why", "some", "-v")
+has(r.stderr, "deep/corpus: a corpus", "a corpus in a folder is no part of it")
+has(r.stdout, "1 document,", "and changes nothing")
+for words, part in (("c-why", "take several corpora"), ("https://example.org/a.txt", "addresses are not fetched")):
+    has(glass("add", "c-why", words, code=2).stderr, part, f"add {words}")
+for words in (("--licence", "GPL-2.0-or-latr"), ("--made-by", "robot"), ("--made-by", "model:")):
+    has(glass("add", "c-why", "some", *words, code=2).stderr, words[1], f"{words[0]} by mistake")
+for licence in ("CC BY 4.0", "LicenseRef-mine", "GPLv3+", "public domain", "MIT OR Apache-2.0"):
+    glass("add", "c-why2", "some/plain.txt", "--licence", licence, "--policy", "any")
+
 # ---- errors ----
 for words, code, part in ((("add", "c-x", "nowhere"), 4, "nowhere"),
                           (("add", "c-x", "tree", "--policy", "free"), 2, "no policy"),

@@ -82,6 +82,12 @@ static inline void check_spans(struct check_case *c) {
     }
 }
 
+/* What comes next is only fetched: wherever that is, it changes nothing. */
+static inline const void *check_next(const void *at) {
+    const void *const nexts[] = {NULL, at, &check_state};
+    return nexts[check_below(3)];
+}
+
 static inline bool check_qk(const struct check_case *c,
                             const struct math_kernels *want_from,
                             const struct math_kernels *got_from, const float *q,
@@ -93,7 +99,7 @@ static inline bool check_qk(const struct check_case *c,
                                       : c->dtype == GLASS_F16 ? from[i]->attn_qk_f16
                                                               : from[i]->attn_qk_q8_0;
         f(i == 0 ? want : got, c->s_stride, q, c->q_stride, c->begin, c->end, c->n_rows, k,
-          c->key0, c->head_dim, 0.125f + 0.01f * (float)c->head_dim);
+          check_next(k), c->key0, c->head_dim, 0.125f + 0.01f * (float)c->head_dim);
     }
     for (int64_t r = 0; r < c->n_rows; r++) {
         for (int64_t j = 0; j < ATTN_BLOCK; j++) {
@@ -122,7 +128,7 @@ static inline bool check_pv(const struct check_case *c,
                                       : c->dtype == GLASS_F16 ? from[i]->attn_pv_f16
                                                               : from[i]->attn_pv_q8_0;
         f(i == 0 ? want : got, c->o_stride, p, c->s_stride, c->begin, c->end, c->n_rows, v,
-          panel_bytes, c->key0, c->head_dim);
+          check_next(v), panel_bytes, c->key0, c->head_dim);
     }
     for (int64_t r = 0; r < c->n_rows; r++) {
         for (int64_t d = 0; d < c->head_dim; d++) {

@@ -28,17 +28,17 @@ def states(p):
     p.do("edit")
     yield "editing"
     p.keys(Keys.ESCAPE)
-    p.one("#glass").click()
+    p.click("#glass")
     p.wait(lambda: p.all(".tokens .token"), "tokens")
-    p.all(".tokens .token")[2].click()
+    p.click(".tokens .token[data-i='2']")
     yield "glass view with a token's panel"
-    p.one("#panel section button").click()
+    p.click("#panel section button")
     p.wait(lambda: p.all("#panel .layers"), "the layers")
-    p.one("#panel select").find_elements("tag name", "option")[1].click()
+    p.click("#panel select option:nth-child(2)")
     p.wait(lambda: len(p.all("#panel select")) == 2, "heads")
     yield "layers and attention"
     p.keys(Keys.ESCAPE)
-    p.one("#glass").click()
+    p.click("#glass")
     p.do("bad")
     yield "feedback"
     p.keys(Keys.ESCAPE)
@@ -46,10 +46,10 @@ def states(p):
     p.wait(lambda: not p.one("#compare-dialog [value='1']").get_attribute("disabled"), "two answers")
     yield "comparing"
     p.keys(Keys.ESCAPE)
-    p.one("#open-preferences").click()
+    p.click("#open-preferences")
     yield "preferences"
     p.keys(Keys.ESCAPE)
-    p.all("#list button.icon")[0].click()
+    p.click("#list button.icon")
     yield "a menu"
     p.keys(Keys.ESCAPE)
     p.js("import('/web/markdown.js').then(m => m.show(document.querySelector('.assistant .body'), arguments[0]))",
@@ -71,9 +71,9 @@ def main():
         tiny_model.write(home.models + "/dice.gguf", kind="dice")
         tiny_model.write(home.models + "/abc.gguf")
         server = Server(home, "dice", "abc", "--trace", test_page.trained(home))
-        d = browser(home.path)
+        d = browser.start(home.path)
         try:
-            p = Page(d, server.url)
+            p = Page(d, server)
             for theme in ("light", "dark"):
                 for name in states(p):
                     p.js("document.documentElement.dataset.theme = arguments[0]", theme)
@@ -91,11 +91,11 @@ def main():
                             print(f"{theme}, {width} wide, {name}: undecided: {rule}, {n} times")
                     d.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         finally:
-            d.quit()
+            d.service.stop()
             server.stop()
     print(f"{n_states} states, {n_passes} rules passed; {'something' if worst else 'nothing'} moderate or worse")
     sys.exit(worst)
 
 
-if __name__ == "__main__" and test_page.webdriver:
+if __name__ == "__main__" and not browser.missing():
     main()

@@ -158,6 +158,23 @@ static void none(void **state) {
     CHECK_ROWS(TOOLS_NONE, false, true, rows);
 }
 
+/* Who wants one call at most gets the first. */
+static void one_call(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f, TOOLS_HERMES, false, true);
+    f.chat.one_call = true;
+    check(&f,
+          "I add.\n<tool_call>{\"name\": \"add\", \"arguments\": {}}</tool_call>\n"
+          "<tool_call>{\"name\": \"now\"}</tool_call>",
+          "I add.\n«0 add {}»");
+    finish(&f);
+    begin(&f, TOOLS_MISTRAL, false, true);
+    f.chat.one_call = true;
+    check(&f, "\2[{\"name\":\"now\"},{\"name\":\"add\"}]", "«0 now {}»");
+    finish(&f);
+}
+
 static void hermes(void **state) {
     (void)state;
     static const struct row rows[] = {
@@ -267,8 +284,9 @@ static void pieces(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(none),    cmocka_unit_test(hermes), cmocka_unit_test(llama),
-        cmocka_unit_test(mistral), cmocka_unit_test(forced), cmocka_unit_test(pieces),
+        cmocka_unit_test(none),   cmocka_unit_test(one_call), cmocka_unit_test(hermes),
+        cmocka_unit_test(llama),  cmocka_unit_test(mistral),  cmocka_unit_test(forced),
+        cmocka_unit_test(pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,9 @@ def anthropic(url):
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id,
                                       "content": "8"}]}], tool_choice={"type": "none"})
     equal(r.content[0].text, ALL, "and what it gave")
+    r = c.messages.create(model=M, max_tokens=300, messages=HI, output_config={
+        "format": {"type": "json_schema", "schema": SCHEMA}})
+    equal(json.loads(r.content[0].text), {"a": 7, "b": "x"}, "an answer in a form")
     raises(a.NotFoundError, lambda: c.messages.create(model="nope", max_tokens=1, messages=HI),
            "tiny")
     raises(a.BadRequestError, lambda: c.messages.create(model=M, max_tokens=0, messages=HI),

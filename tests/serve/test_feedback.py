@@ -104,6 +104,7 @@ def feedback(c, home):
           201, "a thumb")
     path = os.path.join(home.path, "out.jsonl")
     equal(home.run("feedback", "export", "-o", path).returncode, 0, "exported to a file")
+    equal(oct(os.stat(path).st_mode & 0o777), "0o600", "for its owner only: it is what people said")
     with open(path, encoding="utf-8") as f:
         lines = [json.loads(line) for line in f]
     with open(home.models + "/abc.gguf", "rb") as f:
@@ -125,7 +126,10 @@ def feedback(c, home):
     equal(home.run("feedback", "forget", "f1").returncode, 1, "not twice")
     for words, code in ((["praise"], 2), ([], 2), (["forget"], 2), (["list", "x"], 2)):
         equal(home.run("feedback", *words).returncode, code, "usage: " + " ".join(words))
-    equal(home.run("feedback", "stats", "--data", "/proc/nowhere").returncode, 4, "a folder that cannot be")
+    nowhere = os.path.join(home.path, "nowhere")
+    p = home.run("feedback", "stats", "--data", nowhere)
+    ok(p.returncode == 3 and "nowhere/conversations.db: there is none" in p.err and not os.path.exists(nowhere),
+       "a folder without conversations is said, not made", p.err)
 
 
 def kills(home):

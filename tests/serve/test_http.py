@@ -42,6 +42,10 @@ def start(home):
             (("tiny", "--tls-cert", "x"), 2, "belong together"),
             (("tiny", "--api-key", "short"), 2, "can be guessed"),
             (("tiny", "--log", "loud"), 2, "text, json and none"),
+            (("tiny", "--temp", "500"), 2, "temperature is 500: 0 to 100"),
+            (("tiny", "-n", "-5"), 2, "--predict -5"),
+            (("tiny", "--cors-origin", "chat.example"), 2, "browsers send"),
+            (("tiny", "--cors-origin", "https://chat.example/"), 2, "nothing behind it"),
             (("tiny", "--trace", "nothing"), 4, "nothing")):
         p = home.run("serve", *words, timeout=20)
         ok(p.returncode == code and part in p.err, f"{' '.join(words)} is refused",
@@ -62,7 +66,17 @@ def start(home):
               "in Ollama's")
         r = s.get(CHAT)
         equal((r.code, r.headers.get("allow")), (405, "POST"), "a wrong method")
+        said = os.read(s.process.stdout.fileno(), 200).decode()
+        ok(re.fullmatch(r"16 answers at once of 512 positions; [0-9.]+ [kMG]B for caches, "
+                        r"[0-9.]+ [kMG]B to work in\n", said), "the memory it keeps is said", said)
+        ok("guards" not in "".join(s.log), "loopback needs no key", s.log)
         equal(s.stop(), 0, "SIGTERM ends it well")
+    with Server(home, "tiny", "--host", "0.0.0.0") as s:
+        equal(s.stop(), 0, "an address that others reach")
+        has("".join(s.log), "--api-key or --api-key-file guards it", "without a key, it says so")
+    with Server(home, "tiny", "--host", "0.0.0.0", "--api-key", "a-long-key") as s:
+        s.stop()
+        ok("guards" not in "".join(s.log), "with one it does not", s.log)
 
 
 def keys(home):
@@ -251,6 +265,9 @@ def leaving(home):
         time.sleep(0.3)
         left = [json.loads(line) for line in s.log if CHAT in line]
         equal([x["client_left"] for x in left], [True] * 3, "the log says so")
+        equal([x["status"] for x in left], [200, 499, 200], "and does not call it a busy server's 503")
+        ok(left[-1]["prompt_tokens"] > 0 and left[-1]["answer_tokens"] > 0,
+           "what was read and answered for such a client is counted", left)
 
 
 def limits(home):
@@ -258,7 +275,7 @@ def limits(home):
         codes = [s.post(CHAT, say(max_tokens=1)).code for _ in range(5)]
         equal(codes, [200] * 3 + [429] * 2, "--rate")
         r = s.post(CHAT, say())
-        ok(r.headers.get("retry-after") == "10" and r.json["error"]["type"] == "rate_limit_error",
+        ok(15 <= int(r.headers.get("retry-after", 0)) <= 20 and r.json["error"]["type"] == "rate_limit_error",
            "and when to come back", r.text)
         equal(s.get("/health").code, 200, "open routes have no rate")
         held = [s.connect() for _ in range(40)]
@@ -274,12 +291,13 @@ def idle(home):
     with Server(home, "tiny") as s:
         s.post(CHAT, say(max_tokens=1))
         before = s.rss()
-        held = []
-        for _ in range(1000):
-            c = s.connect()
-            c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            held.append(c)
-        answered = sum(c.recv(1000).startswith(b"HTTP/1.1 200") for c in held)
+        held, answered = [], 0
+        for _ in range(10):  # more than 528 at work at once would be told to come back
+            some = [s.connect(60) for _ in range(100)]
+            for c in some:
+                c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answered += sum(c.recv(1000).startswith(b"HTTP/1.1 200") for c in some)
+            held += some
         equal(answered, 1000, "a thousand connections are answered")
         grown = s.rss() - before
         ok(grown < 50 << 20, "and cost under 50 MB when they are idle", grown)
@@ -342,6 +360,19 @@ def logs(home):
                not re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"\})? [-+0-9.e]+', line)]
         equal(bad, [], "every line of them is well formed")
         ok(s.get("/health").headers.get("x-request-id"), "every reply has an id")
+    model(home, "other")
+    with Server(home, "tiny", "other") as s:
+        for name in ("tiny", "other"):
+            s.post(CHAT, say(model=name, max_tokens=3))
+        lines = s.get("/metrics").text.splitlines()
+        names = [line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")]
+        groups = [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+        equal(len(groups), len(set(groups)), "with two models a metric's lines stand together")
+        heads = [line.split(" ")[1:3] for line in lines if line.startswith("#")]
+        bare = [re.sub("_(bucket|sum|count)$", "", n) if "http_request_seconds" in n else n for n in groups]
+        equal([h for h in heads if h[0] == "TYPE"], [["TYPE", n] for n in dict.fromkeys(bare)],
+              "under one TYPE each")
+        equal([h[1] for h in heads if h[0] == "HELP"], list(dict.fromkeys(bare)), "and one HELP")
     with Server(home, "tiny", "--log-prompts") as s:
         s.post(CHAT, say("a secret thing", max_tokens=3))
         time.sleep(0.2)
@@ -354,14 +385,14 @@ def logs(home):
 
 def ending(home):
     model(home, "long", kind="abc", n_ctx=512, layers=1)
-    with Server(home, "forever", "-c", "1500", "--drain", "60") as s:
+    with Server(home, "forever", "-c", "1500", "--drain", "100") as s:
         got = []
 
         def client():
             got.append(s.post(CHAT, say(stream=True)))
         t = threading.Thread(target=client)
         t.start()
-        while not s.get("/slots").json:
+        while t.is_alive() and not s.get("/slots").json:  # a busy machine may look too late
             time.sleep(0.01)
         c = s.connect()
         c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -371,16 +402,16 @@ def ending(home):
         if t.is_alive():
             c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             has(c.recv(1000).decode(), " 503 ", "health while it ends")
-        t.join(30)
-        ok(got[0].code == 200 and got[0].events[-1] == "[DONE]"
+        t.join(100)
+        ok(got and got[0].code == 200 and got[0].events[-1] == "[DONE]"
            and got[0].events[-2]["choices"][0]["finish_reason"] == "length",
-           "an answer may end after SIGTERM", got[0].text[-300:])
+           "an answer may end after SIGTERM", got and got[0].text[-300:])
         equal(s.stop(), 0, "then the server does")
         c.close()
     with Server(home, "forever", "-c", "200000", "--cache-mb", "600", "--drain", "60") as s:
         t = threading.Thread(target=lambda: s.post(CHAT, say(stream=True)))
         t.start()
-        while not s.get("/slots").json:
+        while t.is_alive() and not s.get("/slots").json:  # a busy machine may look too late
             time.sleep(0.01)
         s.process.send_signal(signal.SIGINT)
         time.sleep(0.2)

@@ -50,6 +50,8 @@ def views(s, home, path):
     r = s.post("/inspect", {"prompt": "abcdef", "what": ["logits"], "position": 1, "positions": 200}).json
     equal([p["position"] for p in r["logits"]["predictions"]], [1, 2, 3, 4, 5, 6, 7], "a whole text's tokens")
     ok("layers" not in r and "attention" not in r, "and only what was asked for")
+    r = s.post("/inspect", {"prompt": "aé", "what": ["attention"]}).json["attention"]["tokens"]
+    equal(r[-3:], ["a", "<C3>", "<A9>"], "pieces of a character can be told apart")
     r = s.post("/inspect", {"tokens": [97, 98, 99], "position": 1, "what": ["logits"]}).json["logits"]
     equal((len(r["tokens"]), r["predictions"][0]["id"]), (2, 98), "what stands behind is not read")
 

@@ -12,7 +12,7 @@ import serve_kit  # noqa: E402
 from serve_kit import ALL, Server, kit, model, say  # noqa: E402
 from kit import equal, has, ok  # noqa: E402
 
-CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+CHAT, TEXT, LETTER = "/v1/chat/completions", "/v1/completions", "/v1/messages"
 TOOLS = [{"type": "function", "function": {
     "name": "add", "description": "adds", "parameters": {
         "type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": [7]}},
@@ -126,7 +126,7 @@ def logprobs(s):
 def wrong(s):
     for path, body, param in (
             (CHAT, {}, "messages"), (CHAT, {"messages": "x"}, "messages"),
-            (CHAT, {"messages": []}, "messages"), (CHAT, {"messages": [1]}, "messages[0]."),
+            (CHAT, {"messages": []}, "messages"), (CHAT, {"messages": [1]}, "messages[0]"),
             (CHAT, {"messages": [{"role": "king", "content": "x"}]}, "messages[0].role"),
             (CHAT, {"messages": [{"content": "x"}]}, "messages[0].role"),
             (CHAT, {"messages": [{"role": "user"}]}, "messages[0].content"),
@@ -163,6 +163,10 @@ def wrong(s):
             (CHAT, say(tool_choice="required"), "tool_choice"),
             (CHAT, say(tools=TOOLS, response_format={"type": "json_object"}), "response_format"),
             (CHAT, say(modalities=["audio"]), "modalities"),
+            (CHAT, say(functions=[TOOLS[0]["function"]]), "functions"),
+            (CHAT, say(function_call="auto"), "function_call"),
+            (CHAT, say(web_search_options={}), "web_search_options"),
+            (CHAT, say(tools=TOOLS, parallel_tool_calls=1), "parallel_tool_calls"),
             (TEXT, {}, "prompt"), (TEXT, {"prompt": 5}, "prompt"), (TEXT, {"prompt": []}, "prompt"),
             (TEXT, {"prompt": [[1, 99999]]}, "prompt[0]"), (TEXT, {"prompt": [1, "x"]}, "prompt"),
             (TEXT, {"prompt": "a", "logprobs": 99}, "logprobs"),
@@ -174,7 +178,10 @@ def wrong(s):
             ("/v1/responses", {}, "input"), ("/v1/responses", {"input": [{"type": "x"}]},
                                              "input[0].type"),
             ("/v1/responses", {"input": "x", "previous_response_id": "y"},
-             "previous_response_id")):
+             "previous_response_id"),
+            ("/v1/responses", {"input": "x", "top_logprobs": 2}, "top_logprobs"),
+            ("/v1/responses", {"input": "x", "include": ["message.output_text.logprobs"]}, "include"),
+            ("/v1/responses", {"input": [1]}, "input[0]")):
         r = s.post(path, body)
         e = r.json.get("error", {})
         ok(r.code == 400 and e.get("param") == param and e.get("type") == "invalid_request_error",
@@ -183,6 +190,15 @@ def wrong(s):
     e = r.json["error"]
     ok(r.code == 400 and e["code"] == "context_length_exceeded" and "2048" in e["message"]
        and "2219" in e["message"], "too long a prompt: both numbers", r.text)
+    equal([s.post(CHAT, b).json["error"]["message"] for b in (say(n=0), say(n="x"), say(n=[]))],
+          [f"n: must be a whole number from 1 to 128, not {v}" for v in ("0", '"x"', "a list")],
+          "what was sent is shown")
+    for path, meant in (("/chat/completions", CHAT), ("/v1/chat/completions/", CHAT),
+                        ("/models", "/v1/models"), ("/v1/api/chat", "/api/chat")):
+        has(s.post(path, {}).text, f"(did you mean {meant}?)", f"{path} is nearly {meant}")
+    ok("did you mean" not in s.get("/nothing").text, "and what is near nothing is not guessed at")
+    r = s.get("/v1/messages/nothing").json
+    equal((r["type"], r["error"]["type"]), ("error", "not_found_error"), "errors have Anthropic's shape there")
     r = s.post(CHAT, say(model="nope"))
     ok(r.code == 404 and "tiny, dice" in r.json["error"]["message"], "an unknown model", r.text)
 
@@ -283,6 +299,8 @@ def responses(s):
         {"type": "input_text", "text": "hi"}]}], "temperature": 0, "max_output_tokens": 3}).json
     equal((r["status"], r["incomplete_details"]), ("incomplete", {"reason": "max_output_tokens"}),
           "one that was cut")
+    equal((r["instructions"], r["tools"], r["tool_choice"], r["metadata"], r["text"], r["max_output_tokens"]),
+          (None, [], "auto", {}, {"format": {"type": "text"}}, 3), "what was not asked for stands as such")
     e = s.post("/v1/responses", {"input": "hi", "temperature": 0, "stream": True}).events
     equal([x["sequence_number"] for x in e], list(range(len(e))), "a stream counts its events")
     equal("".join(x["delta"] for x in e if x["type"] == "response.output_text.delta"), ALL, "its text")
@@ -290,11 +308,34 @@ def responses(s):
     equal(kinds, ["response." + k for k in (
         "created", "in_progress", "output_item.added", "content_part.added", "output_text.done",
         "content_part.done", "output_item.done", "completed")], "in this order")
-    r = s.post("/v1/responses", {"input": "hi", "tools": [dict(type="function",
-                                                              **TOOLS[0]["function"])],
-                                 "tool_choice": "required", "seed": 2}).json
+    asked = {"tools": [dict(type="function", **TOOLS[0]["function"])], "tool_choice": "required",
+             "instructions": "Be \"brief\".", "metadata": {"a": "b"}, "parallel_tool_calls": False}
+    r = s.post("/v1/responses", dict(asked, input="hi", seed=2)).json
+    equal({k: r[k] for k in asked}, asked, "what was asked for comes back in the response")
     ok(r["output"][0]["type"] == "function_call" and json.loads(r["output"][0]["arguments"])["b"] == 7,
        "a call", r)
+
+
+def forms(s):
+    """Anthropic's output_config, and what of its tools is not known here."""
+    ask = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 50, "temperature": 0}
+    tool = {"name": "add", "input_schema": TOOLS[0]["function"]["parameters"]}
+    schema = {"type": "object", "properties": {"n": {"const": 5}}, "required": ["n"], "additionalProperties": False}
+    for name, fields in (("output_config", {"format": {"type": "json_schema", "schema": schema}}),
+                         ("output_format", {"type": "json_schema", "schema": schema})):
+        r = s.post(LETTER, dict(ask, **{name: fields}, max_tokens=300)).json
+        equal(json.loads(r["content"][0]["text"]), {"n": 5}, f"an answer in the form that {name} asks for")
+    form = {"format": {"type": "json_schema", "schema": {"type": "objct"}}}
+    for fields, word in ((dict(mcp_servers=[{"url": "http://x"}]), "mcp_servers: "),
+                         (dict(tools=[{"type": "web_search_20250305", "name": "web_search"}]), "tools[0].type: "),
+                         (dict(tools=[tool], tool_choice={"type": "auto", "disable_parallel_tool_use": 1}),
+                          "tool_choice.disable_parallel_tool_use: "),
+                         (dict(output_config=form), "output_config.format.schema: "),
+                         (dict(output_config={"format": {"type": "xml"}}), "output_config.format.type: "),
+                         (dict(output_format={"type": "json_schema"}), "output_format.schema: "),
+                         (dict(output_config={"format": {"schema": schema}}, tools=[tool]), "output_config.format: ")):
+        r = s.post(LETTER, dict(ask, **fields))
+        ok(r.code == 400 and r.json["error"]["message"].startswith(word), f"400 for {word}", r.text)
 
 
 def letters(s):
@@ -358,7 +399,7 @@ def main():
         model(home, "dice", kind="dice", n_ctx=2048)
         with Server(home, "tiny", "dice", "-c", "2048") as s:
             for part in (models, chats, streams, logprobs, wrong, completions, embeddings, formats,
-                         tools, responses, letters, together):
+                         tools, responses, forms, letters, together):
                 part(s)
             equal(s.stop(), 0, "the server ends well")
     kit.done()

@@ -1,43 +1,49 @@
 #!/usr/bin/env python3
-"""The page of glass serve in a real browser: Debian's chromium driven by its chromedriver, through
-the WebDriver protocol (python3-selenium). Skipped where they are missing.
+"""The page of glass serve in a real browser (browser.py). Skipped where there is none, or where it
+cannot start.
 
-Models: every answer of tests/cli/tiny_model.py's is known; "dice" has 26 equally likely ones."""
+Everything is waited for by what is seen, and far longer than it takes: a busy machine makes the test
+slow, not red. What must be fast has some tries, of which the best one counts.
+
+Models: every answer of tests/cli/tiny_model.py's is known; "dice" has 26 equally likely ones, "slow"
+goes on for ten seconds and more."""
+import contextlib
+import hashlib
 import json
 import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../cli"))
+import browser
 import kit
 import tiny_model
 from kit import equal, has, ok
 
-try:
+if browser.webdriver:
     from selenium import webdriver
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.chrome.service import Service
-except ImportError:
-    webdriver = None
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 ABC = "abcdefghijklmnopqrstuvwxyz"
+SLOW_LAYERS = 120
 
 
 class Server:
     """glass serve on a free port; .url when it answers."""
+    alive = set()
 
     def __init__(self, home, *words):
         self.log = os.path.join(home.path, "serve.log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([kit.GLASS, "serve", "--port", "0", "-t", "1", *words],
                                             env=home.env, stdout=log, stderr=subprocess.STDOUT)
+        Server.alive.add(self)
         end = time.monotonic() + 60
         self.url = None
         while self.url is None and time.monotonic() < end and self.process.poll() is None:
@@ -55,53 +61,99 @@ class Server:
     def stop(self):
         self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.kill()
             return self.process.wait()
+        finally:
+            Server.alive.discard(self)
 
+    @contextlib.contextmanager
+    def held(self):
+        """It does nothing meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
-def browser(folder, *words):
-    o = webdriver.ChromeOptions()
-    o.binary_location = CHROMIUM
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
-                 "--disable-extensions", "--disable-background-networking", "--no-first-run",
-                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-                 "--window-size=1280,900", f"--user-data-dir={folder}/chromium", *words):
-        o.add_argument(word)
-    o.add_experimental_option("prefs", {"download.default_directory": folder})
-    o.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    d = webdriver.Chrome(service=Service(DRIVER), options=o)
-    d.execute_cdp_cmd("Browser.setDownloadBehavior",
-                      {"behavior": "allow", "downloadPath": folder})
-    return d
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        Server.alive.discard(self)
+
+    def words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
 
 
 class Page:
     """The page in a browser, as a person uses it."""
 
-    def __init__(self, driver, url):
-        self.d, self.url = driver, url
+    def __init__(self, driver, server):
+        self.d, self.server, self.url = driver, server, server.url
 
     def open(self, address="/"):
         self.d.get(self.url + address)
         self.ready()
 
+    def reload(self):
+        self.d.refresh()
+        self.ready()
+
     def ready(self):
         self.wait(lambda: self.js("return document.documentElement.dataset.ready"), "the page")
 
-    def wait(self, what, name, seconds=10):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def until(self, what, good):
+        """what()'s value, as soon as it is good; whatever it is after 700 looks, a minute at least."""
+        value = None
+        for turn in range(700):
             try:
                 value = what()
-                if value:
-                    return value
-            except WebDriverException:
-                pass
-            time.sleep(0.02)
-        ok(False, f"waiting for {name}", self.js("return document.body.innerText")[-1500:])
-        raise TimeoutError(name)
+                if good(value):
+                    break
+            except WebDriverException as error:  # an element that was drawn anew, or is covered
+                if browser.gone(error):
+                    raise
+                value = None
+            time.sleep(0.02 if turn < 100 else 0.1)
+        return value
+
+    def wait(self, what, name):
+        value = self.until(what, bool)
+        if not value:
+            ok(False, f"waiting for {name}", self.js("return document.body.innerText")[-1500:])
+            raise TimeoutError(name)
+        return value
+
+    def equal(self, what, wanted, name):
+        """A verdict: what() becomes equal to what is wanted."""
+        return equal(self.until(what, lambda value: value == wanted), wanted, name)
+
+    def ok(self, what, name):
+        """A verdict: what() becomes true."""
+        return ok(self.until(what, bool), name, self.js("return document.body.innerText")[-1500:])
+
+    def first(self, what, act, name):
+        """What act does with the element that a selector, or a function, gives first, as soon as it can be done."""
+        self.wait(lambda: [act(e) or True for e in (what() if callable(what) else self.all(what))[:1]], f"{name} {what}")
+
+    def click(self, what):
+        self.first(what, lambda e: e.click(), "a click on")
+
+    def type(self, what, *keys, instead=False):
+        if instead:
+            self.first(what, lambda e: e.clear(), "emptying")
+        self.first(what, lambda e: e.send_keys(*keys), "writing to")
+
+    def quick(self, what, limit, name):
+        """A verdict: what(), a time, is below the limit, in the best of some tries."""
+        best = what()
+        for _ in range(9):
+            if best < limit:
+                break
+            best = min(best, what())
+        ok(best < limit, f"{name}: {best:.0f} ms", f"{limit} ms at most, in the best of ten tries")
 
     def js(self, script, *values):
         return self.d.execute_script(script, *values)
@@ -130,8 +182,7 @@ class Page:
 
     def do(self, name, last=True):
         """A button of the last (or first) message that has it."""
-        found = self.wait(lambda: self.all(f"[data-do={name}]"), name)
-        found[-1 if last else 0].click()
+        self.click(lambda: self.all(f"[data-do={name}]")[-1 if last else 0:])
 
     def idle(self):
         """Nothing is being written, and all is saved."""
@@ -140,35 +191,38 @@ class Page:
                                   "!document.querySelector('.message.busy')"), "rest")
 
     def say(self, text):
-        self.one("#input").send_keys(text, Keys.ENTER)
+        self.say_only(text)
         self.wait(lambda: any(t.strip() == text.strip() for t in self.text(".user .body")), text)
         self.idle()
 
     def say_only(self, text):
-        self.one("#input").send_keys(text, Keys.ENTER)
+        self.type("#input", text, Keys.ENTER)
 
     def answers(self):
         return self.text(".assistant .body")
 
     def fresh(self, model):
-        self.one("#new").click()
+        self.click("#new")
         self.wait(lambda: not self.all("article"), "an empty page")
         self.js("const m = document.getElementById('model'); m.value = arguments[0];"
                 "m.dispatchEvent(new Event('change'))", model)
 
     def setting(self, name, value):
         if self.js("return document.getElementById('panel').hidden"):
-            self.one("#open-settings").click()
-        field = self.one("#set-" + name)
-        field.clear()
-        field.send_keys(value, Keys.TAB)
+            self.click("#open-settings")
+        self.type("#set-" + name, value, Keys.TAB, instead=True)
+        conversation = re.search("/c/(.*)", self.d.current_url)
+        if conversation:  # one that the server has: it takes the setting first
+            path = "/glass/conversations/" + conversation[1]
+            self.wait(lambda: str(call_get(self, path)["settings"].get(name)) == value, f"{name} to be kept")
 
     def focused(self):
         return self.js("const e = document.activeElement; return e.id || e.dataset.do || "
                        "e.getAttribute('aria-label') || e.textContent")
 
     def errors(self):
-        return [e["message"] for e in self.d.get_log("browser")]
+        """What the page had the browser write into its log; chromium's own pages write there, too."""
+        return [e["message"] for e in self.d.get_log("browser") if not e["message"].startswith("chrome://")]
 
 
 def loads(p):
@@ -178,11 +232,12 @@ def loads(p):
     ok(all(n.startswith(p.url) for n, _ in kinds), "every request goes to the server itself", kinds)
     size = sum(b for _, b in kinds)
     ok(10000 < size < 80000, f"all together {size} bytes, under 80 KB", kinds)
-    p.open()
-    paint = p.wait(lambda: p.js("return performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)[0]"),
-                   "the first paint")
-    ok(paint < 1000, f"first paint after {paint:.0f} ms", paint)
-    equal(p.focused(), "input", "one can write at once")
+    def paint():
+        p.open()
+        return p.wait(lambda: p.js("return performance.getEntriesByName('first-contentful-paint').map(e => e.startTime)[0]"),
+                      "the first paint")
+    p.quick(paint, 1000, "the first paint")
+    p.equal(p.focused, "input", "one can write at once")
     equal(p.errors(), [], "nothing in the browser's log")
 
 
@@ -194,11 +249,9 @@ def chats(p):
     ok("/c/" in p.d.current_url, "an address of its own", p.d.current_url)
     p.say("Again")
     equal(p.answers(), [ABC, ABC], "a second turn")
-    p.d.refresh()
-    p.ready()
-    p.wait(lambda: len(p.answers()) == 2, "the conversation")
-    equal(p.text(".user .body"), ["Hello", "Again"], "a reload keeps the conversation")
-    equal(p.answers(), [ABC, ABC], "and its answers")
+    p.reload()
+    p.equal(lambda: p.text(".user .body"), ["Hello", "Again"], "a reload keeps the conversation")
+    p.equal(p.answers, [ABC, ABC], "and its answers")
 
 
 def branches(p):
@@ -212,47 +265,42 @@ def branches(p):
     p.idle()
     second = p.answers()[0]
     ok(second != first and re.fullmatch("[a-z]{12}", second), "retry: another answer", second)
-    equal(p.text(".assistant .branches span"), ["2/2"], "beside the old one")
+    p.equal(lambda: p.text(".assistant .branches span"), ["2/2"], "beside the old one")
     p.do("before")
-    equal(p.answers(), [first], "the old one is there")
-    equal(p.text(".assistant .branches span"), ["1/2"], "and is the first")
+    p.equal(p.answers, [first], "the old one is there")
+    p.equal(lambda: p.text(".assistant .branches span"), ["1/2"], "and is the first")
     p.do("edit")
-    area = p.one(".user textarea")
-    area.clear()
-    area.send_keys("Roll again", Keys.ENTER)
+    p.type(".user textarea", "Roll again", Keys.ENTER, instead=True)
     p.wait(lambda: p.text(".user .body") == ["Roll again"], "the edited message")
     p.idle()
-    equal(p.text(".user .branches span"), ["2/2"], "an edit makes a branch")
+    p.equal(lambda: p.text(".user .branches span"), ["2/2"], "an edit makes a branch")
     p.do("before", last=False)
-    equal((p.text(".user .body"), p.answers()), (["Roll"], [first]), "the way it was before")
-    p.d.refresh()
-    p.ready()
+    p.equal(lambda: (p.text(".user .body"), p.answers()), (["Roll"], [first]), "the way it was before")
+    p.reload()
     p.wait(lambda: p.answers() == [first], "the branch that was shown, after a reload")
     p.do("after", last=False)
-    equal(p.text(".user .body"), ["Roll again"], "and the others")
+    p.equal(lambda: p.text(".user .body"), ["Roll again"], "and the others")
 
 
 def stops(p):
     p.fresh("slow")
-    p.one("#input").send_keys("On and on", Keys.ENTER)
+    p.type("#input", "On and on", Keys.ENTER)
     p.wait(lambda: p.answers() and len(p.answers()[0]) > 3, "some letters")
-    p.one("#stop").click()
+    with p.server.held():  # else it might be at its end first
+        p.click("#stop")
+        p.wait(lambda: not p.one("#stop").is_displayed(), "the end of the answer")
     p.idle()
     n = len(p.answers()[0])
     time.sleep(0.3)
     equal(len(p.answers()[0]), n, "stop ends the answer")
     has(p.text(".assistant .meta")[0], "Stopped", "and says so")
-    p.d.refresh()
-    p.ready()
+    p.reload()
     p.wait(lambda: p.answers() and len(p.answers()[0]) == n, "what was written is kept")
     # A reload in the midst of an answer keeps what came so far.
     p.do("retry")
-    p.wait(lambda: len(p.answers()[0]) > 3, "some letters")
-    time.sleep(0.2)
-    p.d.refresh()
-    p.ready()
-    p.wait(lambda: p.answers() and len(p.answers()[0]) > 3, "what came before the reload")
-    has(p.text(".assistant .meta")[0], "Interrupted", "an answer that was cut off by a reload")
+    p.wait(lambda: p.text(".assistant .branches span") == ["2/2"] and len(p.answers()[0]) > 3, "some letters")
+    p.reload()
+    p.ok(lambda: "Interrupted" in p.text(".assistant .meta")[0] and len(p.answers()[0]) > 3, "an answer that was cut off by a reload")
     before = p.answers()[0]
     p.do("continue")
     p.wait(lambda: len(p.answers()[0]) > len(before) + 3, "more")
@@ -277,64 +325,63 @@ def settings(p):
     p.idle()
     now = p.answers()[0]
     p.do("before")
+    p.wait(lambda: p.text(".assistant .branches span") == ["1/2"], "the first answer")
     equal(p.answers()[0], now, "same seed, same answer")
-    p.d.refresh()
-    p.ready()
-    p.one("#open-settings").click()
-    equal([p.one("#set-" + n).get_attribute("value") for n in
-           ("max_tokens", "temperature", "system", "seed")], ["7", "0.5", "Be brief.", "5"],
-          "settings are kept with the conversation")
-    p.one("#set-top_p").send_keys("7", Keys.TAB)
-    ok(p.js("return !document.querySelector('#set-top_p').checkValidity()"),
-       "a value outside its range is refused")
+    p.reload()
+    p.click("#open-settings")
+    p.equal(lambda: [p.one("#set-" + n).get_attribute("value") for n in
+                     ("max_tokens", "temperature", "system", "seed")], ["7", "0.5", "Be brief.", "5"],
+            "settings are kept with the conversation")
+    p.type("#set-top_p", "7", Keys.TAB)
+    p.ok(lambda: p.js("return !document.querySelector('#set-top_p').checkValidity()"),
+         "a value outside its range is refused")
     p.keys(Keys.ESCAPE)
-    ok(p.js("return document.getElementById('panel').hidden"), "Escape closes the panel")
+    p.ok(lambda: p.js("return document.getElementById('panel').hidden"), "Escape closes the panel")
 
 
 def glass_view(p):
     p.fresh("dice")
     p.setting("max_tokens", "8")
     p.say("See")
-    p.one("#glass").click()
-    tokens = p.wait(lambda: p.all(".tokens .token"), "tokens")
-    equal(len(tokens), 8, "a part for each token")
+    p.click("#glass")
+    p.equal(lambda: len(p.all(".tokens .token")), 8, "a part for each token")
+    tokens = p.all(".tokens .token")
     has(tokens[2].get_attribute("aria-label"), "3.8 %", "its probability: 1 in 26")
     answer = "".join(t.text for t in tokens)
-    tokens[3].click()
+    p.click(".tokens .token[data-i='3']")
     rows = p.wait(lambda: p.text("#panel tbody tr"), "alternatives")
     ok(len(rows) >= 6 and "all others" in rows[-1], "alternatives", rows)
     take = [b for b in p.all("#panel tbody button") if answer[3] not in b.get_attribute("aria-label")[-1]]
     letter = take[0].get_attribute("aria-label")[-1]
-    take[0].click()
+    p.click(lambda: take)
     p.wait(lambda: p.text(".assistant .branches span") == ["2/2"], "a new version")
     p.idle()
     new = "".join(t.text for t in p.all(".tokens .token"))
     ok(new.startswith(answer[:3] + letter), "the answer goes on from the alternative", (answer, letter, new))
     # Inside: each layer's prediction, and what it looked at.
-    p.one(".tokens .token[data-i='5']").click()
-    p.one("#panel section button").click()
+    p.click(".tokens .token[data-i='5']")
+    p.click("#panel section button")
     rows = p.wait(lambda: p.all("#panel .layers tbody tr"), "the layers")
     equal([r.find_element(By.TAG_NAME, "th").text for r in rows], [str(i) for i in range(len(rows))], "a row for each layer")
     has(rows[-1].text, "3.8 %", "the last one says what the answer's token had")
     prompt = "<|im_start|>user\nSee<|im_end|>\n<|im_start|>assistant\n"
     equal("".join(t.get_attribute("textContent") for t in p.all("#panel .strip .token")), prompt + new[:5],
           "attention to the prompt and the answer before it")
-    layer = p.one("#panel select[aria-label=Layer]")
-    layer.find_elements(By.TAG_NAME, "option")[1].click()
-    p.one("#panel select[aria-label=Head]").find_elements(By.TAG_NAME, "option")[1].click()
-    time.sleep(0.3)
-    equal(len(p.all("#panel .strip .token")), len(prompt) - 12 - 10 - 12 + 3 + 5, "one head alone")
+    p.click("#panel select[aria-label=Layer] option:nth-child(2)")
+    asked = ("return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/inspect') && e.responseEnd > 0).length")
+    n = p.js(asked)
+    p.click("#panel select[aria-label=Head] option:nth-child(2)")
+    p.wait(lambda: p.js(asked) == n + 1, "that head")
+    p.equal(lambda: len(p.all("#panel .strip .token")), len(prompt) - 12 - 10 - 12 + 3 + 5, "one head alone")
     ok(not p.all("#panel .bad"), "without an error")
-    ok(p.js("return document.documentElement.scrollHeight <= innerHeight"), "the panel scrolls, the page does not")
+    p.ok(lambda: p.js("return document.documentElement.scrollHeight <= innerHeight"), "the panel scrolls, the page does not")
     # By keys alone: arrows from token to token, Enter for the alternatives.
     p.js("document.querySelector('.tokens .token').focus()")
     p.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
     p.wait(lambda: "3 of" in p.one("#panel").text, "the third token")
-    p.d.refresh()
-    p.ready()
-    equal("".join(t.text for t in p.wait(lambda: p.all(".tokens .token"), "tokens")), new,
-          "tokens and the view are kept")
-    p.one("#glass").click()
+    p.reload()
+    p.equal(lambda: "".join(p.text(".tokens .token")), new, "tokens and the view are kept")
+    p.click("#glass")
 
 
 def halves(p):
@@ -361,31 +408,33 @@ def scripts_of_the_world(p):
 
 def huge(p):
     """A block of code of a megabyte, as it grows."""
-    t = p.d.execute_async_script(
-        "const done = arguments[arguments.length - 1]; import('/web/markdown.js').then(m => { const e = document.createElement('div');"
-        "let s = '```c\\n'; const t = performance.now(); for (let i = 0; i < 20; i++) { s += 'int x = 1; // a line of code\\n'.repeat(1700); m.show(e, s); }"
-        "done([performance.now() - t, e.querySelector('pre').textContent.length, s.length]) })")
-    ok(t[1] >= t[2] - 6 and t[0] < 5000, f"{t[2]} bytes of code, grown in 20 steps, in {t[0]:.0f} ms", t)
+    def grown():
+        ms, shown, size = p.d.execute_async_script(
+            "const done = arguments[arguments.length - 1]; import('/web/markdown.js').then(m => { const e = document.createElement('div');"
+            "let s = '```c\\n'; const t = performance.now(); for (let i = 0; i < 20; i++) { s += 'int x = 1; // a line of code\\n'.repeat(1700); m.show(e, s); }"
+            "done([performance.now() - t, e.querySelector('pre').textContent.length, s.length]) })")
+        return ms if shown >= size - 6 > 900000 else float("inf")
+    p.quick(grown, 5000, "a megabyte of code, grown in 20 steps")
 
 
 def other_model(p):
     p.fresh("abc")
     p.say("First")
     p.js("const m = document.getElementById('model'); m.value = 'dice'; m.dispatchEvent(new Event('change'))")
+    p.wait(lambda: call_get(p, "/glass/conversations/" + p.d.current_url.rsplit("/", 1)[1])["model"] == "dice", "the choice to be kept")
     p.setting("max_tokens", "5")
     p.say("Second")
     ok(p.answers()[0] == ABC and re.fullmatch("[a-z]{5}", p.answers()[1]), "another model goes on", p.answers())
     meta = p.text(".assistant .meta")
     ok("abc" in meta[0] and "dice" in meta[1], "each answer names its model", meta)
-    p.d.refresh()
-    p.ready()
+    p.reload()
     p.wait(lambda: len(p.answers()) == 2, "the conversation")
-    equal(p.js("return document.getElementById('model').value"), "dice", "the choice is kept")
+    p.equal(lambda: p.js("return document.getElementById('model').value"), "dice", "the choice is kept")
 
 
 def call(p, method, path, body):
     r = urllib.request.Request(p.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(r, timeout=20) as reply:
+    with urllib.request.urlopen(r, timeout=60) as reply:
         return json.load(reply)
 
 
@@ -396,19 +445,27 @@ def long_one(p):
         call(p, "PUT", f"/glass/conversations/long/messages/m{i}",
              {"version": 1, "parent": f"m{i - 1}" if i else None, "role": "assistant" if i % 2 else "user",
               "content": words if i % 2 else f"Question {i}", "state": "done", "leaf": True})
-    begun = time.monotonic()
-    p.js("location.hash = '#/c/long'")
-    p.wait(lambda: p.js("return document.querySelectorAll('article').length") == 500, "500 messages", 20)
-    seconds = time.monotonic() - begun
-    ok(seconds < 5, f"500 messages open in {seconds:.2f} s")
-    p.js("window.kept = document.querySelector('[data-id=m1] [data-do=retry]'); window.frames_ = []; let l = performance.now();"
-         "(function go() { const n = performance.now(); window.frames_.push(n - l); l = n; window.going = requestAnimationFrame(go); })()")
-    p.one("#input").send_keys("One more question of some length")
-    p.js("cancelAnimationFrame(window.going)")
-    frames = sorted(p.js("return window.frames_"))
-    ok(frames[len(frames) // 2] < 50, f"writing in it: a frame in {frames[len(frames) // 2]:.0f} ms, the slowest {frames[-1]:.0f}", frames)
+    def opened():
+        p.click("#new")
+        p.wait(lambda: not p.all("article"), "an empty page")
+        begun = time.monotonic()
+        p.js("location.hash = '#/c/long'")
+        p.wait(lambda: p.js("return document.querySelectorAll('article').length") == 500, "500 messages")
+        return 1000 * (time.monotonic() - begun)
+    p.quick(opened, 5000, "500 messages open")
+
+    def frame():
+        p.js("window.kept = document.querySelector('[data-id=m1] [data-do=retry]'); window.frames_ = []; let l = performance.now();"
+             "(function go() { const n = performance.now(); window.frames_.push(n - l); l = n; window.going = requestAnimationFrame(go); })()")
+        p.type("#input", "One more question of some length", instead=True)
+        p.js("cancelAnimationFrame(window.going)")
+        frames = sorted(p.js("return window.frames_"))
+        print(f"# {len(frames)} frames, the slowest {frames[-1]:.0f} ms")
+        return frames[len(frames) // 2]
+    p.quick(frame, 50, "writing in it, a frame")
     p.keys(Keys.ENTER)
     p.wait(lambda: any("positions" in t for t in p.text(".message:last-child .meta")), "an error that says both numbers")
+    p.idle()
     ok(p.js("return window.kept.isConnected"), "what did not change is not drawn anew")
     p.errors()  # the 400 that was meant
 
@@ -421,28 +478,26 @@ def feedback(p, home):
     p.do("good")
     box = p.one("#feedback-dialog input[name=consent]")
     ok(not box.is_selected(), "consent is not ticked beforehand")
-    box.click()
-    p.one("#feedback-dialog [value=yes]").click()
+    p.click("#feedback-dialog input[name=consent]")
+    p.click("#feedback-dialog [value=yes]")
     ok(p.all("#feedback-dialog"), "consent without a name is refused")
-    p.one("#feedback-dialog input[name=author]").send_keys("Ada Lovelace")
-    p.one("#feedback-dialog textarea[name=comment]").send_keys("short")
-    p.one("#feedback-dialog [value=yes]").click()
+    p.type("#feedback-dialog input[name=author]", "Ada Lovelace")
+    p.type("#feedback-dialog textarea[name=comment]", "short")
+    p.click("#feedback-dialog [value=yes]")
     p.wait(lambda: p.all("[data-do=good][aria-pressed=true]"), "the thumb")
     p.do("correct")
-    area = p.one("#feedback-dialog textarea[name=text]")
-    area.clear()
-    area.send_keys("as it should be")
-    p.one("#feedback-dialog input[name=consent]").click()
-    p.one("#feedback-dialog [value=yes]").click()
+    p.type("#feedback-dialog textarea[name=text]", "as it should be", instead=True)
+    p.click("#feedback-dialog input[name=consent]")
+    p.click("#feedback-dialog [value=yes]")
     p.wait(lambda: p.answers() == ["as it should be"], "the correction")
     p.idle()
     p.do("compare")
     p.wait(lambda: not p.one("#compare-dialog [value='1']").get_attribute("disabled"), "two answers")
     sides = p.text("#compare-dialog .body")
-    p.one("#compare-dialog [value='1']").click()
+    p.click("#compare-dialog [value='1']")
     p.wait(lambda: p.answers() == [sides[1]], "the chosen one")
     p.idle()
-    equal(p.text(".assistant .branches span"), ["3/4"], "all four are there")
+    p.equal(lambda: p.text(".assistant .branches span"), ["3/4"], "all four are there")
     stats = home.json("feedback", "stats", "--json")
     equal((stats.get("n"), stats.get("n_consented")), (3, 2), "counted by glass feedback stats")
     lines = [json.loads(l) for l in home.run("feedback", "export").out.splitlines()]
@@ -453,43 +508,38 @@ def feedback(p, home):
            [{"role": "assistant", "content": "as it should be"}],
            [{"role": "assistant", "content": answer}], "Ada Lovelace"), "prompt, pair and author")
     with open(home.models + "/dice.gguf", "rb") as f:
-        import hashlib
         equal(line.get("model", {}).get("sha256"), hashlib.sha256(f.read()).hexdigest(),
               "and the model by its hash")
     ratings = [json.loads(l) for l in home.run("feedback", "export", "--ratings").out.splitlines()]
     equal([(r["label"], r["completion"][0]["content"], r["comment"]) for r in ratings],
           [(True, answer, "short")], "thumbs apart")
-    p.d.refresh()
-    p.ready()
+    p.reload()
     p.wait(lambda: p.all("[data-do=compare]"), "the conversation")
 
 
 def listing(p, home):
-    p.one("#search").send_keys("AGAIN")
+    search = "const s = document.getElementById('search'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
+    p.type("#search", "AGAIN")
     p.wait(lambda: p.text("#list a") and len(p.text("#list a")) < 4 and "Hello" in "".join(p.text("#list a")), "search")
-    ok(any("Again" in t for t in p.text("#list small")), "the place is shown", p.text("#list small"))
-    p.one("#search").clear()
-    p.one("#search").send_keys(" ", Keys.BACKSPACE)
+    p.ok(lambda: any("Again" in t for t in p.text("#list small")), "the place is shown")
+    p.js(search, "")
     p.wait(lambda: len(p.text("#list a")) >= 5, "all again")
-    menu = [b for b in p.all("#list button.icon") if "Hello" in b.get_attribute("aria-label")][0]
-    menu.click()
-    p.keys(Keys.ENTER)
-    field = p.one("dialog input[name=title]")
-    field.clear()
-    field.send_keys("A new name", Keys.ENTER)
+
+    def menu(of, *keys):
+        p.click(lambda: [b for b in p.all("#list button.icon") if of in b.get_attribute("aria-label")])
+        p.keys(*keys)
+    menu("Hello", Keys.ENTER)
+    p.type("dialog input[name=title]", "A new name", Keys.ENTER, instead=True)
     p.wait(lambda: "A new name" in p.text("#list a"), "the new name")
-    menu = [b for b in p.all("#list button.icon") if "A new name" in b.get_attribute("aria-label")][0]
-    menu.click()
-    p.keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+    menu("A new name", Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
     path = os.path.join(home.path, "A-new-name.json")
     p.wait(lambda: os.path.exists(path), "the exported file")
     with open(path, encoding="utf-8") as f:
         data = json.load(f)
     equal([m["content"] for m in data["messages"]], ["Hello", ABC, "Again", ABC], "exported whole")
     n = len(p.text("#list a"))
-    menu.click()
-    p.keys(Keys.END, Keys.ENTER)
-    p.one("#delete-dialog [value=yes]").click()
+    menu("A new name", Keys.END, Keys.ENTER)
+    p.click("#delete-dialog [value=yes]")
     p.wait(lambda: len(p.text("#list a")) == n - 1, "one less")
     ok("A new name" not in p.text("#list a"), "deleted")
 
@@ -506,12 +556,12 @@ def two_tabs(p):
     p.d.switch_to.window(first)
     p.wait(lambda: p.text(".user .body") == ["Shared"] or "From the second" in p.text(".user .body"), "the first tab")
     p.say("From the first")
-    p.d.refresh()
-    p.ready()
+    p.reload()
     p.wait(lambda: "From the first" in p.text(".user .body"), "after a reload")
     found = p.text(".user .body")
-    p.do("before") if p.all(".user [data-do=before]") else None
-    ok("From the second" in found + p.text(".user .body"), "two tabs lose no message", found)
+    if p.all(".user [data-do=before]"):
+        p.do("before")
+    p.ok(lambda: "From the second" in found + p.text(".user .body"), "two tabs lose no message")
     p.d.switch_to.window([w for w in p.d.window_handles if w != first][0])
     p.d.close()
     p.d.switch_to.window(first)
@@ -521,10 +571,10 @@ def offline(p):
     p.fresh("abc")
     p.say("Before")
     p.d.set_network_conditions(offline=True, latency=0, throughput=0)
-    p.one("#input").send_keys("Meanwhile", Keys.ENTER)
+    p.type("#input", "Meanwhile", Keys.ENTER)
     p.wait(lambda: "cannot be reached" in p.one("#banner").text, "a word about it")
-    has(p.one("#banner").text, "wait in this browser", "nothing is lost")
-    equal(p.text(".user .body"), ["Before", "Meanwhile"], "the message is shown")
+    p.ok(lambda: "wait in this browser" in p.one("#banner").text, "nothing is lost")
+    p.equal(lambda: p.text(".user .body"), ["Before", "Meanwhile"], "the message is shown")
     p.d.delete_network_conditions()
     p.js("window.dispatchEvent(new Event('online'))")
     p.idle()
@@ -532,8 +582,7 @@ def offline(p):
     p.do("retry")
     p.wait(lambda: p.answers()[-1:] == [ABC], "the answer")
     p.idle()
-    p.d.refresh()
-    p.ready()
+    p.reload()
     p.wait(lambda: p.text(".user .body") == ["Before", "Meanwhile"], "all was saved")
     ok(True, "what was written without a connection is saved later")
     # Even if the tab is closed meanwhile.
@@ -542,7 +591,7 @@ def offline(p):
     new = p.d.current_window_handle
     p.d.switch_to.window(old)
     p.d.set_network_conditions(offline=True, latency=0, throughput=0)
-    p.one("#input").send_keys("And closed", Keys.ENTER)
+    p.type("#input", "And closed", Keys.ENTER)
     p.wait(lambda: "cannot be reached" in p.one("#banner").text, "a word about it")
     p.d.close()
     p.d.switch_to.window(new)
@@ -551,8 +600,7 @@ def offline(p):
     p.ready()
     p.wait(lambda: "And closed" in p.text(".user .body"), "what was written before the tab was closed")
     p.idle()
-    p.d.refresh()
-    p.ready()
+    p.reload()
     p.wait(lambda: "And closed" in p.text(".user .body"), "on the server, too")
     ok(True, "or once the page is opened again")
     p.errors()  # the browser's own words about the connection
@@ -560,7 +608,7 @@ def offline(p):
 
 def keyboard(p):
     p.chord(Keys.CONTROL, Keys.SHIFT, "o")
-    equal(p.focused(), "input", "Ctrl+Shift+O: a new conversation")
+    p.equal(p.focused, "input", "Ctrl+Shift+O: a new conversation")
     p.js("document.getElementById('model').value = 'abc'")
     p.keys("By keys", Keys.ENTER)
     p.wait(lambda: p.answers() == [ABC], "the answer")
@@ -579,14 +627,14 @@ def keyboard(p):
     p.wait(lambda: p.text(".user .body") == ["By keys changed"], "the edit")
     p.idle()
     p.chord(Keys.ALT, "s")
-    equal(p.focused(), "set-system", "Alt+S: settings")
+    p.equal(p.focused, "set-system", "Alt+S: settings")
     p.keys(Keys.ESCAPE)
     p.chord(Keys.CONTROL, "k")
-    equal(p.focused(), "search", "Ctrl+K: search")
+    p.equal(p.focused, "search", "Ctrl+K: search")
     p.keys(Keys.ARROW_DOWN, Keys.ENTER)
     p.wait(lambda: p.focused() is not None, "a focus")
     p.chord(Keys.ALT, "g")
-    equal(p.one("#glass").get_attribute("aria-pressed"), "true", "Alt+G: glass view")
+    p.equal(lambda: p.one("#glass").get_attribute("aria-pressed"), "true", "Alt+G: glass view")
     p.chord(Keys.ALT, "g")
 
 
@@ -595,17 +643,17 @@ def narrow(p):
     p.d.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                         {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
     p.open()
-    ok(p.js("return document.documentElement.scrollWidth <= 360"), "nothing is wider than a phone")
-    ok(not p.one("#side").is_displayed(), "the list is out of the way")
-    p.one("#side-open").click()
+    p.ok(lambda: p.js("return document.documentElement.scrollWidth <= 360"), "nothing is wider than a phone")
+    p.ok(lambda: not p.one("#side").is_displayed(), "the list is out of the way")
+    p.click("#side-open")
     p.wait(lambda: p.one("#side").is_displayed(), "the list")
-    p.one("#new").click()
+    p.click("#new")
     p.wait(lambda: not p.one("#side").is_displayed(), "the list gone again")
     p.say("Small")
     equal(p.answers()[-1:], [ABC], "and one can talk")
-    p.one("#open-settings").click()
-    ok(p.one("#panel").is_displayed() and p.js("return document.documentElement.scrollWidth <= 360"),
-       "settings fit")
+    p.click("#open-settings")
+    p.ok(lambda: p.one("#panel").is_displayed() and p.js("return document.documentElement.scrollWidth <= 360"),
+         "settings fit")
     p.keys(Keys.ESCAPE)
     p.d.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -637,8 +685,7 @@ def markdown(p):
     equal(bad, [], "no markup of a model's becomes an element")
     wrong = [(s, r[0], w) for s, w in MARKED for r in [p.d.execute_async_script(run, s, "")] if r[0] != w]
     equal(wrong, [], "Markdown as it is meant")
-    slow = [(s[:10], round(r[1])) for s in SLOW for r in [p.d.execute_async_script(run, s, "")] if r[1] > 2000]
-    equal(slow, [], "hostile texts take no long time")
+    p.quick(lambda: max(p.d.execute_async_script(run, s, "")[1] for s in SLOW), 2000, "the slowest of some hostile texts")
     links = p.d.execute_async_script(run, "[x](https://a.example/b) https://c.example.", "")[0]
     equal(re.findall('href="([^"]*)"', links), ["https://a.example/b", "https://c.example"], "links")
     ok(links.count('rel="noopener noreferrer nofollow"') == 2, "links tell nothing of where one comes from", links)
@@ -651,33 +698,34 @@ def restart(p, home):
     p.open()
     p.say_only("On and on")
     p.wait(lambda: p.answers() and len(p.answers()[0]) > 5, "some letters")
-    time.sleep(3.2)  # the page keeps what it has every three seconds
-    server.process.kill()
-    server.process.wait()
+    kept = lambda: call_get(p, "/glass/conversations/" + p.d.current_url.rsplit("/", 1)[1])["messages"][-1]
+    p.wait(lambda: kept()["role"] == "assistant" and len(kept()["content"]) > 3, "some of it kept")  # every three seconds
+    server.kill()
     p.wait(lambda: "broke off" in "".join(p.text(".assistant .meta")), "the answer's end")
     shown = p.answers()[0]
-    ok(p.one("#banner").is_displayed(), "what could not be saved is told")
+    p.ok(lambda: p.one("#banner").is_displayed(), "what could not be saved is told")
     port = server.url.rsplit(":", 1)[1]
     again = Server(home, "slow", "--port", port)
     equal(again.url, server.url, "the server again")
-    stored = call_get(p, "/glass/conversations/" + p.d.current_url.rsplit("/", 1)[1])["messages"][-1]["content"]
+    stored = kept()["content"]
     ok(3 < len(stored) <= len(shown) and shown.startswith(stored), "it kept what it had acknowledged", (stored, shown))
-    p.wait(lambda: p.js("return !localStorage.getItem('glass.outbox')"), "what waited", 20)
-    p.d.refresh()
-    p.ready()
+    p.wait(lambda: p.js("return !localStorage.getItem('glass.outbox')"), "what waited")
+    p.reload()
     p.wait(lambda: p.answers() == [shown], "all that was shown")
     ok(True, "and gets the rest from the page")
     p.do("continue")
     p.wait(lambda: len(p.answers()[0]) > len(shown) + 3, "more")
     p.keys(Keys.ESCAPE)
     p.wait(lambda: p.js("return document.getElementById('stop').hidden"), "rest")
-    equal(p.answers()[0], (ABC * 2000)[:len(p.answers()[0])], "and it goes on from there")
+    p.idle()
+    text = p.answers()[0]
+    equal(text, (ABC * 2000)[:len(text)], "and it goes on from there")
     equal(again.stop(), 0, "the server ends well")
     p.errors()
 
 
 def call_get(p, path):
-    with urllib.request.urlopen(p.url + path, timeout=20) as reply:
+    with urllib.request.urlopen(p.url + path, timeout=60) as reply:
         return json.load(reply)
 
 
@@ -715,8 +763,7 @@ def sources(p, home):
     """A real run: trained, indexed, and an answer whose words it read."""
     server = Server(home, "abc", "--trace", trained(home))
     if not server.url:
-        with open(server.log, encoding="utf-8") as log:
-            ok(False, "glass serve --trace RUN", log.read())
+        ok(False, "glass serve --trace RUN", server.words())
         return
     p.url = server.url
     p.open()
@@ -736,59 +783,81 @@ def sources(p, home):
     equal(server.stop(), 0, "the server ends well")
 
 
-def with_key(p, url):
-    p.d.get(url + "/")
-    field = p.one("#key-dialog input[name=key]")
-    field.send_keys("wrong", Keys.ENTER)
+def log(p):
+    equal(p.errors(), [], "nothing in the browser's log")
+
+
+def with_key(p, home):
+    server = Server(home, "abc", "--api-key", "open-sesame")
+    p.url = server.url
+    p.d.get(p.url + "/")
+    p.type("#key-dialog input[name=key]", "wrong", Keys.ENTER)
     p.wait(lambda: p.one("#key-dialog input[name=key]").get_attribute("value") == "", "asked again")
-    p.one("#key-dialog input[name=key]").send_keys("open-sesame", Keys.ENTER)
+    p.type("#key-dialog input[name=key]", "open-sesame", Keys.ENTER)
     p.ready()
     p.wait(lambda: p.one("#model").text.strip(), "the models")
     p.say("With a key")
-    equal(p.answers(), [ABC], "a server that wants a key gets it")
+    p.equal(p.answers, [ABC], "a server that wants a key gets it")
+    equal(server.stop(), 0, "the server ends well")
 
 
-def run(home):
+PARTS = ((loads, 0), (chats, 0), (branches, 0), (stops, 0), (settings, 0), (glass_view, 0), (halves, 0), (feedback, 1), (listing, 1),
+         (two_tabs, 0), (offline, 0), (keyboard, 0), (markdown, 0), (scripts_of_the_world, 0), (huge, 0), (other_model, 0), (long_one, 0),
+         (restart, 1), (sources, 1), (narrow, 0), (log, 0), (with_key, 1))
+
+
+def run(home, server):
+    """All parts, one after another. If it is the browser that ends, a part has another one, once."""
+    d = browser.start(home.path)
+    try:
+        for part, wants_home in PARTS:
+            begun = time.monotonic()
+            for turn in range(2):
+                p = Page(d, server)
+                try:
+                    if turn:
+                        p.open()
+                    part(p, *[home][:wants_home])
+                except (WebDriverException, browser.HTTPError, OSError, LookupError, ValueError) as error:
+                    if not turn and browser.gone(error):
+                        print(f"# {part.__name__}: another browser, since {type(error).__name__}: {error}"[:500], flush=True)
+                        d.service.stop()
+                        d = browser.start(home.path)
+                        continue
+                    ok(False, part.__name__ + " to its end", f"{type(error).__name__}: {error}"[:500])
+                break
+            print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
+    finally:
+        d.service.stop()
+
+
+def test(home):
     for name, kind, more in (("abc", "abc", {}), ("dice", "dice", {}),
-                             ("slow", "forever", {"layers": 40, "n_ctx": 4096})):
+                             ("slow", "forever", {"layers": SLOW_LAYERS, "n_ctx": 4096})):
         tiny_model.write(f"{home.models}/{name}.gguf", kind=kind, **more)
     server = Server(home, "abc", "dice", "slow")
     if not server.url:
-        with open(server.log, encoding="utf-8") as log:
-            ok(False, "glass serve starts", log.read())
+        ok(False, "glass serve starts", server.words())
         return
-    d = browser(home.path)
     try:
-        p = Page(d, server.url)
-        for part, more in ((loads, ()), (chats, ()), (branches, ()), (stops, ()), (settings, ()), (glass_view, ()),
-                           (halves, ()), (feedback, (home,)), (listing, (home,)), (two_tabs, ()), (offline, ()), (keyboard, ()),
-                           (markdown, ()), (scripts_of_the_world, ()), (huge, ()), (other_model, ()), (long_one, ()),
-                           (restart, (home,)), (sources, (home,)), (narrow, ())):
-            begun = time.monotonic()
-            p.url = server.url
-            try:
-                part(p, *more)
-            except (TimeoutError, WebDriverException, IndexError, AssertionError) as error:
-                ok(False, part.__name__ + " to its end", repr(error)[:500])
-            print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-        equal(p.errors(), [], "nothing in the browser's log")
-        locked = Server(home, "abc", "--api-key", "open-sesame")
-        try:
-            with_key(p, locked.url)
-        except (TimeoutError, WebDriverException) as error:
-            ok(False, "with a key, to its end", repr(error)[:500])
-        equal(locked.stop(), 0, "the server ends well")
-    finally:
-        d.quit()
+        run(home, server)
         equal(server.stop(), 0, "and so does the first one")
+    except browser.NoBrowser as reason:
+        kit.skip("the page in a browser", reason)
+    except browser.Ended as reason:
+        ok(False, "the page's test to its end", reason)
+    finally:
+        for left in list(Server.alive):
+            left.kill()
 
 
 def main():
-    if not (webdriver and CHROMIUM and DRIVER):
-        kit.skip("the page in a browser", "chromium, chromium-driver and python3-selenium are not all here")
+    if browser.missing():
+        kit.skip("the page in a browser", browser.missing())
     else:
+        browser.bounded()
         with kit.Home() as home:
-            run(home)
+            test(home)
     kit.done()
 
 

@@ -1,4 +1,5 @@
-"""compare_schemas.py GRAMMAR_DRAW VOCABULARY [--suite FOLDER] [--random N] [--samples N] [--seed N]
+"""compare_schemas.py GRAMMAR_DRAW VOCABULARY [--suite FOLDER] [--real FOLDER [--every N]] [--random N]
+                      [--samples N] [--seed N]
 
 Holds JSON schemas as grammars against Python's jsonschema (with its format checkers: jsonschema,
 rfc3339-validator, fqdn, isoduration, rfc3987). For each schema it draws answers by random tokens,
@@ -6,6 +7,10 @@ all of which must be JSON that jsonschema allows; changes them a little, and wha
 grammar takes of that must be allowed too. Schemas: tests/text/data/schemas.json, N random ones, and,
 with --suite, those of a checkout of JSON-Schema-Test-Suite, whose own values are judged as well:
 none that it calls invalid may be taken. Prints how many values that are allowed are not taken, too.
+
+--real takes every Nth file of a folder of schemas, or of objects with "schema" and "tests", such as
+maskbench/data of JSONSchemaBench, and prints how many of each kind (the beginning of the files' names)
+are taken, and why the others are not.
 """
 import argparse
 import collections
@@ -13,6 +18,7 @@ import copy
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 
@@ -26,8 +32,10 @@ DRAFTS = {"draft4": jsonschema.Draft4Validator, "draft7": jsonschema.Draft7Valid
 
 PATTERNS = ["^[a-z]{2,5}$", "^\\d+(\\.\\d+)?$", "abc|^x", "^(foo|bar)-[A-F0-9]{4}$", "^\\S+@\\S+$",
             "[^\\w]$", "^.{3}$", "^(\\+\\d{1,3})?\\d{3}-\\d{4}$", "^$", "\\u00e9", "^[^\"\\\\]*$", "^\\D*$",
-            "^a*b+c?$", "q", "^\\s*x", "^(?:\\w+ ){1,3}\\w+$"]
-FORMATS = ["date", "time", "date-time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri"]
+            "^a*b+c?$", "q", "^(?=.*\\d)(?=.*[a-z])\\w{4,9}$", "^(?!^[-+.]*$)[+-]?0*\\d*\\.?\\d*$", "^(?!a|b$)",
+            "(^a$)|(^[xy]b|c$)", "^(?:a|(b|c$))", "(?:^| )z( |$)", "^\\s*x", "^(?:\\w+ ){1,3}\\w+$"]
+FORMATS = ["date", "time", "date-time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri",
+           "regex", "json-pointer", "relative-json-pointer", "uri-reference", "iri", "uri-template", "idn-email"]
 NAMES = ["a", "b", "name", "x y", "é", "q\"t", "tab\t", "back\\slash", "long_name_here", "\U0001f600", "", "$ref2"]
 WORDS = ["", "a", "red", "two words", "é", "\"", "\\", "\n", "\u2028", "\U0001f600", "\x7f", "a/b"]
 
@@ -108,7 +116,8 @@ class Maker:
             out["patternProperties"] = {self.pick(["^a", "^x-", "e$", "\\d", "n"]): self.schema(depth + 1)}
         if self.chance(0.1):
             out["propertyNames"] = self.pick([{"pattern": "^[a-z]+$"}, {"maxLength": 4}, {"enum": ["a", "b", "zz"]},
-                                              {"minLength": 1}])
+                                              {"minLength": 1}, {"anyOf": [{"const": "a"}, {"pattern": "e"}]},
+                                              {"not": {"pattern": "^a"}}])
         if self.chance(0.1):
             out["minProperties"] = self.r.randrange(3)
         if self.chance(0.1):
@@ -116,7 +125,64 @@ class Maker:
         if len(names) > 1 and self.chance(0.08):
             out["dependentRequired"] = {names[0]: [names[1]]}
 
+    def condition(self, out, depth):
+        """Keywords that ask for what must not hold, or for what stands in the same place."""
+        part = {"type": out["type"]} if "type" in out and self.chance(0.5) else {}
+        kind = self.r.randrange(7)
+        if kind == 0:
+            out["if"] = self.twist(out) if self.chance(0.6) else self.schema(depth + 1)
+            out["then"] = self.twist(out)
+            if self.chance(0.5):
+                out["else"] = self.twist(out) if self.chance(0.8) else False
+        elif kind == 1:
+            out["not"] = self.twist(out) if self.chance(0.7) else self.schema(depth + 1)
+        elif kind == 2:
+            out[self.pick(["oneOf", "oneOf", "anyOf"])] = [dict(part, **self.wrap(self.twist(out)))
+                                                          for _ in range(2 + self.r.randrange(2))]
+        elif kind == 3 and out.get("type") == "object":
+            names = list(out.get("properties", {})) or ["a"]
+            out["dependentSchemas"] = {self.pick(names): self.twist(out)}
+        elif kind == 4 and out.get("type") == "object":
+            out["unevaluatedProperties"] = False if self.chance(0.7) else self.schema(depth + 1)
+            out["allOf"] = [self.twist(out)]
+            if self.chance(0.7):
+                out.pop("additionalProperties", None)
+        elif kind == 5 and out.get("type") == "array":
+            out["contains"] = self.schema(depth + 1)
+            if self.chance(0.4):
+                out["minContains"] = self.r.randrange(3)
+            if self.chance(0.4):
+                out["maxContains"] = out.get("minContains", 1) + self.r.randrange(3)
+        elif kind == 6 and out.get("type") == "array":
+            out["unevaluatedItems"] = self.chance(0.3)
+            out["allOf"] = [self.twist(out)]
+
+    def union(self):
+        """Objects told apart by a member, as data models write them."""
+        words = self.r.sample(["cat", "dog", "bird", "fish"], 2 + self.r.randrange(2))
+        shared = self.r.sample(NAMES, 2)
+        options = []
+        for word in words:
+            own = {"kind": {"const": word, "type": "string"}} if self.chance(0.8) else {"kind": {"enum": [word, "x"]}}
+            own.update({n: self.schema(3) for n in shared + [word] if self.chance(0.7)})
+            option = {"type": "object", "properties": own}
+            required = [n for n in own if self.chance(0.5)]
+            if required:
+                option["required"] = required
+            if self.chance(0.5):
+                option["additionalProperties"] = False
+            options.append(option)
+        return {"oneOf": options}
+
     def schema(self, depth=0):
+        out = self.plain(depth)
+        if isinstance(out, dict) and depth < 3 and "allOf" not in out and self.chance(0.2):
+            self.condition(out, depth)
+        return out
+
+    def plain(self, depth):
+        if depth < 2 and self.chance(0.04):
+            return self.union()
         out = {}
         kind = self.r.randrange(16 if depth < 3 else 6)
         if depth > 0 and self.chance(0.03):
@@ -270,6 +336,7 @@ class Report:
         self.counts = collections.Counter()
         self.errors = collections.Counter()
         self.missed = []
+        self.kinds = collections.defaultdict(collections.Counter)
 
     def bad(self, case, what, text):
         self.counts["WRONG"] += 1
@@ -293,10 +360,12 @@ def check_case(walk, case, report, n_samples, rng):
     own = [json.dumps(t["data"], ensure_ascii=False) for t in case.get("tests", [])]
     reply = walk.ask(schema=text, samples=n_samples, compact=compact, texts=own)
     report.counts["schemas"] += 1
+    report.kinds[case.get("kind")]["taken" if "error" not in reply else "refused"] += 1
     if "error" in reply:
         report.counts["refused"] += 1
         words = reply["error"].split(": ")
-        report.errors[": ".join([words[1].split("/")[-1]] + words[2:])[:110]] += 1
+        why = ": ".join([words[1].split("/")[-1]] + words[2:])
+        report.errors[re.sub("^[^ ]*: an unknown keyword.*", "an unknown keyword", re.sub("[0-9]+", "N", why))[:110]] += 1
         if case.get("must"):
             report.bad(case, "is refused", reply["error"])
         return
@@ -307,7 +376,7 @@ def check_case(walk, case, report, n_samples, rng):
         report.counts["samples"] += 1
         if sample is None:  # the way to an end is guessed: patterns may need a word
             report.counts["samples without end"] += 1
-            if "pattern" not in text and not any(reply["samples"]):
+            if "pattern" not in text and not case.get("kind") and not any(reply["samples"]):
                 report.bad(case, "no sample ends", "")
             continue
         try:
@@ -362,11 +431,26 @@ def suite_cases(folder):
                            group["schema"], "draft": draft, "tests": group["tests"]}
 
 
+def real_cases(folder, every):
+    for i, file in enumerate(sorted(os.listdir(folder))):
+        if file.endswith(".json") and i % every == 0:
+            with open(os.path.join(folder, file), encoding="utf-8") as f:
+                case = json.load(f)
+            if "tests" not in case or "schema" not in case:
+                case = {"schema": case}
+            kind = re.sub("(BFCL|JME).*", r"\1", re.split("---|_[0-9]|[.]json", file)[0])
+            named = str(case["schema"].get("$schema")) if isinstance(case["schema"], dict) else ""
+            yield {"name": file, "schema": case["schema"], "tests": case.get("tests", []), "kind": kind,
+                   "draft": "draft4" if "draft-04" in named else "draft7" if "draft-07" in named else "draft2020-12"}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("walk")
     parser.add_argument("vocabulary")
     parser.add_argument("--suite")
+    parser.add_argument("--real")
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--random", type=int, default=300)
     parser.add_argument("--samples", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
@@ -378,6 +462,7 @@ def main():
     cases = [dict(c, must="error" not in c) for c in json.load(open(own, encoding="utf-8"))] \
         if os.path.exists(own) else []
     cases += list(suite_cases(args.suite)) if args.suite else []
+    cases += list(real_cases(args.real, args.every)) if args.real else []
     cases += list(random_cases(args.random, args.seed))
     for case in cases:
         check_case(walk, case, report, args.samples, rng)
@@ -385,6 +470,9 @@ def main():
         print(f"WRONG {name}: {what}\n  {schema}\n  {text!r}")
     for message, n in report.errors.most_common(25):
         print(f"{n:6} refused: {message}")
+    for kind, counts in sorted((k, c) for k, c in report.kinds.items() if k):
+        n = sum(counts.values())
+        print(f"{kind:20} {counts['taken']:5} of {n:5} taken, {100 * counts['taken'] / n:.1f}%")
     for what, n in sorted(report.counts.items()):
         print(f"{n:8} {what}")
     if args.missed:

@@ -3,6 +3,7 @@
 
 #include "vocab_maker.h"
 
+#include <jansson.h>
 #include <pthread.h>
 
 static const char gbnf[] =
@@ -22,6 +23,28 @@ static const char schema[] =
     "{\"type\":\"integer\",\"maximum\":77}},{\"allOf\":[{\"type\":\"string\",\"format\":"
     "\"date\"},{\"minLength\":3}]}]}";
 
+/* What must not hold, and what is counted. */
+static const char opposites[] =
+    "{\"type\":\"object\",\"properties\":{\"k\":{\"enum\":[\"a\",\"b\",\"c\"]},\"t\":{"
+    "\"oneOf\":[{"
+    "\"type\":\"string\",\"pattern\":\"^(?!ab)[a-c]\"},{\"type\":\"string\",\"maxLength\":"
+    "3}]},"
+    "\"l\":{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"null\"]},\"contains\":{"
+    "\"type\":"
+    "\"null\"},\"maxContains\":2},\"u\":{\"oneOf\":[{\"type\":\"object\",\"properties\":{"
+    "\"z\":{\"const\":1},"
+    "\"y\":{}}},{\"type\":\"object\",\"properties\":{\"z\":{\"const\":2}},\"required\":["
+    "\"x\"]},{\"type\":"
+    "\"object\",\"properties\":{\"x\":{\"not\":{\"type\":\"integer\"}}},"
+    "\"additionalProperties\":false}]}},"
+    "\"required\":[\"k\"],\"if\":{\"properties\":{\"k\":{\"const\":\"a\"}}},\"then\":{"
+    "\"required\":[\"t\"]},"
+    "\"else\":{\"not\":{\"anyOf\":[{\"required\":[\"l\"]},{\"$ref\":\"#/$defs/"
+    "d\"}]}},\"dependentSchemas\":{"
+    "\"u\":{\"required\":[\"t\"]}},\"minProperties\":2,\"maxProperties\":3,\"allOf\":[{"
+    "\"properties\":{\"w\":{}}}],"
+    "\"unevaluatedProperties\":false,\"$defs\":{\"d\":{\"minProperties\":3}}}";
+
 static void open_vocab(glass_tokenizer **t) {
     struct maker m;
     maker_bpe(&m, "gpt-2");
@@ -35,7 +58,9 @@ static glass_status compile(glass_grammar **out, const glass_tokenizer *t, int w
     return which == 0   ? glass_grammar_from_gbnf(out, t, gbnf, strlen(gbnf), NULL)
            : which == 1 ? glass_grammar_from_schema(out, t, schema, strlen(schema), NULL)
            : which == 2 ? glass_grammar_from_json_object(out, t, NULL)
-                        : glass_grammar_from_choices(out, t, choices, 3, NULL);
+           : which == 4
+               ? glass_grammar_from_schema(out, t, opposites, strlen(opposites), NULL)
+               : glass_grammar_from_choices(out, t, choices, 3, NULL);
 }
 
 /* Walks by the seed; a digest of every mask and of whether it may end. */
@@ -72,7 +97,7 @@ static glass_status walk(const glass_grammar *g, const glass_tokenizer *t, uint6
 /* Each allocation fails once: an error, nothing lost, and what was there works as before. */
 static void memory_that_fails(void **state) {
     (void)state;
-    for (int which = 0; which < 4; which++) {
+    for (int which = 0; which < 5; which++) {
         int64_t n_failed = 0;
         uint64_t want, got;
         for (int64_t n = 1;; n += n < 200 ? 1 : n / 40) {
@@ -101,6 +126,36 @@ static void memory_that_fails(void **state) {
         }
         assert_true(n_failed > 30);
     }
+}
+
+static int64_t left; /* allocations of JSON until one fails */
+
+static void *failing(size_t n) {
+    return --left == 0 ? NULL : malloc(n);
+}
+
+/* The same for the JSON library's own: no schema that lost a part is taken. */
+static void json_memory_that_fails(void **state) {
+    glass_tokenizer *t;
+    glass_grammar *g;
+    uint64_t want, got;
+    int64_t n = 0;
+    (void)state;
+    open_vocab(&t);
+    ok(compile(&g, t, 4));
+    ok(walk(g, t, 5, &want));
+    glass_grammar_free(g);
+    json_set_alloc_funcs(failing, free);
+    do {
+        left = ++n;
+        if (compile(&g, t, 4) != GLASS_OK) continue;
+        ok(walk(g, t, 5, &got));
+        assert_true(got == want);
+        glass_grammar_free(g);
+    } while (left <= 0);
+    json_set_alloc_funcs(malloc, free);
+    assert_true(n > 300);
+    glass_tokenizer_close(t);
 }
 
 enum { THREADS = 4, WALKS = 40 };
@@ -179,6 +234,7 @@ static void memory_that_is_bounded(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_fails),
+        cmocka_unit_test(json_memory_that_fails),
         cmocka_unit_test(threads_share_a_grammar),
         cmocka_unit_test(memory_that_is_bounded),
     };

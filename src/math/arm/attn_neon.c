@@ -140,14 +140,17 @@ INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
 }
 
 static void attn_qk_f32_neon ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, F32);
 }
 
 static void attn_qk_f16_neon ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, F16);
 }
 
 static void attn_qk_q8_0_neon ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, Q8_0);
 }
 
@@ -237,14 +240,17 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
 }
 
 static void attn_pv_f32_neon ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, F32);
 }
 
 static void attn_pv_f16_neon ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, F16);
 }
 
 static void attn_pv_q8_0_neon ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, Q8_0);
 }
 

@@ -76,16 +76,19 @@ static inline void qk(float *s, int64_t s_stride, const float *q, int64_t q_stri
 }
 
 static void attn_qk_f32_c ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale,
        (size_t)head_dim * ATTN_TILE * 4, k_f32);
 }
 
 static void attn_qk_f16_c ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale,
        (size_t)head_dim * ATTN_TILE * 2, k_f16);
 }
 
 static void attn_qk_q8_0_c ATTN_QK_PARAMETERS {
+    (void)next;
     qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale,
        (size_t)(head_dim / 32) * ATTN_Q8_BYTES, k_q8_0);
 }
@@ -109,14 +112,17 @@ static inline void pv(float *o, int64_t o_stride, const float *p, int64_t p_stri
 }
 
 static void attn_pv_f32_c ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, v_f32);
 }
 
 static void attn_pv_f16_c ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim, v_f16);
 }
 
 static void attn_pv_q8_0_c ATTN_PV_PARAMETERS {
+    (void)next;
     pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
        v_q8_0);
 }

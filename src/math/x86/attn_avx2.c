@@ -6,6 +6,7 @@
  * once and made for each size and type by inlining with constant arguments. */
 #include "math/attn_layout.h"
 #include "math/dispatch.h"
+#include "math/x86/attn_ahead.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -38,16 +39,21 @@ INLINE __m256 k_lanes(const uint8_t *at, int h, const float *d_k, glass_dtype dt
     return _mm256_mul_ps(int8x8(at + 8 * h), _mm256_loadu_ps(d_k + 8 * h));
 }
 
-/* Chains on over features [d, d + n), a run that lies evenly (q8_0: within a block). */
+/* Chains on over features [d, d + n), a run that lies evenly (q8_0: within a block).
+ * What lies `ahead` is fetched, unless that is 0. */
 INLINE void qk_chain(__m256 acc[ROWS][TILES][2], const float *q, int64_t q_stride,
-                     const uint8_t *k, size_t tile_bytes, const float *d_k, int64_t n,
-                     int R, int T, glass_dtype dtype) {
+                     const uint8_t *k, size_t tile_bytes, size_t ahead, const float *d_k,
+                     int64_t n, int R, int T, glass_dtype dtype) {
     const size_t run = dtype == GLASS_F32 ? 64 : dtype == GLASS_F16 ? 32 : 16;
     for (int64_t d = 0; d < n; d++, k += run) {
         __m256 lanes[TILES][2];
         UNROLL for (int t = 0; t < T; t++) {
             lanes[t][0] = k_lanes(k + (size_t)t * tile_bytes, 0, d_k + 16 * t, dtype);
             lanes[t][1] = k_lanes(k + (size_t)t * tile_bytes, 1, d_k + 16 * t, dtype);
+        }
+        if (ahead > 0) {
+            UNROLL for (int t = 0; t < T; t++)
+                ahead_fetch(k + (size_t)t * tile_bytes, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m256 x = _mm256_broadcast_ss(q + r * q_stride + d);
@@ -61,8 +67,8 @@ INLINE void qk_chain(__m256 acc[ROWS][TILES][2], const float *q, int64_t q_strid
 
 /* R rows times T tiles, whole dots. */
 INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                    const uint8_t *k, size_t tile_bytes, int64_t head_dim, float scale,
-                    int R, int T, glass_dtype dtype) {
+                    const uint8_t *k, size_t tile_bytes, size_t ahead, int64_t head_dim,
+                    float scale, int R, int T, glass_dtype dtype) {
     for (int64_t d0 = 0; d0 < head_dim; d0 += 256) {
         int64_t n = head_dim - d0 < 256 ? head_dim - d0 : 256;
         __m256 acc[ROWS][TILES][2];
@@ -80,13 +86,13 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
                     _mm256_storeu_ps(d_k + 16 * t + 8,
                                      half8(at + (size_t)t * tile_bytes + 16));
                 }
-                qk_chain(acc, q + b * 32, q_stride, at + 32, tile_bytes, d_k, 32, R, T,
-                         dtype);
+                qk_chain(acc, q + b * 32, q_stride, at + 32, tile_bytes, ahead, d_k, 32, R,
+                         T, dtype);
             }
         } else {
             size_t run = dtype == GLASS_F32 ? 64 : 32;
-            qk_chain(acc, q + d0, q_stride, k + (size_t)d0 * run, tile_bytes, q, n, R, T,
-                     dtype);
+            qk_chain(acc, q + d0, q_stride, k + (size_t)d0 * run, tile_bytes, ahead, q, n,
+                     R, T, dtype);
         }
         bool last = d0 + n == head_dim;
         UNROLL for (int r = 0; r < R; r++) {
@@ -103,18 +109,19 @@ INLINE void qk_tile(float *s, int64_t s_stride, const float *q, int64_t q_stride
 
 /* R rows over tiles [from, to), T at a time. */
 INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                     const uint8_t *k, int64_t from, int64_t to, int64_t head_dim,
-                     float scale, int R, int T, glass_dtype dtype) {
+                     const uint8_t *k, const uint8_t *next, int64_t from, int64_t to,
+                     int64_t head_dim, float scale, int R, int T, glass_dtype dtype) {
     size_t bytes = dtype == GLASS_F32   ? (size_t)head_dim * 64
                    : dtype == GLASS_F16 ? (size_t)head_dim * 32
                                         : (size_t)(head_dim / 32) * ATTN_Q8_BYTES;
     int64_t t = from;
     for (; t + T <= to; t += T)
         qk_tile(s + t * ATTN_TILE, s_stride, q, q_stride, k + (size_t)t * bytes, bytes,
-                head_dim, scale, R, T, dtype);
+                R == ROWS ? 0 : ahead_of_tile(k, next, bytes, t + T), head_dim, scale, R, T,
+                dtype);
     for (; T > 1 && t < to; t++)
         qk_tile(s + t * ATTN_TILE, s_stride, q, q_stride, k + (size_t)t * bytes, bytes,
-                head_dim, scale, R, 1, dtype);
+                ahead_of_tile(k, next, bytes, t + 1), head_dim, scale, R, 1, dtype);
 }
 
 /* The row's keys within the block, counted from key0; false if there are none. */
@@ -132,7 +139,8 @@ INLINE int64_t take(int64_t n) {
 
 INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
                const int64_t *begin, const int64_t *end, int64_t n_rows, const uint8_t *k,
-               int64_t key0, int64_t head_dim, float scale, glass_dtype dtype) {
+               const uint8_t *next, int64_t key0, int64_t head_dim, float scale,
+               glass_dtype dtype) {
     for (int64_t r = 0, n; r < n_rows; r += n) {
         int64_t first = ATTN_BLOCK, last = 0;
         n = take(n_rows - r);
@@ -148,36 +156,45 @@ INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
         int64_t t0 = first / ATTN_TILE, t1 = (last + ATTN_TILE - 1) / ATTN_TILE;
         switch (n) {
         case 1:
-            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 1, 4, dtype);
+            qk_tiles(out, s_stride, in, q_stride, k, next, t0, t1, head_dim, scale, 1, 4,
+                     dtype);
             break;
         case 2:
-            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 2, 2, dtype);
+            qk_tiles(out, s_stride, in, q_stride, k, next, t0, t1, head_dim, scale, 2, 2,
+                     dtype);
             break;
         case 3:
-            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 3, 2, dtype);
+            qk_tiles(out, s_stride, in, q_stride, k, next, t0, t1, head_dim, scale, 3, 2,
+                     dtype);
             break;
         case 4:
-            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 4, 1, dtype);
+            qk_tiles(out, s_stride, in, q_stride, k, next, t0, t1, head_dim, scale, 4, 1,
+                     dtype);
             break;
         case 5:
-            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 5, 1, dtype);
+            qk_tiles(out, s_stride, in, q_stride, k, next, t0, t1, head_dim, scale, 5, 1,
+                     dtype);
             break;
         default:
-            qk_tiles(out, s_stride, in, q_stride, k, t0, t1, head_dim, scale, 6, 1, dtype);
+            qk_tiles(out, s_stride, in, q_stride, k, next, t0, t1, head_dim, scale, 6, 1,
+                     dtype);
         }
     }
 }
 
 static void attn_qk_f32_avx2 ATTN_QK_PARAMETERS {
-    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_F32);
+    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, next, key0, head_dim, scale,
+       GLASS_F32);
 }
 
 static void attn_qk_f16_avx2 ATTN_QK_PARAMETERS {
-    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_F16);
+    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, next, key0, head_dim, scale,
+       GLASS_F16);
 }
 
 static void attn_qk_q8_0_avx2 ATTN_QK_PARAMETERS {
-    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_Q8_0);
+    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, next, key0, head_dim, scale,
+       GLASS_Q8_0);
 }
 
 /* ---- values ---- */
@@ -196,11 +213,16 @@ INLINE const uint8_t *v_run(const uint8_t *v, size_t panel_bytes, int i,
     return v + (size_t)(i / 2) * panel_bytes + 32 + (size_t)(i % 2) * 16;
 }
 
+INLINE size_t v_tile_bytes(glass_dtype dtype) {
+    return dtype == GLASS_Q8_0 ? ATTN_Q8_BYTES : ATTN_TILE * (dtype == GLASS_F32 ? 64 : 32);
+}
+
 /* Chains on over keys [from, to), which for q8_0 lie in one tile whose scales, from the first
- * key of the tile on, are d_v (16 for each panel of 32). v: runs of the first of the keys. */
+ * key of the tile on, are d_v (16 for each panel of 32). v: runs of the first of the keys.
+ * What lies `ahead` is fetched, unless that is 0. */
 INLINE void pv_chain(__m256 acc[ROWS][TILES][2], const float *p, int64_t p_stride,
-                     const uint8_t *const v[TILES], const float *d_v, int64_t n, int R,
-                     int P, glass_dtype dtype) {
+                     const uint8_t *const v[TILES], size_t ahead, const float *d_v,
+                     int64_t n, int R, int P, glass_dtype dtype) {
     const size_t step = dtype == GLASS_F32 ? 64 : 32;
     for (int64_t j = 0; j < n; j++) {
         __m256 lanes[TILES][2];
@@ -210,6 +232,7 @@ INLINE void pv_chain(__m256 acc[ROWS][TILES][2], const float *p, int64_t p_strid
             if (dtype == GLASS_Q8_0) d = _mm256_broadcast_ss(d_v + i / 2 * 16 + j);
             lanes[i][0] = v_lanes(at, 0, d, dtype);
             lanes[i][1] = v_lanes(at, 1, d, dtype);
+            if (ahead > 0 && (dtype != GLASS_Q8_0 || i % 2 == 0)) ahead_fetch(at, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m256 x = _mm256_broadcast_ss(p + r * p_stride + j);
@@ -224,8 +247,8 @@ INLINE void pv_chain(__m256 acc[ROWS][TILES][2], const float *p, int64_t p_strid
 /* Chains of R rows times P runs go on in sum (rows of 16 P) over keys [from, to). first: which
  * half of a panel of 32 the runs start with. */
 INLINE void pv_keys(float *sum, const float *p, int64_t p_stride, const uint8_t *v,
-                    size_t panel_bytes, int first, int64_t from, int64_t to, int R, int P,
-                    glass_dtype dtype) {
+                    size_t panel_bytes, size_t ahead, int first, int64_t from, int64_t to,
+                    int R, int P, glass_dtype dtype) {
     __m256 acc[ROWS][TILES][2];
     if (from >= to) return;
     UNROLL for (int r = 0; r < R; r++) {
@@ -249,7 +272,7 @@ INLINE void pv_keys(float *sum, const float *p, int64_t p_stride, const uint8_t 
                 _mm256_storeu_ps(d_v + 16 * i, half8(at));
                 _mm256_storeu_ps(d_v + 16 * i + 8, half8(at + 16));
             }
-            pv_chain(acc, p + j, p_stride, runs, d_v + lane, n, R, P, dtype);
+            pv_chain(acc, p + j, p_stride, runs, ahead, d_v + lane, n, R, P, dtype);
             j += n;
         }
     } else {
@@ -257,7 +280,7 @@ INLINE void pv_keys(float *sum, const float *p, int64_t p_stride, const uint8_t 
         UNROLL for (int i = 0; i < P; i++) {
             runs[i] = v_run(v, panel_bytes, i, dtype) + (size_t)from * step;
         }
-        pv_chain(acc, p + from, p_stride, runs, p, to - from, R, P, dtype);
+        pv_chain(acc, p + from, p_stride, runs, ahead, p, to - from, R, P, dtype);
     }
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int i = 0; i < 2 * P; i++) {
@@ -270,8 +293,8 @@ INLINE void pv_keys(float *sum, const float *p, int64_t p_stride, const uint8_t 
  * them see, at either end, goes row by row. */
 INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride,
                     const int64_t *begin, const int64_t *end, const uint8_t *v,
-                    size_t panel_bytes, int first, int64_t key0, int R, int P,
-                    glass_dtype dtype) {
+                    const uint8_t *next, size_t panel_bytes, int first, int64_t key0, int R,
+                    int P, glass_dtype dtype) {
     float sum[ROWS * 16 * TILES];
     int64_t from[ROWS], to[ROWS], common0 = 0, common1 = ATTN_BLOCK;
     for (int r = 0; r < R; r++) {
@@ -282,13 +305,19 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
     for (int r = 0; r < R; r++) {
         int64_t stop = common0 < common1 ? common0 : to[r];
         memset(sum + r * 16 * P, 0, sizeof(float) * 16 * (size_t)P);
-        pv_keys(sum + r * 16 * P, p + r * p_stride, p_stride, v, panel_bytes, first,
+        pv_keys(sum + r * 16 * P, p + r * p_stride, p_stride, v, panel_bytes, 0, first,
                 from[r], stop, 1, P, dtype);
     }
     if (common0 < common1) {
-        pv_keys(sum, p, p_stride, v, panel_bytes, first, common0, common1, R, P, dtype);
+        for (int64_t j = common0, stop; j < common1; j = stop) {
+            size_t ahead = ahead_of_key(v, next, v_tile_bytes(dtype), j);
+            stop =
+                R < ROWS && j < AHEAD_FROM && common1 > AHEAD_FROM ? AHEAD_FROM : common1;
+            pv_keys(sum, p, p_stride, v, panel_bytes, R < ROWS ? ahead : 0, first, j, stop,
+                    R, P, dtype);
+        }
         for (int r = 0; r < R; r++)
-            pv_keys(sum + r * 16 * P, p + r * p_stride, p_stride, v, panel_bytes, first,
+            pv_keys(sum + r * 16 * P, p + r * p_stride, p_stride, v, panel_bytes, 0, first,
                     common1, to[r], 1, P, dtype);
     }
     for (int r = 0; r < R; r++) {
@@ -304,26 +333,27 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
 /* R rows over all features, P runs at a time; P is even or 1 (a panel of 32 is two runs). */
 INLINE void pv_tiles(float *o, int64_t o_stride, const float *p, int64_t p_stride,
                      const int64_t *begin, const int64_t *end, const uint8_t *v,
-                     size_t panel_bytes, int64_t key0, int64_t n_runs, int R, int P,
-                     glass_dtype dtype) {
+                     const uint8_t *next, size_t panel_bytes, int64_t key0, int64_t n_runs,
+                     int R, int P, glass_dtype dtype) {
     int64_t i = 0;
     for (; i + P <= n_runs; i += P) {
-        int64_t panel = dtype == GLASS_Q8_0 ? i / 2 : i;
-        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end,
-                v + (size_t)panel * panel_bytes, panel_bytes,
+        size_t at = (size_t)(dtype == GLASS_Q8_0 ? i / 2 : i) * panel_bytes;
+        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, v + at,
+                next == NULL ? NULL : next + at, panel_bytes,
                 P == 1 && dtype == GLASS_Q8_0 ? (int)(i % 2) : 0, key0, R, P, dtype);
     }
     for (; P > 1 && i < n_runs; i++) {
-        int64_t panel = dtype == GLASS_Q8_0 ? i / 2 : i;
-        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end,
-                v + (size_t)panel * panel_bytes, panel_bytes,
+        size_t at = (size_t)(dtype == GLASS_Q8_0 ? i / 2 : i) * panel_bytes;
+        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, v + at,
+                next == NULL ? NULL : next + at, panel_bytes,
                 dtype == GLASS_Q8_0 ? (int)(i % 2) : 0, key0, R, 1, dtype);
     }
 }
 
 INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
                const int64_t *begin, const int64_t *end, int64_t n_rows, const uint8_t *v,
-               size_t panel_bytes, int64_t key0, int64_t head_dim, glass_dtype dtype) {
+               const uint8_t *next, size_t panel_bytes, int64_t key0, int64_t head_dim,
+               glass_dtype dtype) {
     int64_t n_runs = (head_dim + 15) / 16, from, to;
     for (int64_t r = 0, n; r < n_rows; r += n) {
         /* Rows that see nothing here are passed over, so a tile's rows all see something. */
@@ -338,44 +368,44 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
         const int64_t *b = begin + r, *e = end + r;
         switch (n) {
         case 1:
-            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 1, 4,
-                     dtype);
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, next, panel_bytes, key0, n_runs,
+                     1, 4, dtype);
             break;
         case 2:
-            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 2, 2,
-                     dtype);
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, next, panel_bytes, key0, n_runs,
+                     2, 2, dtype);
             break;
         case 3:
-            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 3, 2,
-                     dtype);
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, next, panel_bytes, key0, n_runs,
+                     3, 2, dtype);
             break;
         case 4:
-            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 4, 1,
-                     dtype);
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, next, panel_bytes, key0, n_runs,
+                     4, 1, dtype);
             break;
         case 5:
-            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 5, 1,
-                     dtype);
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, next, panel_bytes, key0, n_runs,
+                     5, 1, dtype);
             break;
         default:
-            pv_tiles(out, o_stride, in, p_stride, b, e, v, panel_bytes, key0, n_runs, 6, 1,
-                     dtype);
+            pv_tiles(out, o_stride, in, p_stride, b, e, v, next, panel_bytes, key0, n_runs,
+                     6, 1, dtype);
         }
     }
 }
 
 static void attn_pv_f32_avx2 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, next, panel_bytes, key0, head_dim,
        GLASS_F32);
 }
 
 static void attn_pv_f16_avx2 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, next, panel_bytes, key0, head_dim,
        GLASS_F16);
 }
 
 static void attn_pv_q8_0_avx2 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, next, panel_bytes, key0, head_dim,
        GLASS_Q8_0);
 }
 

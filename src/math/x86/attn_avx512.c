@@ -10,6 +10,7 @@
  * and q8_0 slices are widened once for all rows (exactly, so the bits are the same). */
 #include "math/attn_layout.h"
 #include "math/dispatch.h"
+#include "math/x86/attn_ahead.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -22,23 +23,16 @@
 #endif
 
 enum {
-    ROWS = 12,       /* most rows of a register tile */
-    RUNS = 4,        /* most runs of a register tile */
-    SLICE = 2,       /* runs that many rows go over at a time */
-    MANY = 13,       /* rows from which on slices pay */
-    AHEAD_TILES = 4, /* keys that few rows fetch ahead of need: tiles, for the scores */
-    AHEAD_KEYS = 64, /* and keys, for the values */
-    GROUPS = 16      /* register tiles of rows whose spans are at hand */
+    ROWS = 12,  /* most rows of a register tile */
+    RUNS = 4,   /* most runs of a register tile */
+    SLICE = 2,  /* runs that many rows go over at a time */
+    MANY = 13,  /* rows from which on slices pay */
+    GROUPS = 16 /* register tiles of rows whose spans are at hand */
 };
 
 /* How a run lies in memory. */
 INLINE size_t run_bytes(glass_dtype dtype) {
     return dtype == GLASS_F32 ? 64 : dtype == GLASS_F16 ? 32 : 16;
-}
-
-/* Brings the line at p + ahead near; that may lie beyond the array. */
-INLINE void fetch(const uint8_t *p, size_t ahead) {
-    _mm_prefetch((const char *)((uintptr_t)p + ahead), _MM_HINT_T0);
 }
 
 INLINE __m512 half16(const uint8_t *p) {
@@ -91,7 +85,8 @@ INLINE void qk_chain(__m512 acc[ROWS][RUNS], const float *q, int64_t q_stride,
         UNROLL for (int t = 0; t < T; t++) lanes[t] =
             run_load(at + (size_t)t * tile_bytes, d_k[t], dtype);
         if (ahead > 0) {
-            UNROLL for (int t = 0; t < T; t++) fetch(at + (size_t)t * tile_bytes, ahead);
+            UNROLL for (int t = 0; t < T; t++)
+                ahead_fetch(at + (size_t)t * tile_bytes, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(q[r * q_stride + d]);
@@ -146,8 +141,9 @@ static __attribute__((noinline)) void qk_full(float *s, int64_t s_stride, const 
 
 /* R rows over tiles [from, to), T at a time. */
 INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                     const uint8_t *k, size_t tile_bytes, int64_t from, int64_t to,
-                     int64_t head_dim, float scale, int R, int T, glass_dtype dtype) {
+                     const uint8_t *k, const uint8_t *next, size_t tile_bytes, int64_t from,
+                     int64_t to, int64_t head_dim, float scale, int R, int T,
+                     glass_dtype dtype) {
     int64_t t = from;
     for (; t + T <= to; t += T) {
         float *out = s + t * 16;
@@ -155,21 +151,22 @@ INLINE void qk_tiles(float *s, int64_t s_stride, const float *q, int64_t q_strid
         if (R == ROWS && dtype == GLASS_F32)
             qk_full(out, s_stride, q, q_stride, at, head_dim, scale);
         else
-            qk_tile(out, s_stride, q, q_stride, at, tile_bytes, AHEAD_TILES * tile_bytes,
-                    head_dim, scale, R, T, dtype);
+            qk_tile(out, s_stride, q, q_stride, at, tile_bytes,
+                    ahead_of_tile(k, next, tile_bytes, t + T), head_dim, scale, R, T,
+                    dtype);
     }
     for (; T > 1 && t < to; t++)
         qk_tile(s + t * 16, s_stride, q, q_stride, k + (size_t)t * tile_bytes, tile_bytes,
-                AHEAD_TILES * tile_bytes, head_dim, scale, R, 1, dtype);
+                ahead_of_tile(k, next, tile_bytes, t + 1), head_dim, scale, R, 1, dtype);
 }
 
 INLINE void qk_rows(int64_t n, float *s, int64_t s_stride, const float *q, int64_t q_stride,
-                    const uint8_t *k, size_t tile_bytes, int64_t from, int64_t to,
-                    int64_t head_dim, float scale, glass_dtype dtype) {
+                    const uint8_t *k, const uint8_t *next, size_t tile_bytes, int64_t from,
+                    int64_t to, int64_t head_dim, float scale, glass_dtype dtype) {
 #define ROWS_CASE(R, T)                                                                    \
     case R:                                                                                \
-        qk_tiles(s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, R, T, \
-                 dtype);                                                                   \
+        qk_tiles(s, s_stride, q, q_stride, k, next, tile_bytes, from, to, head_dim, scale, \
+                 R, T, dtype);                                                             \
         break
     switch (n) {
         ROWS_CASE(1, 4);
@@ -184,34 +181,38 @@ INLINE void qk_rows(int64_t n, float *s, int64_t s_stride, const float *q, int64
         ROWS_CASE(10, 2);
         ROWS_CASE(11, 2);
     default:
-        qk_tiles(s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale, ROWS,
-                 2, dtype);
+        qk_tiles(s, s_stride, q, q_stride, k, next, tile_bytes, from, to, head_dim, scale,
+                 ROWS, 2, dtype);
     }
 #undef ROWS_CASE
 }
 
 typedef void qk_rows_function(int64_t n, float *s, int64_t s_stride, const float *q,
-                              int64_t q_stride, const uint8_t *k, size_t tile_bytes,
-                              int64_t from, int64_t to, int64_t head_dim, float scale);
+                              int64_t q_stride, const uint8_t *k, const uint8_t *next,
+                              size_t tile_bytes, int64_t from, int64_t to, int64_t head_dim,
+                              float scale);
 
 static void qk_rows_f32(int64_t n, float *s, int64_t s_stride, const float *q,
-                        int64_t q_stride, const uint8_t *k, size_t tile_bytes, int64_t from,
-                        int64_t to, int64_t head_dim, float scale) {
-    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale,
+                        int64_t q_stride, const uint8_t *k, const uint8_t *next,
+                        size_t tile_bytes, int64_t from, int64_t to, int64_t head_dim,
+                        float scale) {
+    qk_rows(n, s, s_stride, q, q_stride, k, next, tile_bytes, from, to, head_dim, scale,
             GLASS_F32);
 }
 
 static void qk_rows_f16(int64_t n, float *s, int64_t s_stride, const float *q,
-                        int64_t q_stride, const uint8_t *k, size_t tile_bytes, int64_t from,
-                        int64_t to, int64_t head_dim, float scale) {
-    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale,
+                        int64_t q_stride, const uint8_t *k, const uint8_t *next,
+                        size_t tile_bytes, int64_t from, int64_t to, int64_t head_dim,
+                        float scale) {
+    qk_rows(n, s, s_stride, q, q_stride, k, next, tile_bytes, from, to, head_dim, scale,
             GLASS_F16);
 }
 
 static void qk_rows_q8_0(int64_t n, float *s, int64_t s_stride, const float *q,
-                         int64_t q_stride, const uint8_t *k, size_t tile_bytes,
-                         int64_t from, int64_t to, int64_t head_dim, float scale) {
-    qk_rows(n, s, s_stride, q, q_stride, k, tile_bytes, from, to, head_dim, scale,
+                         int64_t q_stride, const uint8_t *k, const uint8_t *next,
+                         size_t tile_bytes, int64_t from, int64_t to, int64_t head_dim,
+                         float scale) {
+    qk_rows(n, s, s_stride, q, q_stride, k, next, tile_bytes, from, to, head_dim, scale,
             GLASS_Q8_0);
 }
 
@@ -273,15 +274,16 @@ INLINE void qk_many(float *s, int64_t s_stride, const float *q, int64_t q_stride
             int64_t to = span[g][1] < stop ? span[g][1] : stop;
             if (from >= to) continue;
             qk_rows_f32(n, s + r * s_stride + t * 16, s_stride, q + r * q_stride, q_stride,
-                        tiles, (size_t)head_dim * 64, from - t, to - t, head_dim, scale);
+                        tiles, NULL, (size_t)head_dim * 64, from - t, to - t, head_dim,
+                        scale);
         }
     }
 }
 
 INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
                const int64_t *begin, const int64_t *end, int64_t n_rows, const uint8_t *k,
-               int64_t key0, int64_t head_dim, float scale, glass_dtype dtype,
-               qk_rows_function *rows) {
+               const uint8_t *next, int64_t key0, int64_t head_dim, float scale,
+               glass_dtype dtype, qk_rows_function *rows) {
     size_t tile_bytes = dtype == GLASS_Q8_0 ? (size_t)(head_dim / 32) * ATTN_Q8_BYTES
                                             : (size_t)head_dim * run_bytes(dtype);
     bool many = n_rows >= MANY && (dtype == GLASS_F32 || head_dim <= WIDE_DIM);
@@ -297,23 +299,24 @@ INLINE void qk(float *s, int64_t s_stride, const float *q, int64_t q_stride,
         n = take(n_rows - r);
         qk_span(&t0, &t1, begin + r, end + r, n, key0);
         if (t0 < t1)
-            rows(n, out, s_stride, in, q_stride, k, tile_bytes, t0, t1, head_dim, scale);
+            rows(n, out, s_stride, in, q_stride, k, next, tile_bytes, t0, t1, head_dim,
+                 scale);
     }
 }
 
 static void attn_qk_f32_avx512 ATTN_QK_PARAMETERS {
-    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_F32,
-       qk_rows_f32);
+    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, next, key0, head_dim, scale,
+       GLASS_F32, qk_rows_f32);
 }
 
 static void attn_qk_f16_avx512 ATTN_QK_PARAMETERS {
-    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_F16,
-       qk_rows_f16);
+    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, next, key0, head_dim, scale,
+       GLASS_F16, qk_rows_f16);
 }
 
 static void attn_qk_q8_0_avx512 ATTN_QK_PARAMETERS {
-    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, key0, head_dim, scale, GLASS_Q8_0,
-       qk_rows_q8_0);
+    qk(s, s_stride, q, q_stride, begin, end, n_rows, k, next, key0, head_dim, scale,
+       GLASS_Q8_0, qk_rows_q8_0);
 }
 
 /* ---- values ---- */
@@ -322,7 +325,7 @@ static void attn_qk_q8_0_avx512 ATTN_QK_PARAMETERS {
  * panel, `half` tells with which of a panel's the first starts; d holds its scales,
  * ATTN_BLOCK for each panel. */
 struct values {
-    const uint8_t *v;
+    const uint8_t *v, *next; /* next: the same of the block that comes next, or NULL */
     size_t panel_bytes;
     const float *d;
     int half;
@@ -342,20 +345,26 @@ INLINE size_t v_step(glass_dtype dtype) {
     return dtype == GLASS_F32 ? 64 : 32;
 }
 
+INLINE size_t v_tile_bytes(glass_dtype dtype) {
+    return dtype == GLASS_Q8_0 ? ATTN_Q8_BYTES : ATTN_TILE * v_step(dtype);
+}
+
 /* The end of the keys from j on that lie evenly, up to `to`. */
 INLINE int64_t v_even(int64_t j, int64_t to, glass_dtype dtype) {
     int64_t end = (j / ATTN_TILE + 1) * ATTN_TILE;
     return dtype != GLASS_Q8_0 || to < end ? to : end;
 }
 
-/* The scales of n_panels panels of q8_0, keys [from, to). */
-INLINE void v_scales(float *d, const uint8_t *v, size_t panel_bytes, int64_t n_panels,
-                     int64_t from, int64_t to) {
+/* The scales of n_panels panels of q8_0, keys [from, to); those of the next block are fetched,
+ * since they will be needed before its values are. */
+INLINE void v_scales(float *d, const struct values *v, int64_t n_panels, int64_t from,
+                     int64_t to) {
     for (int64_t i = 0; i < n_panels; i++)
-        for (int64_t tile = from / ATTN_TILE; tile * ATTN_TILE < to; tile++)
-            _mm512_storeu_ps(
-                d + i * ATTN_BLOCK + tile * ATTN_TILE,
-                half16(v + (size_t)i * panel_bytes + (size_t)tile * ATTN_Q8_BYTES));
+        for (int64_t tile = from / ATTN_TILE; tile * ATTN_TILE < to; tile++) {
+            size_t at = (size_t)i * v->panel_bytes + (size_t)tile * ATTN_Q8_BYTES;
+            _mm512_storeu_ps(d + i * ATTN_BLOCK + tile * ATTN_TILE, half16(v->v + at));
+            if (v->next != NULL) ahead_fetch(v->next, at);
+        }
 }
 
 /* Which keys of the block each of a register tile's rows sees. */
@@ -386,10 +395,11 @@ INLINE struct spans spans_of(const int64_t *begin, const int64_t *end, int64_t n
 }
 
 /* Chains on over keys [from, to), which lie evenly: all rows see them, or, if `some`, those
- * that do. */
+ * that do. What lies `ahead` is fetched, unless that is 0. */
 INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                     const struct values *v, int64_t from, int64_t to,
-                    const struct spans *spans, bool some, int R, int T, glass_dtype dtype) {
+                    const struct spans *spans, bool some, size_t ahead, int R, int T,
+                    glass_dtype dtype) {
     const size_t step = v_step(dtype);
     const uint8_t *at[RUNS];
     UNROLL for (int t = 0; t < T; t++) at[t] = v_at(v, from, t, dtype);
@@ -407,9 +417,9 @@ INLINE void pv_keys(__m512 acc[ROWS][RUNS], const float *p, int64_t p_stride,
                 d = _mm512_set1_ps(v->d[(v->half + t) / 2 * ATTN_BLOCK + j]);
             lanes[t] = run_load(at[t] + i, d, dtype);
         }
-        if (!some && R < ROWS) {
+        if (ahead > 0) {
             UNROLL for (int t = 0; t < T; t++) if (dtype != GLASS_Q8_0 || t % 2 == 0)
-                fetch(at[t] + i, AHEAD_KEYS * step);
+                ahead_fetch(at[t] + i, ahead);
         }
         UNROLL for (int r = 0; r < R; r++) {
             __m512 x = _mm512_set1_ps(p[r * p_stride + j]);
@@ -431,10 +441,15 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
     for (int64_t j = s->first, to; j < s->last; j = to) {
         bool all = j >= s->common0 && j < s->common1;
         to = v_even(j, all ? s->common1 : j < s->common0 ? s->common0 : s->last, dtype);
-        if (all)
-            pv_keys(acc, p, p_stride, v, j, to, s, false, R, T, dtype);
-        else
-            pv_keys(acc, p, p_stride, v, j, to, s, true, R, T, dtype);
+        if (!all) {
+            pv_keys(acc, p, p_stride, v, j, to, s, true, 0, R, T, dtype);
+        } else if (R == ROWS) { /* one of many tiles of rows */
+            pv_keys(acc, p, p_stride, v, j, to, s, false, 0, R, T, dtype);
+        } else {
+            if (j < AHEAD_FROM && to > AHEAD_FROM) to = AHEAD_FROM;
+            size_t ahead = ahead_of_key(v->v, v->next, v_tile_bytes(dtype), j);
+            pv_keys(acc, p, p_stride, v, j, to, s, false, ahead, R, T, dtype);
+        }
     }
     UNROLL for (int r = 0; r < R; r++) {
         int64_t from, to;
@@ -448,23 +463,33 @@ INLINE void pv_tile(float *o, int64_t o_stride, const float *p, int64_t p_stride
     }
 }
 
-/* R rows over n_runs runs, T at a time; T is even or 1. */
+/* The values from run i on. */
+INLINE struct values v_from(const struct values *v, int64_t i, glass_dtype dtype) {
+    struct values at = *v;
+    int64_t per_panel = dtype == GLASS_Q8_0 ? 2 : 1, panel = i / per_panel;
+    at.v += (size_t)panel * v->panel_bytes;
+    if (v->next != NULL) at.next += (size_t)panel * v->panel_bytes;
+    at.d += panel * ATTN_BLOCK;
+    at.half = (int)(i % per_panel);
+    return at;
+}
+
+/* R rows over n_runs runs, T at a time; T is even. */
 INLINE void pv_tiles(float *o, int64_t o_stride, const float *p, int64_t p_stride,
                      const int64_t *begin, const int64_t *end, int64_t key0,
                      const struct values *v, int64_t n_runs, const struct spans *s, int R,
                      int T, glass_dtype dtype) {
-    int64_t i = 0, per_panel = dtype == GLASS_Q8_0 ? 2 : 1;
+    int64_t i = 0;
     for (; i + T <= n_runs; i += T) {
-        struct values at = *v;
-        at.v += (size_t)(i / per_panel) * v->panel_bytes;
-        at.d += i / per_panel * ATTN_BLOCK;
+        struct values at = v_from(v, i, dtype);
         pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, key0, &at, s, R, T, dtype);
     }
-    for (; T > 1 && i < n_runs; i++) {
-        struct values at = *v;
-        at.v += (size_t)(i / per_panel) * v->panel_bytes;
-        at.d += i / per_panel * ATTN_BLOCK;
-        at.half = (int)(i % per_panel);
+    for (; T > 2 && i + 2 <= n_runs; i += 2) { /* a head's part, where members share it */
+        struct values at = v_from(v, i, dtype);
+        pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, key0, &at, s, R, 2, dtype);
+    }
+    if (i < n_runs) {
+        struct values at = v_from(v, i, dtype);
         pv_tile(o + 16 * i, o_stride, p, p_stride, begin, end, key0, &at, s, R, 1, dtype);
     }
 }
@@ -554,14 +579,14 @@ INLINE void pv_many(float *o, int64_t o_stride, const float *p, int64_t p_stride
     if (least >= most) return;
     for (int64_t i = 0; i < n_runs; i += SLICE) {
         int64_t here = n_runs - i < SLICE ? n_runs - i : SLICE;
-        struct values at = {v + (size_t)i * panel_bytes, panel_bytes, d, 0};
+        struct values at = {v + (size_t)i * panel_bytes, NULL, panel_bytes, d, 0};
         if (dtype == GLASS_Q8_0) {
             at.v = v + (size_t)(i / 2) * panel_bytes;
-            v_scales(d, at.v, panel_bytes, 1, least, most);
+            v_scales(d, &at, 1, least, most);
         }
         if (dtype != GLASS_F32) {
             pv_widen(wide, &at, here, least, most, dtype);
-            at = (struct values){(const uint8_t *)wide, ATTN_BLOCK * 64, d, 0};
+            at = (struct values){(const uint8_t *)wide, NULL, ATTN_BLOCK * 64, d, 0};
         }
         for (int64_t r = 0, n, g = 0; r < n_rows; r += n, g++) {
             n = take(n_rows - r);
@@ -576,8 +601,8 @@ enum { SCALE_PANELS = 16 }; /* panels of 32 features whose scales are at hand */
 
 INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
                const int64_t *begin, const int64_t *end, int64_t n_rows, const uint8_t *v,
-               size_t panel_bytes, int64_t key0, int64_t head_dim, glass_dtype dtype,
-               pv_rows_function *rows) {
+               const uint8_t *next, size_t panel_bytes, int64_t key0, int64_t head_dim,
+               glass_dtype dtype, pv_rows_function *rows) {
     int64_t n_runs = (head_dim + 15) / 16;
     if (n_rows >= MANY) {
         for (int64_t r = 0, n; r < n_rows; r += n) {
@@ -593,10 +618,11 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
     const int64_t most = dtype == GLASS_Q8_0 ? 2 * SCALE_PANELS : n_runs;
     for (int64_t i = 0; i < n_runs; i += most) {
         int64_t here = n_runs - i < most ? n_runs - i : most;
-        struct values at = {v, panel_bytes, d, 0};
+        struct values at = {v, next, panel_bytes, d, 0};
         if (dtype == GLASS_Q8_0) {
             at.v += (size_t)(i / 2) * panel_bytes;
-            v_scales(d, at.v, panel_bytes, (here + 1) / 2, spans.first, spans.last);
+            if (next != NULL) at.next += (size_t)(i / 2) * panel_bytes;
+            v_scales(d, &at, (here + 1) / 2, spans.first, spans.last);
         }
         rows(n_rows, o + 16 * i, o_stride, p, p_stride, begin, end, key0, &at, here,
              &spans);
@@ -604,17 +630,17 @@ INLINE void pv(float *o, int64_t o_stride, const float *p, int64_t p_stride,
 }
 
 static void attn_pv_f32_avx512 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, next, panel_bytes, key0, head_dim,
        GLASS_F32, pv_rows_f32);
 }
 
 static void attn_pv_f16_avx512 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, next, panel_bytes, key0, head_dim,
        GLASS_F16, pv_rows_f16);
 }
 
 static void attn_pv_q8_0_avx512 ATTN_PV_PARAMETERS {
-    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, panel_bytes, key0, head_dim,
+    pv(o, o_stride, p, p_stride, begin, end, n_rows, v, next, panel_bytes, key0, head_dim,
        GLASS_Q8_0, pv_rows_q8_0);
 }
 
