@@ -90,7 +90,7 @@ def refusals(h):
     for words, code, parts in (
             (("--grammar-text", "root ::= x"), 3, ("line 1, column 10", "no rule x")),
             (("--grammar", "none.gbnf"), 4, ("none.gbnf",)),
-            (("--json-schema", '{"properties":{"a":{"kind":1}}}'), 3, ("#/properties/a/kind",)),
+            (("--json-schema", '{"properties":{"a":{"minLenth":1}}}'), 3, ("#/properties/a/minLenth",)),
             (("--json-schema", '{"type":'), 3, ("line 1",)),
             (("--json-object", "--grammar-text", 'root ::= "a"'), 2, ("only one of them",)),
             (("--json-schema",), 2, ("--json-schema",))):

@@ -109,7 +109,9 @@ static void words_survive(void **state) {
     words_are("Copyright (c) 2020 X", "Copyright \xc2\xa9 2020 X");
     words_are("non-transferable", "non\ntransferable");
     words_are("SOCI\xc3\x89T\xc3\x89", "soci\xc3\xa9t\xc3\xa9");
-    words_are("<script>var x = 1;</script>text", "text");
+    words_are("<!DOCTYPE html><script>var x = 1;</script>text", "text");
+    words_are("<script>var x = 1;</script>text",
+              "var x 1 text"); /* in no page: who reads it, sees it */
     words_are("http://a.b", "https://a.b");
     words_are("", " \n* # > ");
 }
