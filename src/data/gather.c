@@ -402,6 +402,12 @@ static glass_status open_path(struct gather *g, struct source *s) {
     const char *name = strrchr(real, '/');
     name = name && name[1] ? name + 1 : real;
     bool folder = S_ISDIR(st.st_mode);
+    if (!folder && !S_ISREG(st.st_mode))
+        return fail(
+            GLASS_USAGE,
+            "%s: neither a file nor a folder: what comes from a pipe or a device is "
+            "written to a file first, which is what is hashed and can be shown again",
+            s->spec);
     TRY(buf_printf(&g->source, "%s:%s", folder ? "folder" : "file",
                    g->options->name ? g->options->name : name));
     TRY(walk_put_name(&s->name, name, strlen(name)));

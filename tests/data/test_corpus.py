@@ -418,7 +418,8 @@ shutil.copytree(f"{top}/c-why", f"{top}/some/deep/corpus")
 r = glass("add", "c-why", "some", "-v")
 has(r.stderr, "deep/corpus: a corpus", "a corpus in a folder is no part of it")
 has(r.stdout, "1 document,", "and changes nothing")
-for words, part in (("c-why", "take several corpora"), ("https://example.org/a.txt", "addresses are not fetched")):
+for words, part in (("c-why", "take several corpora"), ("https://example.org/a.txt", "addresses are not fetched"),
+                    ("/dev/zero", "neither a file nor a folder"), ("tree/pipe", "neither a file nor a folder")):
     has(glass("add", "c-why", words, code=2).stderr, part, f"add {words}")
 for words in (("--licence", "GPL-2.0-or-latr"), ("--made-by", "robot"), ("--made-by", "model:")):
     has(glass("add", "c-why", "some", *words, code=2).stderr, words[1], f"{words[0]} by mistake")
