@@ -169,7 +169,7 @@ glass_status schema_negate_others(struct schema *s, const struct schema_part *pa
                                   const struct schema_step *steps, int32_t n,
                                   json_t **options);
 /* Whether not: what can be said by leaving out values, a type, or strings. */
-bool schema_not_plain(json_t * not );
+bool schema_not_plain(json_t *denied);
 
 /* grammar_schema_shape.c */
 glass_status schema_collect(struct schema *s, struct schema_shape *shape,

@@ -254,14 +254,14 @@ static const char *contains_key(const struct schema *s, const struct schema_part
 
 static glass_status read_contains(struct schema *s, struct counted *c,
                                   const struct schema_part *part) {
-    json_t *json = json_object_get(part->json, "contains"), *not ;
+    json_t *json = json_object_get(part->json, "contains"), *denied;
     c->min = count_of(part->json, "minContains", 1);
     c->max = count_of(part->json, "maxContains", GRAM_NONE);
     c->yes.json = json;
     TRY(schema_path(s, &c->yes.path, part->path, contains_key(s, part), 0));
     if (c->max == GRAM_NONE) return GLASS_OK;
-    TRY(schema_without(s, &not, json));
-    c->no = (struct schema_part){not, c->yes.path};
+    TRY(schema_without(s, &denied, json));
+    c->no = (struct schema_part){denied, c->yes.path};
     return GLASS_OK;
 }
 

@@ -124,8 +124,9 @@ static bool is_flat(const struct schema_list *list) {
                                        "dependentSchemas",
                                        "dependencies"};
     for (uint32_t k = 0; k < list->n; k++) {
-        json_t *json = list->items[k].json, *not = json_object_get(json, "not");
-        if (!json_is_object(json) || (not != NULL && !schema_not_plain(not ))) return false;
+        json_t *json = list->items[k].json, *denied = json_object_get(json, "not");
+        if (!json_is_object(json) || (denied != NULL && !schema_not_plain(denied)))
+            return false;
         for (int i = 0; i < 8; i++)
             if (json_object_get(json, keys[i]) != NULL) return false;
     }

@@ -73,22 +73,22 @@ static json_t *with(struct schema *s, json_t *json, const char *at, json_int_t i
     return json_incref(made);
 }
 
-bool schema_not_plain(json_t * not ) {
-    const char *key = json_object_iter_key(json_object_iter(not ));
-    json_t *value = json_object_iter_value(json_object_iter(not ));
-    if (json_object_size(not ) != 1) return false;
+bool schema_not_plain(json_t *denied) {
+    const char *key = json_object_iter_key(json_object_iter(denied));
+    json_t *value = json_object_iter_value(json_object_iter(denied));
+    if (json_object_size(denied) != 1) return false;
     if (strcmp(key, "const") == 0) return true;
     if (strcmp(key, "enum") == 0) return json_is_array(value);
-    if (strcmp(key, "type") == 0) return schema_types(not ) != 0;
+    if (strcmp(key, "type") == 0) return schema_types(denied) != 0;
     if (strcmp(key, "format") == 0)
         return json_is_string(value) && gram_regex_like(json_string_value(value)) != NULL;
     return strcmp(key, "pattern") == 0 && json_is_string(value);
 }
 
 const char *schema_not_key(const struct schema *s, const struct schema_part *part) {
-    json_t *not = json_object_get(part->json, "not");
+    json_t *denied = json_object_get(part->json, "not");
     if (!schema_is_made(s, part->json)) return "not";
-    return json_object_iter_key(json_object_iter(not ));
+    return json_object_iter_key(json_object_iter(denied));
 }
 
 /* --- keywords of values --------------------------------------------------------------------- */

@@ -397,12 +397,12 @@ glass_status schema_collect(struct schema *s, struct schema_shape *shape,
 
 bool schema_excludes(const struct schema_list *flat, json_t *value) {
     for (uint32_t k = 0; k < flat->n; k++) {
-        json_t *not = json_object_get(flat->items[k].json, "not"), *item;
-        json_t *only = json_object_get(not, "const");
+        json_t *denied = json_object_get(flat->items[k].json, "not"), *item;
+        json_t *only = json_object_get(denied, "const");
         size_t i;
-        if (!schema_not_plain(not )) continue;
+        if (!schema_not_plain(denied)) continue;
         if (only != NULL && schema_equal(only, value)) return true;
-        json_array_foreach(json_object_get(not, "enum"), i,
+        json_array_foreach(json_object_get(denied, "enum"), i,
                            item) if (schema_equal(item, value)) return true;
     }
     return false;

@@ -86,8 +86,9 @@ glass_status schema_length_bounds(const struct schema *s, const struct schema_sh
 }
 
 /* What not: {const or enum} names; GRAM_NONE where it names no string. */
-static glass_status named_texts(struct schema *s, uint32_t *out, json_t * not ) {
-    json_t *list = json_object_get(not, "enum"), *only = json_object_get(not, "const");
+static glass_status named_texts(struct schema *s, uint32_t *out, json_t *denied) {
+    json_t *list = json_object_get(denied, "enum"),
+           *only = json_object_get(denied, "const");
     size_t n = only != NULL ? 1 : json_array_size(list);
     uint32_t text;
     TRY(gram_alt(s->t, out));

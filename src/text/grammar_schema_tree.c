@@ -42,12 +42,12 @@ static glass_status narrow_all(struct schema *s, struct gram_dfa **dfa,
         TRY(narrow(dfa, multiples, GRAM_AND, "multipleOf"));
     }
     for (uint32_t k = 0; k < shape->flat->n; k++) {
-        json_t *not = json_object_get(shape->flat->items[k].json, "not"), *value;
+        json_t *denied = json_object_get(shape->flat->items[k].json, "not"), *value;
         size_t i;
-        if (!schema_not_plain(not )) continue;
-        if (json_object_get(not, "const") != NULL)
-            TRY(leave_out(s, dfa, json_object_get(not, "const")));
-        json_array_foreach(json_object_get(not, "enum"), i, value)
+        if (!schema_not_plain(denied)) continue;
+        if (json_object_get(denied, "const") != NULL)
+            TRY(leave_out(s, dfa, json_object_get(denied, "const")));
+        json_array_foreach(json_object_get(denied, "enum"), i, value)
             TRY(leave_out(s, dfa, value));
     }
     return GLASS_OK;
@@ -140,12 +140,12 @@ static glass_status put_words(struct schema *s, uint32_t alt,
 static glass_status check_not(struct schema *s, const struct schema_shape *shape) {
     for (uint32_t k = 0; k < shape->flat->n; k++) {
         const struct schema_part *part = &shape->flat->items[k];
-        json_t *not = json_object_get(part->json, "not"), *value;
-        if (!schema_not_plain(not )) continue;
-        json_t *only = json_object_get(not, "const");
+        json_t *denied = json_object_get(part->json, "not"), *value;
+        if (!schema_not_plain(denied)) continue;
+        json_t *only = json_object_get(denied, "const");
         unsigned types = only == NULL ? 0 : schema_type_of(only);
         size_t i;
-        json_array_foreach(json_object_get(not, "enum"), i, value) types |=
+        json_array_foreach(json_object_get(denied, "enum"), i, value) types |=
             schema_type_of(value);
         bool fractions =
             (shape->types & TYPE_FRACTION) && (types & (TYPE_INTEGER | TYPE_FRACTION));

@@ -149,7 +149,7 @@ static glass_status open_keywords(struct unfold *u, const struct schema_part *pa
                                   int32_t i) {
     static const char *const dependent[] = {"dependentRequired", "dependentSchemas",
                                             "dependencies"};
-    json_t *not = json_object_get(part->json, "not");
+    json_t *denied = json_object_get(part->json, "not");
     const struct schema_path *path = part->path;
     for (int k = 0; k < 3; k++) TRY(push_dependent(u, part, dependent[k], i));
     if (json_object_get(part->json, "if") != NULL &&
@@ -158,12 +158,12 @@ static glass_status open_keywords(struct unfold *u, const struct schema_part *pa
         TRY(push_choice(u, IF, part->json, part->path, NULL, i));
     TRY(push_options(u, part, "anyOf", i));
     TRY(push_options(u, part, "oneOf", i));
-    if (not == NULL || schema_not_plain(not )) return GLASS_OK;
+    if (denied == NULL || schema_not_plain(denied)) return GLASS_OK;
     if (schema_is_made(u->s, part->json))
         TRY(made_path(u->s, part, &path));
     else
         TRY(schema_path(u->s, &path, path, "not", 0));
-    return push_not(u, not, path, i);
+    return push_not(u, denied, path, i);
 }
 
 /* What stands in step i adds steps and choices. */
@@ -252,12 +252,13 @@ static bool may_name(json_t *json, json_t *value) {
 /* Whether no value is of both, the first of which says constants. */
 static bool clash(json_t *a, json_t *b) {
     json_t *only = json_object_get(a, "const"), *list = json_object_get(a, "enum");
-    json_t *not = json_object_get(b, "not");
+    json_t *denied = json_object_get(b, "not");
     size_t n = only != NULL ? 1 : json_array_size(list);
-    if (not != NULL && not == a) return true;
+    if (denied != NULL && denied == a) return true;
     for (size_t i = 0; i < n; i++) {
         json_t *value = only != NULL ? only : json_array_get(list, i);
-        if (may_name(b, value) && (not == NULL || !names_value(not, value))) return false;
+        if (may_name(b, value) && (denied == NULL || !names_value(denied, value)))
+            return false;
     }
     return n > 0;
 }
@@ -297,15 +298,15 @@ static bool is_both(const struct unfold *u, int32_t i) {
 static bool is_dead(const struct unfold *u, int32_t from) {
     unsigned types = TYPE_ALL;
     for (int32_t i = 0; i < u->n_steps; i++) {
-        json_t *json = u->steps[i].part.json, *not = json_object_get(json, "not");
+        json_t *json = u->steps[i].part.json, *denied = json_object_get(json, "not");
         if (u->steps[i].negated ? json_is_true(json) : json_is_false(json)) return true;
         if (i >= from && (is_both(u, i) || members_clash(u, i))) return true;
         u->s->work += 2;
         if (u->steps[i].negated || u->n_nots == 0) continue;
         if (schema_is_made(u->s, json) && lacks_required(u, json)) return true;
         if (schema_types(json) != 0) types &= schema_types(json);
-        if (schema_not_plain(not ) && json_object_get(not, "type") != NULL)
-            types &= ~schema_types(not );
+        if (schema_not_plain(denied) && json_object_get(denied, "type") != NULL)
+            types &= ~schema_types(denied);
     }
     return types == 0;
 }
