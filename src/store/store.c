@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -366,7 +365,8 @@ static glass_status no_fit(const struct store_listing *l, const char *name, int 
 /* The newest checkpoint of a run's folder; *path stays NULL where it is none. */
 static glass_status newest_checkpoint(char **path, const char *run) {
     struct buf b = {0};
-    char newest[32] = "";
+    enum { NAME = 13 }; /* bytes of "step-00000001" */
+    char newest[NAME + 1] = "";
     struct stat st;
     struct dirent *d;
     DIR *dir = NULL;
@@ -377,9 +377,9 @@ static glass_status newest_checkpoint(char **path, const char *run) {
     TRY_FAIL(buf_printf(&b, "%s/checkpoints", run));
     dir = opendir(b.data);
     while (dir != NULL && (d = readdir(dir)) != NULL)
-        if (strncmp(d->d_name, "step-", 5) == 0 && strlen(d->d_name) == 13 &&
+        if (strncmp(d->d_name, "step-", 5) == 0 && strlen(d->d_name) == NAME &&
             strcmp(d->d_name, newest) > 0)
-            snprintf(newest, sizeof newest, "%s", d->d_name);
+            memcpy(newest, d->d_name, sizeof newest);
     if (newest[0] == '\0') {
         status = fail(GLASS_BAD_INPUT, "%s: a run that has no checkpoint yet", run);
         goto fail;
