@@ -613,6 +613,14 @@ static glass_status take_prose(struct source *s) {
                               terms && is_near(s));
 }
 
+/* Where a value that was read from a file stands in it; [0, 0) if it is spelled otherwise there. */
+static void find_said(const struct source *s, const char *said, size_t *begin,
+                      size_t *end) {
+    const char *at = memmem(s->text.data, s->text.len, said, strlen(said));
+    *begin = at != NULL ? (size_t)(at - s->text.data) : 0;
+    *end = at != NULL ? *begin + strlen(said) : 0;
+}
+
 /* What a configuration says: a licence, and the model that it was loaded from. */
 static glass_status take_config(struct source *s) {
     json_error_t error;
@@ -620,21 +628,18 @@ static glass_status take_config(struct source *s) {
                               s->text.len < JSON_MOST ? s->text.len : JSON_MOST, 0, &error);
     const char *licence = json_string_value(json_object_get(root, "license"));
     const char *from = json_string_value(json_object_get(root, "_name_or_path"));
+    size_t begin, end;
     glass_status status = GLASS_OK;
     if (licence != NULL && !vague(licence)) {
-        const char *at = memmem(s->text.data, s->text.len, licence, strlen(licence));
-        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
-        status = add_named(s, s->part, licence, "configuration", begin,
-                           begin + (at != NULL ? strlen(licence) : 0));
+        find_said(s, licence, &begin, &end);
+        status = add_named(s, s->part, licence, "configuration", begin, end);
     }
     bool known = from != NULL && clause_table_model(&s->a->table, from) != NULL;
     for (int64_t i = 0; i < s->a->n_claims && known; i++)
         known = strcmp(s->a->claims[i].c.subject, from) != 0;
     if (status == GLASS_OK && known) {
-        const char *at = memmem(s->text.data, s->text.len, from, strlen(from));
-        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
-        status =
-            add_other(s, GLASS_PART_BASE, from, begin, begin + (at ? strlen(from) : 0));
+        find_said(s, from, &begin, &end);
+        status = add_other(s, GLASS_PART_BASE, from, begin, end);
     }
     json_decref(root);
     return status;
@@ -710,12 +715,11 @@ static glass_status take_adapter(struct source *s) {
     json_t *root = json_loadb(s->text.data,
                               s->text.len < JSON_MOST ? s->text.len : JSON_MOST, 0, &error);
     const char *base = json_string_value(json_object_get(root, "base_model_name_or_path"));
+    size_t begin, end;
     glass_status status = GLASS_OK;
     if (base != NULL) {
-        const char *at = memmem(s->text.data, s->text.len, base, strlen(base));
-        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
-        status =
-            add_other(s, GLASS_PART_BASE, base, begin, begin + (at ? strlen(base) : 0));
+        find_said(s, base, &begin, &end);
+        status = add_other(s, GLASS_PART_BASE, base, begin, end);
     }
     json_decref(root);
     return status;
@@ -732,16 +736,15 @@ static glass_status take_safetensors(struct source *s) {
     if (n > s->text.len - 8) return GLASS_OK;
     json_t *root = json_loadb(s->text.data + 8, (size_t)n, 0, &error), *value;
     const char *key;
+    size_t begin, end;
     glass_status status = GLASS_OK;
     json_object_foreach(json_object_get(root, "__metadata__"), key, value) {
         const char *said = json_string_value(value);
         if (status != GLASS_OK || said == NULL ||
             !(has(key, "license") || has(key, "licence")) || vague(said) || *said == '\0')
             continue;
-        const char *at = memmem(s->text.data, s->text.len, said, strlen(said));
-        size_t begin = at != NULL ? (size_t)(at - s->text.data) : 0;
-        status = add_named(s, s->part, said, "safetensors metadata", begin,
-                           begin + (at != NULL ? strlen(said) : 0));
+        find_said(s, said, &begin, &end);
+        status = add_named(s, s->part, said, "safetensors metadata", begin, end);
     }
     json_decref(root);
     return status;

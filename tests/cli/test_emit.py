@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tiny_model  # noqa: E402
+from audit_kit import read, write  # noqa: E402
 from kit import ROOT, Home, done, equal, has, ok, skip  # noqa: E402
 
 SHARED = os.environ.get("GLASS_SHARED", os.path.join(ROOT, "../shared/data"))
@@ -40,18 +41,6 @@ pipeline_tag: text-generation
 MODEL_FORMS = ("spdx", "cyclonedx", "mof", "card", "datasheet")
 FORMS = {"run": MODEL_FORMS + ("slsa",), "model": MODEL_FORMS, "bare": MODEL_FORMS, "odd": MODEL_FORMS,
          "corpus": ("spdx", "cyclonedx", "croissant", "datasheet")}
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-def write(home, name, data):
-    path = os.path.join(home.path, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as f:
-        f.write(data if isinstance(data, bytes) else data.encode())
 
 
 def sha256(path):
