@@ -20,6 +20,7 @@ struct glass_grammar_state {
     bool lead; /* the next token's first space is not shown */
     bool over; /* a token that ends answers was accepted */
     struct kept kept[KEPT];
+    struct kept *here; /* the present set's, which may be too large to be found by; NULL */
     uint64_t now;
     uint32_t sweeps; /* kept's places are of frames before that many */
 };
@@ -133,6 +134,7 @@ const glass_tokenizer *glass_grammar_tokenizer(const glass_grammar *g) {
 
 static glass_status begin(glass_grammar_state *s) {
     const glass_tokenizer *t = s->g->tokenizer;
+    s->here = NULL;
     s->over = false;
     s->lead = t->spm && t->rules.lead != TOK_LEAD_NEVER && !(s->flags & GLASS_CONTINUE);
     gram_walk_cut(&s->walk, 0, s->walk.n_frames);
@@ -158,6 +160,7 @@ glass_status glass_grammar_state_create(glass_grammar_state **out,
 
 static void forget_masks(glass_grammar_state *s) {
     for (int i = 0; i < KEPT; i++) s->kept[i].n = 0;
+    s->here = NULL;
     s->sweeps = s->walk.n_sweeps;
 }
 
@@ -166,6 +169,7 @@ static void free_masks(glass_grammar_state *s) {
         mem_free(s->kept[i].bits);
         s->kept[i] = (struct kept){0};
     }
+    s->here = NULL;
 }
 
 void glass_grammar_state_free(glass_grammar_state *s) {
@@ -234,7 +238,8 @@ static glass_status find_kept(glass_grammar_state *s, struct kept **out, bool *k
 glass_status glass_grammar_state_mask(glass_grammar_state *s, const uint64_t **bits) {
     struct kept *k;
     bool known;
-    *bits = NULL;
+    *bits = s->here != NULL ? s->here->bits : NULL;
+    if (s->here != NULL) return GLASS_OK;
     TRY(find_kept(s, &k, &known));
     if (s->over) { /* nothing comes after the end */
         k->n = 0;
@@ -248,6 +253,7 @@ glass_status glass_grammar_state_mask(glass_grammar_state *s, const uint64_t **b
             memcpy(k->places, s->walk.places + s->set.at, k->n * sizeof *k->places);
         }
     }
+    s->here = k;
     *bits = k->bits;
     return GLASS_OK;
 }
@@ -276,6 +282,7 @@ static glass_status move(glass_grammar_state *s, const char *bytes, size_t n, bo
         return status;
     }
     s->set = set;
+    s->here = NULL;
     return gram_walk_keep(w, &s->set);
 }
 
@@ -291,6 +298,7 @@ glass_status glass_grammar_state_accept(glass_grammar_state *s, int32_t id) {
     if (glass_tokenizer_is_end(t, id)) {
         if (!s->set.ends) return refuse(id);
         s->over = true;
+        s->here = NULL;
         return GLASS_OK;
     }
     const char *bytes = v->text + v->at[id];

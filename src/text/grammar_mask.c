@@ -170,7 +170,6 @@ static glass_status mask_of(struct gram_walk *w, uint32_t state,
     /* What is kept changes no result. */
     glass_grammar *g = (glass_grammar *)(uintptr_t)w->g;
     struct gram_mask *made = NULL, *there;
-    state = g->alike[state];
     *own = NULL;
     *out = there = atomic_load_explicit(&g->masks[state], memory_order_acquire);
     if (there != NULL) return GLASS_OK;
@@ -184,13 +183,14 @@ static glass_status mask_of(struct gram_walk *w, uint32_t state,
     return GLASS_OK;
 }
 
-/* What follows the rule's end, below the nodes where that is reached. */
+/* What follows the rule's end, below the nodes where that is reached: one walk for all the
+ * frames that it may return to, since these can be many. */
 static glass_status add_exits(struct gram_walk *w, const struct gram_mask *m,
-                              uint32_t frame, uint64_t *bits) {
+                              const struct gram_set *set, uint32_t alike, uint64_t *bits) {
     struct finding f = {.bits = bits};
     struct gram_set after;
     uint32_t n_places = w->n_places, n_frames = w->n_frames;
-    glass_status status = gram_set_after(w, &after, frame);
+    glass_status status = gram_set_after(w, &after, set, alike);
     uint32_t at = w->n_places, frames = w->n_frames;
     for (uint32_t i = 0; status == GLASS_OK && after.n > 0 && i < m->n_exits; i++) {
         gram_walk_cut(w, at, frames);
@@ -200,16 +200,25 @@ static glass_status add_exits(struct gram_walk *w, const struct gram_mask *m,
     return status;
 }
 
-static glass_status add_place(struct gram_walk *w, struct gram_place p, uint64_t *bits) {
+/* All places whose state has the mask of state `alike`. */
+static glass_status add_places(struct gram_walk *w, const struct gram_set *set,
+                               uint32_t alike, uint64_t *bits) {
     const struct gram_mask *m;
     struct gram_mask *own;
-    TRY(mask_of(w, p.state, &m, &own));
+    TRY(mask_of(w, alike, &m, &own));
     for (uint32_t i = 0; i < m->n_ids; i++) set_bit(bits, m->ids[i]);
     if (m->bits != NULL)
         for (size_t i = 0; i < n_words(w->g->vocab); i++) bits[i] |= m->bits[i];
-    glass_status status = m->n_exits > 0 ? add_exits(w, m, p.frame, bits) : GLASS_OK;
+    glass_status status = m->n_exits > 0 ? add_exits(w, m, set, alike, bits) : GLASS_OK;
     gram_mask_free(own);
     return status;
+}
+
+static bool is_first(const struct gram_walk *w, const struct gram_set *set, uint32_t i,
+                     uint32_t alike) {
+    for (uint32_t k = 0; k < i; k++)
+        if (w->g->alike[w->places[set->at + k].state] == alike) return false;
+    return true;
 }
 
 /* A SentencePiece vocabulary puts a space in front of text that is not shown: tokens that
@@ -251,8 +260,10 @@ glass_status gram_mask_set(struct gram_walk *w, const struct gram_set *set, bool
     memset(bits, 0, n_words(v) * sizeof *bits);
     w->steps = 0;
     glass_status status = reserve(w);
-    for (uint32_t i = 0; status == GLASS_OK && i < set->n_own; i++)
-        status = add_place(w, w->places[set->at + i], bits);
+    for (uint32_t i = 0; status == GLASS_OK && i < set->n_own; i++) {
+        uint32_t alike = w->g->alike[w->places[set->at + i].state];
+        if (is_first(w, set, i, alike)) status = add_places(w, set, alike, bits);
+    }
     if (status == GLASS_OK && lead) status = take_lead(w, set, bits);
     if (set->ends)
         for (int32_t i = 0; i < v->n_ends; i++) set_bit(bits, v->ends[i]);

@@ -267,7 +267,8 @@ struct gram_walk {
     uint32_t mask;
     struct gram_pending *pending; /* calls of the set that is being made */
     uint32_t n_pending, cap_pending;
-    uint64_t steps;
+    struct gram_seen *seen[2]; /* places of the large set, and frame, that is made */
+    uint64_t steps;            /* places put and looked at */
     struct gram_level *levels; /* (deepest token + 1) a walk through the vocabulary */
     uint64_t *bits;            /* a mask that is being made */
 };
@@ -280,11 +281,13 @@ struct gram_set {
 
 glass_status gram_walk_init(struct gram_walk *w, const glass_grammar *g);
 void gram_walk_clear(struct gram_walk *w);
-/* The set of the grammar's beginning; of one place; of all that a frame holds. */
+/* The set of the grammar's beginning; of one place; of where those places of another return
+ * to whose states have the mask of state `alike`. */
 glass_status gram_set_start(struct gram_walk *w, struct gram_set *out);
 glass_status gram_set_one(struct gram_walk *w, struct gram_set *out, uint32_t state,
                           uint32_t frame);
-glass_status gram_set_after(struct gram_walk *w, struct gram_set *out, uint32_t frame);
+glass_status gram_set_after(struct gram_walk *w, struct gram_set *out,
+                            const struct gram_set *from, uint32_t alike);
 /* The set after a byte, on top of the others. */
 glass_status gram_step(struct gram_walk *w, struct gram_set *out,
                        const struct gram_set *from, uint8_t byte);

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* What is being made at the same time: a set, and a frame on top of it. */
+enum { SET, FRAME };
+
 struct gram_pending {
     uint32_t order, start; /* of the called rule */
     struct gram_place back;
@@ -111,6 +114,8 @@ void gram_walk_clear(struct gram_walk *w) {
     mem_free(w->frame_next);
     mem_free(w->buckets);
     mem_free(w->pending);
+    mem_free(w->seen[SET]);
+    mem_free(w->seen[FRAME]);
     mem_free(w->levels);
     mem_free(w->bits);
     *w = (struct gram_walk){0};
@@ -118,14 +123,76 @@ void gram_walk_clear(struct gram_walk *w) {
 
 /* --- sets ------------------------------------------------------------------------------- */
 
-/* Into the set that is on top and began at `at`. */
-static glass_status put(struct gram_walk *w, uint32_t at, uint32_t state, uint32_t frame) {
-    for (uint32_t i = at; i < w->n_places; i++)
-        if (w->places[i].state == state && w->places[i].frame == frame) return GLASS_OK;
+/* Slots of a seen set: the places that a large set has, to be found at once. */
+enum { SEEN_FEW = 32, SEEN_SLOTS = 2 * GRAM_PLACES };
+struct gram_seen {
+    uint32_t n;     /* places of the set that are in the slots */
+    uint32_t round; /* slots of other rounds are free */
+    struct gram_slot {
+        uint32_t round, at;
+    } slots[SEEN_SLOTS];
+};
+
+static void forget(struct gram_seen *seen) {
+    if (seen == NULL || seen->n == 0) return;
+    seen->n = 0;
+    if (++seen->round == 0) {
+        memset(seen->slots, 0, sizeof seen->slots);
+        seen->round = 1;
+    }
+}
+
+/* The slot of this place: its own, or a free one. */
+static struct gram_slot *slot_of(struct gram_seen *seen, const struct gram_place *places,
+                                 struct gram_place p) {
+    uint64_t h = tok_mix((uint64_t)p.state << 32 | p.frame);
+    struct gram_slot *slot;
+    while (slot = &seen->slots[h % SEEN_SLOTS], slot->round == seen->round) {
+        if (places[slot->at].state == p.state && places[slot->at].frame == p.frame) break;
+        h++;
+    }
+    return slot;
+}
+
+static glass_status seen_before(struct gram_walk *w, int which, uint32_t at,
+                                struct gram_place p, bool *found) {
+    struct gram_seen *seen = w->seen[which];
+    if (seen == NULL) {
+        TRY(mem_alloc_zero(&w->seen[which], 1, sizeof *seen));
+        seen = w->seen[which];
+        seen->round = 1;
+    }
+    for (; seen->n < w->n_places - at; seen->n++) {
+        uint32_t i = at + seen->n;
+        *slot_of(seen, w->places, w->places[i]) = (struct gram_slot){seen->round, i};
+    }
+    *found = slot_of(seen, w->places, p)->round == seen->round;
+    return GLASS_OK;
+}
+
+/* Into the set that is on top and began at `at`; which: SET or FRAME. */
+static glass_status put(struct gram_walk *w, int which, uint32_t at, uint32_t state,
+                        uint32_t frame) {
+    struct gram_place p = {state, frame};
+    w->steps++;
+    if (w->n_places - at >= SEEN_FEW) {
+        bool found;
+        TRY(seen_before(w, which, at, p, &found));
+        if (found) return GLASS_OK;
+    } else {
+        for (uint32_t i = at; i < w->n_places; i++)
+            if (w->places[i].state == state && w->places[i].frame == frame) return GLASS_OK;
+    }
     if (w->n_places - at >= GRAM_PLACES) return too_many();
     TRY(grow(&w->places, &w->cap_places, w->n_places, sizeof *w->places));
-    w->places[w->n_places++] = (struct gram_place){state, frame};
+    w->places[w->n_places++] = p;
     return GLASS_OK;
+}
+
+/* A new set on top. */
+static void begin(struct gram_walk *w, struct gram_set *set) {
+    *set = (struct gram_set){.at = w->n_places};
+    forget(w->seen[SET]);
 }
 
 static glass_status put_frame(struct gram_walk *w, struct gram_set *set, uint32_t frame) {
@@ -136,7 +203,7 @@ static glass_status put_frame(struct gram_walk *w, struct gram_set *set, uint32_
         else if (e.state == GRAM_EXIT)
             set->exits = true;
         else
-            TRY(put(w, set->at, e.state, e.frame));
+            TRY(put(w, SET, set->at, e.state, e.frame));
     }
     return GLASS_OK;
 }
@@ -150,6 +217,7 @@ static glass_status return_all(struct gram_walk *w, struct gram_set *set) {
     for (uint32_t i = set->at; i < w->n_places; i++)
         if (!w->g->states[w->places[i].state].leaf) w->places[kept++] = w->places[i];
     w->n_places = kept;
+    forget(w->seen[SET]);
     return GLASS_OK;
 }
 
@@ -168,6 +236,8 @@ static glass_status add_calls(struct gram_walk *w, struct gram_place from) {
  * ends its own rule stands for where that was called, so that lists do not pile up. */
 static glass_status gather(struct gram_walk *w, uint32_t at, uint32_t order) {
     uint32_t kept = 0, n_pending = w->n_pending;
+    forget(w->seen[FRAME]);
+    w->steps += n_pending;
     for (uint32_t i = 0; i < n_pending; i++) {
         struct gram_pending p = w->pending[i];
         if (p.order != order) {
@@ -175,13 +245,13 @@ static glass_status gather(struct gram_walk *w, uint32_t at, uint32_t order) {
             continue;
         }
         if (!w->g->states[p.back.state].leaf) {
-            TRY(put(w, at, p.back.state, p.back.frame));
+            TRY(put(w, FRAME, at, p.back.state, p.back.frame));
             continue;
         }
         for (uint32_t k = w->frame_first[p.back.frame];
              k < w->frame_first[p.back.frame + 1]; k++) {
             struct gram_place e = w->entries[k];
-            TRY(put(w, at, e.state, e.frame));
+            TRY(put(w, FRAME, at, e.state, e.frame));
         }
     }
     w->n_pending = kept;
@@ -201,7 +271,7 @@ static glass_status call_all(struct gram_walk *w, struct gram_set *set) {
             qsort(w->places + top, w->n_places - top, sizeof *w->places, by_state);
         TRY(frame_of(w, &frame, w->places + top, w->n_places - top));
         w->n_places = top;
-        TRY(put(w, set->at, start, frame));
+        TRY(put(w, SET, set->at, start, frame));
         if (w->n_places > top) TRY(add_calls(w, w->places[top]));
     }
     return GLASS_OK;
@@ -226,21 +296,25 @@ static glass_status finish(struct gram_walk *w, struct gram_set *set, bool retur
 }
 
 glass_status gram_set_start(struct gram_walk *w, struct gram_set *out) {
-    *out = (struct gram_set){.at = w->n_places};
-    TRY(put(w, out->at, w->g->start, GRAM_FRAME_END));
+    begin(w, out);
+    TRY(put(w, SET, out->at, w->g->start, GRAM_FRAME_END));
     return finish(w, out, true);
 }
 
 glass_status gram_set_one(struct gram_walk *w, struct gram_set *out, uint32_t state,
                           uint32_t frame) {
-    *out = (struct gram_set){.at = w->n_places};
-    TRY(put(w, out->at, state, frame));
+    begin(w, out);
+    TRY(put(w, SET, out->at, state, frame));
     return finish(w, out, false);
 }
 
-glass_status gram_set_after(struct gram_walk *w, struct gram_set *out, uint32_t frame) {
-    *out = (struct gram_set){.at = w->n_places};
-    TRY(put_frame(w, out, frame));
+glass_status gram_set_after(struct gram_walk *w, struct gram_set *out,
+                            const struct gram_set *from, uint32_t alike) {
+    begin(w, out);
+    for (uint32_t i = from->at; i < from->at + from->n_own; i++) {
+        struct gram_place p = w->places[i];
+        if (w->g->alike[p.state] == alike) TRY(put_frame(w, out, p.frame));
+    }
     return finish(w, out, true);
 }
 
@@ -248,22 +322,21 @@ glass_status gram_step_one(struct gram_walk *w, struct gram_set *out,
                            struct gram_place from, uint8_t byte) {
     const struct gram_state *s = &w->g->states[from.state];
     uint32_t to = s->next[s->classes[byte]];
-    *out = (struct gram_set){.at = w->n_places};
-    w->steps++;
+    begin(w, out);
     if (to == GRAM_NONE) return GLASS_OK;
-    TRY(put(w, out->at, to, from.frame));
+    TRY(put(w, SET, out->at, to, from.frame));
     return finish(w, out, true);
 }
 
 glass_status gram_step(struct gram_walk *w, struct gram_set *out,
                        const struct gram_set *from, uint8_t byte) {
-    *out = (struct gram_set){.at = w->n_places};
+    begin(w, out);
     w->steps += from->n;
     for (uint32_t i = from->at; i < from->at + from->n; i++) {
         struct gram_place p = w->places[i];
         const struct gram_state *s = &w->g->states[p.state];
         uint32_t to = s->next[s->classes[byte]];
-        if (to != GRAM_NONE) TRY(put(w, out->at, to, p.frame));
+        if (to != GRAM_NONE) TRY(put(w, SET, out->at, to, p.frame));
     }
     return w->n_places > out->at ? finish(w, out, true) : GLASS_OK;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# test_fuzz.sh - builds the fuzz targets and runs each for GLASS_FUZZ_SECONDS (default 20; 0 to
-# leave them out). Needs clang with libFuzzer; skipped without.
+# test_fuzz.sh - builds the fuzz targets and runs the short form of each, for at most
+# GLASS_FUZZ_SECONDS (default 120; 0 to leave them out). Needs clang with libFuzzer; skipped without.
 set -u
-seconds=${GLASS_FUZZ_SECONDS:-20}
+seconds=${GLASS_FUZZ_SECONDS:-120}
 build=${GLASS_FUZZ_BUILD:-build-fuzz}
 if [ "$seconds" -eq 0 ]; then
     echo "ok 1 - fuzz targets # SKIP GLASS_FUZZ_SECONDS is 0"
@@ -27,6 +27,7 @@ if ! make -s -j"$(nproc)" SAN=fuzz CC="$clang" B="$build" fuzz >"$probe/log" 2>&
     exit 1
 fi
 # The short form makes the same choices each time; fuzz/run.sh alone looks further.
+export GLASS_FUZZ_SHORT=1
 export GLASS_FUZZ_SEED="${GLASS_FUZZ_SEED:-1}"
 # libFuzzer's limit for one input counts the wall's time, and machines of CI are busy.
 export GLASS_FUZZ_TIMEOUT="${GLASS_FUZZ_TIMEOUT:-60}"

@@ -231,12 +231,58 @@ static void memory_that_is_bounded(void **state) {
     glass_tokenizer_close(t);
 }
 
+static void accept_many(glass_grammar_state *s, size_t n) {
+    for (; n > 0; n--) ok(glass_grammar_state_accept_bytes(s, "a", 1));
+}
+
+/* What can be read in ever more ways has the masks of the same texts said plainly, until the
+ * ways are too many: then that is said, and soon. */
+static void ways_that_are_many(void **state) {
+    static const char many[] = "root ::= \"a\" root* | \"\"\n";
+    static const char plain[] = "root ::= \"a\"*\n";
+    glass_tokenizer *t;
+    glass_grammar *g, *h;
+    glass_grammar_state *s, *r;
+    const uint64_t *bits, *want;
+    struct buf more = {0};
+    (void)state;
+    open_vocab(&t);
+    size_t n_bytes = ((size_t)glass_tokenizer_n_vocab(t) + 63) / 64 * sizeof *bits;
+    ok(glass_grammar_from_gbnf(&g, t, many, strlen(many), NULL));
+    ok(glass_grammar_from_gbnf(&h, t, plain, strlen(plain), NULL));
+    ok(glass_grammar_state_create(&s, g, 0));
+    ok(glass_grammar_state_create(&r, h, 0));
+    for (int i = 0; i < 40; i++) {
+        ok(glass_grammar_state_mask(s, &bits));
+        ok(glass_grammar_state_mask(r, &want));
+        assert_memory_equal(bits, want, n_bytes);
+        assert_true(glass_grammar_state_may_end(s));
+        accept_many(s, 7);
+        accept_many(r, 7);
+    }
+    glass_grammar_state_free(s);
+    glass_grammar_state_free(r);
+    glass_grammar_free(g);
+    glass_grammar_free(h);
+    for (int i = 0; i < 1100; i++)
+        ok(buf_printf(&more, "r%d ::= \"a\" r%d? \"b\"\n", i, i));
+    ok(buf_printf(&more, "root ::= r0"));
+    for (int i = 1; i < 1100; i++) ok(buf_printf(&more, " | r%d", i));
+    ok(glass_grammar_from_gbnf(&g, t, more.data, more.len, NULL));
+    buf_free(&more);
+    ok(glass_grammar_state_create(&s, g, 0));
+    assert_int_equal(glass_grammar_state_accept_bytes(s, "a", 1), GLASS_BAD_INPUT);
+    assert_non_null(strstr(glass_error(), "too many ways"));
+    glass_grammar_state_free(s);
+    glass_grammar_free(g);
+    glass_tokenizer_close(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_that_fails),
-        cmocka_unit_test(json_memory_that_fails),
-        cmocka_unit_test(threads_share_a_grammar),
-        cmocka_unit_test(memory_that_is_bounded),
+        cmocka_unit_test(memory_that_fails),       cmocka_unit_test(json_memory_that_fails),
+        cmocka_unit_test(threads_share_a_grammar), cmocka_unit_test(memory_that_is_bounded),
+        cmocka_unit_test(ways_that_are_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
