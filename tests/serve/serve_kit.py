@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import kit  # noqa: E402
 import tiny_model  # noqa: E402,F401
 
+PEERS = os.environ.get("GLASS_PEER_PYTHON", "")  # a Python that has clients and other tools
+
 ALL = "abcdefghijklmnopqrstuvwxyz"
 
 

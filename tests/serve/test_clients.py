@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """The clients that people use, against glass serve: openai, ollama, anthropic, langchain-openai.
-They are no packages of Debian's: what is not installed is skipped. To run all of it:
-
-  python3 -m venv VENV && VENV/bin/pip install openai ollama anthropic langchain-openai
-  GLASS_BUILD=build VENV/bin/python tests/serve/test_clients.py"""
+They are no packages of Debian's: $GLASS_PEER_PYTHON names a Python that has them (./setup.sh check makes
+one, build/peers); what is not installed is skipped."""
 import importlib
 import json
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serve_kit import ALL, Server, kit, model  # noqa: E402
+from serve_kit import ALL, PEERS, Server, kit, model  # noqa: E402
 from kit import equal, ok, skip  # noqa: E402
 
 M = "tiny"
@@ -322,4 +320,7 @@ def main():
 
 
 if __name__ == "__main__":
+    if PEERS and os.environ.get("GLASS_PEER_CHILD") is None:
+        os.environ["GLASS_PEER_CHILD"] = "1"
+        os.execv(PEERS, [PEERS, os.path.abspath(__file__)])
     main()

@@ -2,10 +2,9 @@
 """The description of all routes: it is whole, and what it forbids is refused. Every field of every
 route gets values of every wrong type and numbers beyond its bounds: each is a 400 that names it.
 
-Where schemathesis is installed it makes up requests from the same description; its number for
-each route is $GLASS_EXAMPLES (20):
-  python3 -m venv VENV && VENV/bin/pip install schemathesis
-  VENV/bin/python tests/serve/test_openapi.py"""
+Where schemathesis is installed beside $GLASS_PEER_PYTHON (./setup.sh check makes one, build/peers), it
+makes up requests from the same description; its number for each route is $GLASS_EXAMPLES (20: the same
+requests each time; any other number: new ones)."""
 import glob
 import json
 import os
@@ -14,7 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from serve_kit import Server, kit, model  # noqa: E402
+from serve_kit import PEERS, Server, kit, model  # noqa: E402
 from kit import equal, ok, skip  # noqa: E402
 
 HI = [{"role": "user", "content": "hi"}]
@@ -120,14 +119,15 @@ def open_routes(home, doc):
 
 
 def made_up(s):
-    tool = os.path.join(os.path.dirname(sys.executable), "schemathesis")
-    if not os.path.exists(tool):
+    tool = os.path.join(os.path.dirname(PEERS), "schemathesis")
+    if not PEERS or not os.path.exists(tool):
         skip("schemathesis", "it is not installed")
         return
-    n = os.environ.get("GLASS_EXAMPLES", "20")
+    n = os.environ.get("GLASS_EXAMPLES")
+    seed = ["--seed", "1"] if n is None else []
     env = dict(os.environ, NO_PROXY="127.0.0.1", NO_COLOR="1")
     p = subprocess.run(
-        [tool, "run", s.url + "/openapi.json", "--max-examples", n, "--checks",
+        [tool, "run", s.url + "/openapi.json", "--max-examples", n or "20", *seed, "--checks",
          "not_a_server_error,status_code_conformance,content_type_conformance,"
          "response_schema_conformance,response_headers_conformance,negative_data_rejection",
          "--phases", "fuzzing", "--generation-allow-x00", "true", "--request-timeout", "60",

@@ -3,14 +3,15 @@
 text: English, code, many scripts, emoji, white space, long runs, and random characters.
 
 Needs those libraries and gguf: GLASS_PEER_PYTHON names a Python that has them; skipped without.
-GLASS_PEER_MB is how much text each comparison takes (default 2). Vocabularies come from the
-shared data, from $GLASS_VOCABS (models/ of llama.cpp's source) and from the default model."""
+GLASS_PEER_MB is how much text each comparison takes (default 2). Vocabularies are trained here, and come
+from the shared data, from $GLASS_VOCABS (models/ of llama.cpp's source) and from the default model."""
 import itertools
 import os
 import random
 import struct
 import subprocess
 import sys
+import tempfile
 import unicodedata
 
 SHARED = os.environ.get("GLASS_SHARED", "../shared/data")
@@ -184,6 +185,28 @@ def compare_json(name, texts, flags=PARSE_SPECIAL):
             lambda t: peer.encode(t, add_special_tokens=False).ids, flags)
 
 
+def compare_trained(texts):
+    """What `glass tokenizer train` writes, in each of its kinds, read by the library."""
+    import tokenizers
+    build = os.environ.get("GLASS_BUILD", "build")
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = os.path.join(folder, "corpus.txt")
+        with open(corpus, "w", encoding="utf-8", newline="") as f:
+            f.write("\n".join(itertools.chain(file_texts(1000000), texts[::7])))
+        for words in (["--pre", "gpt-2"], ["--pre", "llama3"], ["--pre", "smollm"], ["--kind", "spm"],
+                      ["--kind", "spm", "--split-digits"]):
+            name = "tokenizers, trained here, " + " ".join(words)
+            path = os.path.join(folder, "tokenizer.json")
+            done = subprocess.run([os.path.join(build, "glass"), "tokenizer", "train", path, corpus, "--vocab",
+                                   "16000", "--special", "<|end|>", *words], capture_output=True)
+            if done.returncode != 0:
+                verdict(False, name, done.stderr.decode())
+                continue
+            peer = tokenizers.Tokenizer.from_file(path)
+            compare(name, path, texts, lambda t: peer.encode(t, add_special_tokens=False).ids,
+                    PARSE_SPECIAL | NORMALISES)
+
+
 def compare_smollm(texts):
     name = "tokenizers, the default model's vocabulary"
     if not os.path.exists(SMOLLM):
@@ -225,6 +248,7 @@ def main():
     for name, flags in (("gpt2", PARSE_SPECIAL), ("gpt-neox", PARSE_SPECIAL | NORMALISES),
                         ("qwen3", PARSE_SPECIAL | NORMALISES)):
         compare_json(name, texts, flags)
+    compare_trained(texts)
     compare_smollm(texts)
     compare_sentencepiece(texts)
     vocabs = os.path.join(SHARED, "tokenizers/ggml-vocab")
