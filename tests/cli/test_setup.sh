@@ -136,7 +136,7 @@ verdict "with them: a place of their own" called "^python3 -m venv build/peers$"
 verdict "that gets what the list says" called "^pip install .* -r tests/peers.txt$"
 verdict "and how many" said "2 Python packages"
 setup check
-verdict "once" not called "venv"
+verdict "once" not called "^python3 -m venv"
 echo c==3 >>"$work/tree/tests/peers.txt"
 setup check
 verdict "and anew when the list is another" called "^pip install"
