@@ -4,7 +4,9 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct train {
@@ -17,9 +19,41 @@ struct train {
     double start, busy, tokens; /* since this process began */
 };
 
-static void on_term(int number) {
+/* Of several processes: said when a launcher ends the run and the step of now does not come to its
+ * end, which waits for one that died on another machine. A second later it sends SIGKILL. */
+static char last_words[600];
+
+static void on_alarm(int number) {
     (void)number;
+    ssize_t n = write(STDERR_FILENO, last_words, strlen(last_words));
+    (void)n;
+}
+
+static void on_term(int number) {
+    const struct itimerval soon = {.it_value = {.tv_usec = 500000}};
     cli_interrupted = 1;
+    if (number == SIGTERM && last_words[0] != '\0') setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+/* A connection whose other end has died is an error there, not this one's end as well. */
+static void prepare_last_words(const glass_processes *p, const char *folder) {
+    int rank = glass_processes_rank(p), size = glass_processes_size(p);
+    struct sigaction alarm = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    if (size == 1) return;
+    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGALRM, &alarm, NULL);
+    if (rank > 1) return; /* two say it: the dead one may be either */
+    snprintf(last_words, sizeof last_words,
+             "glass: rank %d of %d is told to end, and its step does not: where a process "
+             "has died, the launcher says which one; %s goes on from its last checkpoint "
+             "with --resume\n",
+             rank, size, folder);
+}
+
+static void no_last_words(void) {
+    const struct itimerval never = {0};
+    if (last_words[0] != '\0') setitimer(ITIMER_REAL, &never, NULL);
+    last_words[0] = '\0';
 }
 
 /* "3 h 20 min", "12 s" */
@@ -196,6 +230,7 @@ static glass_status go(struct train *t, glass_run *run) {
     t->tty = isatty(STDERR_FILENO);
     if (t->tty && !t->quiet) TRY(measure_peak(t, plan.n_threads));
     cli_catch_interrupt();
+    prepare_last_words(t->processes, plan.folder);
     sigaction(SIGTERM, &term, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error to be told */
     sigaction(SIGUSR1, &term, NULL); /* mpirun passes it on, and batch systems send it */
@@ -209,10 +244,12 @@ static glass_status go(struct train *t, glass_run *run) {
         show_step(t, &plan, &p);
         show_rest(t, &p);
         if (p.stopped && p.step < p.n_steps) {
+            no_last_words();
             status = stop(run);
             break;
         }
     }
+    no_last_words();
     if (t->tty && !t->quiet) fprintf(stderr, "\r\x1b[K");
     return status == GLASS_NEGATIVE ? GLASS_OK : status;
 }

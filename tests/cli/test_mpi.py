@@ -456,4 +456,5 @@ def main():
     kit.done()
 
 
-main()
+if __name__ == "__main__":
+    main()
