@@ -13,7 +13,7 @@ BUILD_PACKAGES="gcc make pkg-config binutils libc6-dev libpcre2-dev libutf8proc-
 CHAT_PACKAGES="python3-pip"
 CHECK_PACKAGES="libopenmpi-dev openmpi-bin libcmocka-dev libmpfr-dev libgmp-dev libsimde-dev git python3
     clang-14 libclang-rt-14-dev libomp-14-dev clang-format-14
-    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user iproute2"
 PAGE_PACKAGES="chromium chromium-driver python3-selenium"
 PEER_PACKAGES="python3-venv python3-pip"
 
