@@ -404,6 +404,7 @@ static glass_status chat_answer(struct reply *r, const struct fields *f) {
     size_t i;
     TRY(fields_list(f, "messages", &messages));
     if (json_array_size(messages) == 0) {
+        TRY(chat_take_tools(&r->chat, f));
         TRY(take_thinking(r, f));
         TRY(take_format(r, f));
         return reply_loaded(r);

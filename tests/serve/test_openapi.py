@@ -2,9 +2,8 @@
 """The description of all routes: it is whole, and what it forbids is refused. Every field of every
 route gets values of every wrong type and numbers beyond its bounds: each is a 400 that names it.
 
-Where schemathesis is installed beside $GLASS_PEER_PYTHON (./setup.sh check makes one, build/peers), it
-makes up requests from the same description; its number for each route is $GLASS_EXAMPLES (20: the same
-requests each time; any other number: new ones)."""
+By hand, with GLASS_EXAMPLES=20 or more and schemathesis beside $GLASS_PEER_PYTHON (./setup.sh check makes one,
+build/peers), it makes up so many requests for each route from the same description, new ones each time."""
 import glob
 import json
 import os
@@ -66,6 +65,13 @@ def refused(s, path, name, kind, body):
     return f"{path} {name} {kind} {json.dumps(body)[:120]}: {r.code} {text[:160]}"
 
 
+def loads(s):
+    """A chat without messages loads the model; what else it has is looked at all the same."""
+    for key, value in (("tool_choice", [1]), ("tools", 1), ("parallel_tool_calls", "x")):
+        r = s.ask("POST", "/api/chat", {"model": "tiny", "messages": [], key: value})
+        ok(r.code == 400 and key in r.text, f"no messages, wrong {key}", r.text)
+
+
 def fields(s, doc):
     total = 0
     for path, valid in VALID.items():
@@ -120,14 +126,13 @@ def open_routes(home, doc):
 
 def made_up(s):
     tool = os.path.join(os.path.dirname(PEERS), "schemathesis")
-    if not PEERS or not os.path.exists(tool):
-        skip("schemathesis", "it is not installed")
-        return
     n = os.environ.get("GLASS_EXAMPLES")
-    seed = ["--seed", "1"] if n is None else []
+    if n is None or not PEERS or not os.path.exists(tool):
+        skip("schemathesis", "by hand: GLASS_EXAMPLES says how much")
+        return
     env = dict(os.environ, NO_PROXY="127.0.0.1", NO_COLOR="1")
     p = subprocess.run(
-        [tool, "run", s.url + "/openapi.json", "--max-examples", n or "20", *seed, "--checks",
+        [tool, "run", s.url + "/openapi.json", "--max-examples", n, "--checks",
          "not_a_server_error,status_code_conformance,content_type_conformance,"
          "response_schema_conformance,response_headers_conformance,negative_data_rejection",
          "--phases", "fuzzing", "--generation-allow-x00", "true", "--request-timeout", "60",
@@ -149,6 +154,7 @@ def main():
         routes(doc)
         with Server(home, "tiny", "fim", "-c", "512", "--log", "none") as s:
             equal(s.get("/openapi.json").json, doc, "GET /openapi.json is the same")
+            loads(s)
             fields(s, doc)
             made_up(s)
             equal(s.stop(), 0, "it ends well")
